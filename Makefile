@@ -1,0 +1,60 @@
+# `make help` lists what there is to do. Needs Python 3.10 or newer, pip and git.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+# Stages call `python` and `dvc`; inside the environment these are the right ones.
+IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test test-slow lint format lock clean
+
+help:  ## List what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Make .venv and install requirements.txt into it
+
+repro: $(READY)  ## Run the experiment: everything that is not up to date
+	@$(IN_ENV) dvc repro
+	@echo "Metrics: metrics/golden.json. Figures: plots/. To compare: dvc metrics diff, dvc exp run -S blur.sigma=4"
+
+test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes on 2 cores)
+	@$(MAKE) --no-print-directory lint
+	@echo "Tests"
+	@$(IN_ENV) python -m pytest -n auto
+
+test-slow: $(READY_DEV)  ## Run the tests that take longer, too
+	@$(IN_ENV) python -m pytest -n auto -m "slow or not slow"
+
+lint: $(READY_DEV)  ## Check style, format and types
+	@echo "Style (ruff), format (ruff), types (mypy)"
+	@$(IN_ENV) ruff check .
+	@$(IN_ENV) ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
+	@$(IN_ENV) mypy
+
+format: $(READY_DEV)  ## Format the code
+	@$(IN_ENV) ruff check --fix --quiet . ; $(IN_ENV) ruff format .
+
+lock: $(READY_DEV)  ## Compile the pinned requirements anew from requirements.in and requirements-dev.in
+	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements.in -o requirements.txt
+	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements-dev.in -o requirements-dev.txt
+
+clean:  ## Remove .venv and unfinished work; data, models and the DVC cache stay
+	rm -rf $(VENV) .work .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) found. Install Python 3.10 or newer, or run 'make PYTHON=/path/to/python'." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is older than 3.10. Run 'make PYTHON=/path/to/a/newer/python'." >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work here; on Debian: apt install python3-venv." >&2; exit 1; }
+
+$(READY): requirements.txt | $(VENV)/bin/python
+	@echo "Installing requirements.txt (about 5 GB; two to ten minutes)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt || { echo "Installing failed; the lines above tell why. Run the same command again to go on." >&2; exit 1; }
+	@touch $@
+
+$(READY_DEV): requirements-dev.txt $(READY)
+	@echo "Installing requirements-dev.txt"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { echo "Installing failed; the lines above tell why. Run the same command again to go on." >&2; exit 1; }
+	@touch $@

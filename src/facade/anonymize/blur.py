@@ -1,0 +1,77 @@
+"""Blurring, pixelating and blanking faces."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facade.anonymize.region import blend, diagonal, region
+from facade.dataset import Photograph
+from facade.params import Blur
+
+# A Gaussian reaches this many standard deviations; beyond lies 0.3 % of it.
+REACH = 3.0
+# Below, a blur leaves a face of a few pixels as it was: standard deviation, and side of a mosaic cell, in pixels.
+LEAST_SIGMA, LEAST_CELL = 1.0, 2
+
+
+@dataclass(frozen=True)
+class BlurFaces:
+    """Treats every labelled face of a photograph, the ignored ones too: everybody is anonymized, whoever is scored."""
+
+    params: Blur
+
+    def __call__(self, image: np.ndarray, photograph: Photograph) -> np.ndarray:
+        """A treated copy of a photograph, (H, W, 3) uint8, BGR.
+
+        Faces are treated one after the other, each on what the ones before left: where two overlap nothing comes
+        back from the untreated photograph.
+        """
+        treated = image.copy()
+        for face in photograph.faces:
+            area = region(
+                face.bbox, image.shape, self.params.widen, self.params.feather, self.params.shape == "ellipse"
+            )
+            if self.params.method == "gaussian":
+                sigma = max(self.params.sigma / 100 * diagonal(face.bbox), LEAST_SIGMA)
+                patch = gaussian(treated, area.rows, area.columns, sigma)
+            elif self.params.method == "pixelate":
+                patch = pixelated(treated[area.rows, area.columns], self.params.cells)
+            else:
+                patch = blank(treated[area.rows, area.columns])
+            blend(treated, area, patch)
+        return treated
+
+
+def gaussian(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np.ndarray:
+    """Part of a photograph, blurred as if all of it were.
+
+    Args:
+        image: (H, W, 3) uint8.
+        rows: The part's rows.
+        columns: The part's columns.
+        sigma: Standard deviation in pixels. 0.1 times the diagonal of the face box is what Yang et al. used for
+            ImageNet (arXiv 2103.06191, section 3).
+
+    Returns:
+        (h, w, 3) uint8, as large as the part.
+    """
+    reach = int(np.ceil(REACH * sigma))
+    top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
+    context = image[top : rows.stop + reach, left : columns.stop + reach]
+    size = 2 * reach + 1
+    blurred = cv2.GaussianBlur(context, (size, size), sigma, borderType=cv2.BORDER_REPLICATE)
+    return blurred[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+
+
+def pixelated(part: np.ndarray, cells: int) -> np.ndarray:
+    """The part as a mosaic, each cell its mean colour; (h, w, 3) uint8, with at most `cells` cells a side."""
+    height, width = part.shape[:2]
+    across, down = (max(1, min(cells, side // LEAST_CELL)) for side in (width, height))
+    small = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def blank(part: np.ndarray) -> np.ndarray:
+    """The part in one flat grey, the same for everybody; (h, w, 3) uint8."""
+    return np.full_like(part, 128)

@@ -1,0 +1,89 @@
+"""Where a face is treated: the widened area round its box, and its soft edge."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facade.dataset.records import Box
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of a photograph that treating one face may change.
+
+    Attributes:
+        rows: Rows of the photograph.
+        columns: Columns of the photograph.
+        weight: float32, as large as rows and columns: 1 where the face is treated fully, 0 where not at all.
+    """
+
+    rows: slice
+    columns: slice
+    weight: np.ndarray
+
+
+def widened(bbox: Box, percent: float) -> Box:
+    """A box about the same centre, wider and higher by a percentage."""
+    x, y, w, h = bbox
+    return (x - w * percent / 200, y - h * percent / 200, w * (1 + percent / 100), h * (1 + percent / 100))
+
+
+def diagonal(bbox: Box) -> float:
+    """Diagonal of a box, in pixels."""
+    return float(np.hypot(bbox[2], bbox[3]))
+
+
+def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, ellipse: bool) -> Region:
+    """The region of a face.
+
+    Every pixel that the labelled box touches lies in it: a box gets weight 1 all over. An ellipse leaves the corners
+    of the *widened* box, where a face has none of its features.
+
+    Args:
+        bbox: The face, x y w h in pixels; may reach over the border.
+        shape: Height and width of the photograph, in pixels.
+        widen: Percent by which the treated area is wider and higher than the box.
+        feather: Width of the soft edge outside the treated area, in percent of the box's diagonal.
+        ellipse: True treats the ellipse inscribed in the widened box, False all of it.
+
+    Raises:
+        ValueError: The box has no area, holds a value that is not finite, or lies outside the photograph.
+    """
+    if not np.isfinite(bbox).all() or bbox[2] <= 0 or bbox[3] <= 0:
+        raise ValueError(f"a face's box must be finite and have an area, not {bbox}")
+    x, y, w, h = widened(bbox, widen)
+    # At least a pixel of the box is treated however small it is, so the ellipse of a tiny face is never empty.
+    half_w, half_h = max(w / 2, 0.75), max(h / 2, 0.75)
+    centre_x, centre_y = x + w / 2, y + h / 2
+    soft = feather / 100 * diagonal(bbox)
+    left, right = max(int(np.floor(centre_x - half_w - soft)), 0), int(np.ceil(centre_x + half_w + soft))
+    top, bottom = max(int(np.floor(centre_y - half_h - soft)), 0), int(np.ceil(centre_y + half_h + soft))
+    right, bottom = min(right, shape[1]), min(bottom, shape[0])
+    if right <= left or bottom <= top:
+        raise ValueError(f"a face's box {bbox} lies outside a photograph of {shape[1]}x{shape[0]} pixels")
+    across = np.abs(np.arange(left, right) + 0.5 - centre_x)[None]
+    down = np.abs(np.arange(top, bottom) + 0.5 - centre_y)[:, None]
+    if ellipse:
+        # How far outside the ellipse a pixel lies, to first order: the implicit function over its gradient.
+        level = np.hypot(across / half_w, down / half_h)
+        slope = np.hypot(across / half_w**2, down / half_h**2) / np.maximum(level, 1e-9)
+        outside = (level - 1) / np.maximum(slope, 1e-9)
+    else:
+        outside = np.maximum(across - half_w, down - half_h)
+    ramp = 1 - np.clip(outside / soft, 0, 1) if soft > 0 else (outside <= 0).astype(float)
+    weight = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    return Region(slice(top, bottom), slice(left, right), weight)
+
+
+def blend(image: np.ndarray, area: Region, treated: np.ndarray) -> None:
+    """Put treated pixels into a photograph, in place; pixels of weight 0 keep their bits.
+
+    Args:
+        image: (H, W, 3) uint8, changed inside the region.
+        area: Where.
+        treated: (h, w, 3), as large as the region, 0 to 255.
+    """
+    part = image[area.rows, area.columns]
+    weight = area.weight[..., None]
+    mixed = part * (1 - weight) + treated * weight
+    part[:] = np.where(weight > 0, np.clip(np.rint(mixed), 0, 255), part).astype(np.uint8)

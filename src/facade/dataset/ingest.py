@@ -1,0 +1,313 @@
+"""From somebody's photographs to two data sets of our own: `train` and `golden`."""
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from facade.dataset.coco import annotation_files, read_coco
+from facade.dataset.duplicates import near, perceptual_hash
+from facade.dataset.golden import check_lock, fingerprint
+from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
+from facade.dataset.records import Face, Labelled, Photograph, Split
+from facade.dataset.store import coco, encode, write_annotations
+from facade.dataset.wider import is_wider, read_wider
+from facade.errors import FacadeError
+from facade.files import whole_directory, write_text
+from facade.parallel import in_order
+from facade.params import Codec, Ingest
+
+# Written by the demo stage into its data set. It says that nobody in the photographs is real.
+SYNTHETIC_MARK = "SYNTHETIC.txt"
+# No photograph is this large; such a number in a label is a fault, and would overflow later.
+FARTHEST = 1e6
+# Bytes of a file name on common file systems.
+LONGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A photograph that was taken in, its pixels already written."""
+
+    photograph: Photograph
+    split: Split
+    source: str
+    look: int
+    dropped: int
+    clipped: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A photograph that was not taken in, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one worker does with one photograph: decode, set upright, clean the labels, write."""
+
+    root: Path
+    into: dict[Split, Path]
+    params: Ingest
+    codec: Codec
+
+    def __call__(self, labelled: Labelled) -> Taken | Refused:
+        try:
+            path = inside(self.root, labelled)
+            content = path.read_bytes()
+            decoded = decode(content, self.params.max_megapixels)
+        except (BadPhotographError, OSError) as error:
+            reason = str(error) if isinstance(error, BadPhotographError) else f"cannot be read: {error.strerror}"
+            return Refused(labelled.name, reason)
+        height, width = decoded.pixels.shape[:2]
+        faces, dropped, clipped = _sound_faces(_upright(labelled, decoded), width, height, self.params.min_face)
+        photograph = Photograph(stored_name(labelled.name), width, height, faces)
+        source = hashlib.sha256(content).hexdigest()
+        split = labelled.split or _drawn_split(source, self.params.golden_share)
+        target = self.into[split] / "images" / photograph.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(encode(decoded.pixels, self.codec))
+        return Taken(photograph, split, source, perceptual_hash(decoded.pixels), dropped, clipped)
+
+
+def read_labels(root: Path) -> list[Labelled]:
+    """The labels of a data set, whose layout is recognised by what is there.
+
+    Raises:
+        FacadeError: There is no such folder, no layout that is known, or no photograph.
+    """
+    if not root.is_dir():
+        raise FacadeError(f"ingest.path is {root}, and there is no such folder. Correct params.yaml.")
+    if is_wider(root):
+        labelled = read_wider(root)
+    elif annotation_files(root):
+        labelled = read_coco(root)
+    else:
+        raise FacadeError(
+            f"{root} has neither WIDER FACE's layout (a folder wider_face_split) nor COCO's (annotations/*.json). "
+            "docs/data.md shows both."
+        )
+    if not labelled:
+        raise FacadeError(f"the labels in {root} name no photograph.")
+    return labelled
+
+
+def ingest(
+    params: Ingest, codec: Codec, train: Path, golden: Path, quarantine: Path, workers: int | None = None
+) -> dict:
+    """Take in a data set: write `train`, `golden` and the table of what was refused.
+
+    Args:
+        params: Where the data set is, and what is good enough.
+        codec: How photographs are stored.
+        train: The data set to write for training.
+        golden: The data set to write for scoring.
+        quarantine: CSV file to write, of names and reasons.
+        workers: Processes; all cores by default. The result does not depend on it.
+
+    Returns:
+        Counts, for metrics/ingest.json.
+
+    Raises:
+        FacadeError: The labels cannot be read, too many photographs were bad, a part is empty, or the golden set is
+            not the one that was locked. Neither data set is written then.
+    """
+    labelled = _distinct(read_labels(params.path))
+    with whole_directory(train) as train_beside, whole_directory(golden) as golden_beside:
+        into: dict[Split, Path] = {"train": train_beside, "golden": golden_beside}
+        intake = Intake(params.path.resolve(), into, params, codec)
+        wanted = [entry for entry in labelled if isinstance(entry, Labelled)]
+        refused = [entry for entry in labelled if isinstance(entry, Refused)]
+        taken: list[Taken] = []
+        for result in in_order(intake, wanted, "ingest", workers):
+            if isinstance(result, Taken):
+                taken.append(result)
+            else:
+                refused.append(result)
+        _write_quarantine(quarantine, refused)
+        _check_share_of_bad(len(refused), len(labelled), params, quarantine)
+        kept, duplicates = _without_near_duplicates(taken, params.duplicate_distance)
+        for twin in duplicates:
+            (train_beside / "images" / twin.photograph.file).unlink()
+        parts = {split: [entry for entry in kept if entry.split == split] for split in into}
+        for split, entries in parts.items():
+            if not any(not face.ignore for entry in entries for face in entry.photograph.faces):
+                raise FacadeError(
+                    f"the {split} part of {params.path} has no face to judge in its {len(entries)} photographs. "
+                    "Check the labels, ingest.min_face and ingest.golden_share."
+                )
+        synthetic = (params.path / SYNTHETIC_MARK).is_file()
+        lock = _golden_fingerprint(parts["golden"], codec, synthetic)
+        check_lock(lock, params.golden_lock)
+        for split, entries in parts.items():
+            write_annotations(into[split], coco((entry.photograph for entry in entries), synthetic))
+    return {
+        "synthetic": synthetic,
+        "golden_lock": lock,
+        "quarantined": len(refused),
+        "near_duplicates_dropped": len(duplicates),
+        "boxes_dropped": sum(entry.dropped for entry in kept),
+        "boxes_clipped": sum(entry.clipped for entry in kept),
+        **{split: _counts(entries) for split, entries in parts.items()},
+    }
+
+
+def inside(root: Path, labelled: Labelled) -> Path:
+    """The file that a label names, if it lies inside the data set; symbolic links are followed first.
+
+    Raises:
+        BadPhotographError: It leaves the data set, is missing, or is no file.
+    """
+    if "\0" in labelled.name:
+        raise BadPhotographError("its name holds a zero byte")
+    if any(len(part.encode()) > LONGEST_NAME for part in PurePosixPath(stored_name(labelled.name)).parts):
+        raise BadPhotographError("its name is too long")
+    try:
+        path = (labelled.folder / labelled.name).resolve()
+    except (OSError, RuntimeError):
+        raise BadPhotographError("its path leads nowhere") from None
+    if not path.is_relative_to(root.resolve()):
+        raise BadPhotographError("its path leaves the data set")
+    if not path.is_file():
+        raise BadPhotographError("there is no such file")
+    return path
+
+
+def stored_name(name: str) -> str:
+    """The name under which a photograph is kept: the data set's own, ending in .jpg.
+
+    >>> stored_name("0--Parade/a.JPEG"), stored_name("b.png")
+    ('0--Parade/a.jpg', 'b.png.jpg')
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    kept = [part for part in path.parts if part not in ("/", "..", ".")]
+    clean = PurePosixPath(*kept)
+    if clean.suffix.lower() in (".jpg", ".jpeg"):
+        return str(clean.with_suffix(".jpg"))
+    return f"{clean}.jpg"
+
+
+def _distinct(labelled: list[Labelled]) -> list[Labelled | Refused]:
+    """Refuse a name that stands twice in one part: which labels are right cannot be known."""
+    seen: dict[tuple[Split | None, str], int] = {}
+    for entry in labelled:
+        key = (entry.split, stored_name(entry.name).lower())
+        seen[key] = seen.get(key, 0) + 1
+    return [
+        Refused(entry.name, "its name stands twice in the labels")
+        if seen[entry.split, stored_name(entry.name).lower()] > 1
+        else entry
+        for entry in labelled
+    ]
+
+
+def _drawn_split(source: str, golden_share: float) -> Split:
+    """Part of a photograph whose data set has no parts: by its content, so that adding others moves none."""
+    return "golden" if int(source[:8], 16) / 2**32 * 100 < golden_share else "train"
+
+
+def _upright(labelled: Labelled, decoded: Decoded) -> tuple[Face, ...]:
+    """Labels where the face is seen.
+
+    Labels are taken to be made on the upright picture, as viewers show it, unless their data set says that they
+    were made for the size of the picture as stored, and that differs.
+    """
+    height, width = decoded.pixels.shape[:2]
+    if labelled.size != decoded.stored or decoded.stored == (width, height):
+        return labelled.faces
+
+    def turn(points: np.ndarray) -> np.ndarray:
+        return upright_points(points, decoded.stored, decoded.orientation)
+
+    faces = []
+    for face in labelled.faces:
+        x, y, w, h = face.bbox
+        corners = turn(np.array([(x, y), (x + w, y + h)]))
+        low, high = corners.min(0), corners.max(0)
+        points = None
+        if face.keypoints is not None:
+            # A turn by a quarter keeps who is left and who is right; the mirrored orientations swap them.
+            placed = turn(np.array(face.keypoints))
+            swapped = placed[[1, 0, 2, 4, 3]] if decoded.orientation in (2, 4, 5, 7) else placed
+            points = tuple((float(px), float(py)) for px, py in swapped)
+        box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
+        faces.append(Face(box, points, face.ignore, face.attributes))
+    return tuple(faces)
+
+
+def _sound_faces(
+    faces: tuple[Face, ...], width: int, height: int, min_face: float
+) -> tuple[tuple[Face, ...], int, int]:
+    """Faces with possible boxes; how many were dropped, how many were clipped at the border."""
+    sound = []
+    dropped = clipped = 0
+    for face in faces:
+        x, y, w, h = face.bbox
+        left, top = max(x, 0.0), max(y, 0.0)
+        right, bottom = min(x + w, float(width)), min(y + h, float(height))
+        # Written so that NaN is dropped too.
+        if not (abs(x) + abs(y) + abs(w) + abs(h) < FARTHEST and w > 0 and h > 0 and right > left and bottom > top):
+            dropped += 1
+            continue
+        box = tuple(round(value, 2) for value in (left, top, right - left, bottom - top))
+        # What rounds to nothing has no pixel to judge or to treat.
+        if min(box[2:]) <= 0:
+            dropped += 1
+            continue
+        clipped += (left, top, right, bottom) != (x, y, x + w, y + h)
+        points = face.keypoints
+        if points is not None:
+            finite = all(abs(value) < FARTHEST for point in points for value in point)
+            points = tuple((round(px, 2), round(py, 2)) for px, py in points) if finite else None
+        ignore = face.ignore or box[3] < min_face
+        sound.append(Face((box[0], box[1], box[2], box[3]), points, ignore, face.attributes))
+    return tuple(sound), dropped, clipped
+
+
+def _write_quarantine(path: Path, refused: list[Refused]) -> None:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["photograph", "reason"])
+    writer.writerows(sorted((entry.name, entry.reason) for entry in refused))
+    write_text(path, table.getvalue())
+
+
+def _check_share_of_bad(bad: int, total: int, params: Ingest, quarantine: Path) -> None:
+    share = 100 * bad / total
+    if share > params.max_bad:
+        raise FacadeError(
+            f"{bad} of {total} photographs ({share:.3g} %) in {params.path} could not be taken in, more than "
+            f"ingest.max_bad ({params.max_bad:g} %) allows. {quarantine} tells why for each."
+        )
+
+
+def _without_near_duplicates(taken: list[Taken], distance: int) -> tuple[list[Taken], list[Taken]]:
+    """Training photographs that look like a golden one are dropped; the golden set stays as it is."""
+    golden = [entry.look for entry in taken if entry.split == "golden"]
+    twins = near([entry.look for entry in taken], golden, distance) >= 0
+    dropped = [entry for entry, twin in zip(taken, twins, strict=True) if twin and entry.split == "train"]
+    kept = [entry for entry, twin in zip(taken, twins, strict=True) if not (twin and entry.split == "train")]
+    return kept, dropped
+
+
+def _golden_fingerprint(golden: list[Taken], codec: Codec, synthetic: bool) -> str:
+    # The demo is drawn by code that git keeps. Its last bits may differ between processors, so its pixels do not
+    # count; those of photographs do.
+    return fingerprint(((entry.photograph, "drawn" if synthetic else entry.source) for entry in golden), codec)
+
+
+def _counts(entries: list[Taken]) -> dict[str, int]:
+    faces = [face for entry in entries for face in entry.photograph.faces]
+    return {
+        "photographs": len(entries),
+        "faces": len(faces),
+        "ignored": sum(face.ignore for face in faces),
+        "with_landmarks": sum(face.keypoints is not None for face in faces),
+        "without_faces": sum(not entry.photograph.faces for entry in entries),
+    }

@@ -1,0 +1,67 @@
+"""What is known of a labelled photograph."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+# The attributes of WIDER FACE, in the order in which its label files give them.
+ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+Split = Literal["train", "golden"]
+
+
+@dataclass(frozen=True)
+class Face:
+    """One labelled face.
+
+    Attributes:
+        bbox: x, y, width, height, in pixels of the upright photograph.
+        keypoints: Left eye, right eye, nose tip, left and right corner of the mouth, as seen in the picture
+            ("left" is the smaller x of an upright face), x y in pixels; None where the data set has none.
+        ignore: Too small or too poor to judge: neither trained on nor scored, yet anonymized like all others.
+        attributes: WIDER FACE's own, by name; empty where the data set has none.
+    """
+
+    bbox: Box
+    keypoints: tuple[Point, ...] | None = None
+    ignore: bool = False
+    attributes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph of a data set that Facade wrote.
+
+    Attributes:
+        file: Path below the data set's `images/`, with forward slashes.
+        width: Pixels.
+        height: Pixels.
+        faces: In the order of the labels; a face's number is its place here.
+    """
+
+    file: str
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A photograph as somebody's data set names it, before anybody has looked at its pixels.
+
+    Attributes:
+        name: The name that the labels give, relative to `folder`. Not to be trusted.
+        folder: Where the data set keeps its pictures.
+        split: Which part it belongs to; None where the data set has no parts.
+        faces: As labelled; boxes may be impossible.
+        size: Width and height in pixels that the labels were made for, where they say so.
+    """
+
+    name: str
+    folder: Path
+    split: Split | None
+    faces: tuple[Face, ...]
+    size: tuple[int, int] | None = None

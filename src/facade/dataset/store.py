@@ -1,0 +1,155 @@
+"""A data set on disk: `images/...` and `annotations.json` (COCO, one category `face`)."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facade.dataset.records import ATTRIBUTES, Face, Photograph
+from facade.errors import FacadeError
+from facade.files import read_json, write_text
+from facade.params import Codec
+
+CATEGORY = {
+    "id": 1,
+    "name": "face",
+    "keypoints": ["left_eye", "right_eye", "nose", "left_mouth", "right_mouth"],
+    "skeleton": [],
+}
+
+
+class Photographs:
+    """The labelled photographs of a data set that Facade wrote.
+
+    Attributes:
+        root: The data set's directory.
+        synthetic: True if nobody in the photographs is real, so that they may be shown.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        content = read_json(self.annotations)
+        self.synthetic: bool = content["info"]["synthetic"]
+        faces: dict[int, list[Face]] = {image["id"]: [] for image in content["images"]}
+        for annotation in content["annotations"]:
+            faces[annotation["image_id"]].append(_face(annotation))
+        self._photographs = {
+            image["id"]: Photograph(image["file_name"], image["width"], image["height"], tuple(faces[image["id"]]))
+            for image in content["images"]
+        }
+
+    @property
+    def annotations(self) -> Path:
+        """The COCO file."""
+        return self.root / "annotations.json"
+
+    @property
+    def images(self) -> Path:
+        """The directory that the file names of the COCO file are relative to."""
+        return self.root / "images"
+
+    def __len__(self) -> int:
+        return len(self._photographs)
+
+    def __iter__(self) -> Iterator[Photograph]:
+        return iter(self._photographs.values())
+
+    def items(self) -> Iterable[tuple[int, Photograph]]:
+        """Pairs of COCO image id and photograph."""
+        return self._photographs.items()
+
+    def pixels(self, photograph: Photograph) -> np.ndarray:
+        """The picture, (H, W, 3) uint8, BGR.
+
+        Raises:
+            FacadeError: The file is missing or damaged.
+        """
+        return read_pixels(self.images / photograph.file)
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Decode a picture that Facade wrote, (H, W, 3) uint8, BGR. Pictures of others go through `facade.dataset.pixels`.
+
+    Raises:
+        FacadeError: The file is missing or damaged.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise FacadeError(f"{path} cannot be read as a picture. Run `dvc checkout` to have it back.")
+    return image
+
+
+def encode(image: np.ndarray, codec: Codec) -> bytes:
+    """JPEG of a picture, without any metadata: one codec and one setting for every arm.
+
+    Args:
+        image: (H, W, 3) uint8, BGR.
+        codec: Quality and chroma subsampling.
+    """
+    sampling = {444: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, 420: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420}
+    flags = [cv2.IMWRITE_JPEG_QUALITY, codec.quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling[codec.subsampling]]
+    encoded, content = cv2.imencode(".jpg", image, flags)
+    if not encoded:
+        raise RuntimeError(f"OpenCV could not encode a picture of shape {image.shape}")
+    return content.tobytes()
+
+
+def coco(photographs: Iterable[Photograph], synthetic: bool) -> dict[str, Any]:
+    """The photographs as the content of a COCO file, image ids counted from 1 in the order given."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, photograph in enumerate(photographs, 1):
+        images.append(
+            {"id": number, "file_name": photograph.file, "width": photograph.width, "height": photograph.height}
+        )
+        for face in photograph.faces:
+            annotations.append({"id": len(annotations) + 1, "image_id": number, **_annotation(face)})
+    info = {"description": "written by Facade", "synthetic": synthetic}
+    return {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
+
+
+def write_annotations(root: Path, content: dict[str, Any]) -> None:
+    """Write the COCO file of a data set: one line an entry, so that `git diff` and `grep` can read it."""
+    write_text(root / "annotations.json", _lines(content))
+
+
+def _lines(content: dict[str, Any]) -> str:
+    def one(value: Any) -> str:
+        return json.dumps(value, allow_nan=False)
+
+    parts = []
+    for key, value in content.items():
+        if isinstance(value, list) and value:
+            parts.append(f'"{key}": [\n' + ",\n".join(map(one, value)) + "\n]")
+        else:
+            parts.append(f'"{key}": {one(value)}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _annotation(face: Face) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "category_id": CATEGORY["id"],
+        "bbox": list(face.bbox),
+        "area": round(face.bbox[2] * face.bbox[3], 4),
+        "iscrowd": int(face.ignore),
+    }
+    if face.keypoints is not None:
+        entry["keypoints"] = [value for x, y in face.keypoints for value in (x, y, 2)]
+        entry["num_keypoints"] = len(face.keypoints)
+    return {**entry, **face.attributes}
+
+
+def _face(annotation: dict[str, Any]) -> Face:
+    flat = annotation.get("keypoints")
+    return Face(
+        bbox=tuple(annotation["bbox"]),
+        keypoints=tuple(zip(flat[::3], flat[1::3], strict=True)) if flat else None,
+        ignore=bool(annotation["iscrowd"]),
+        attributes={name: annotation[name] for name in ATTRIBUTES if name in annotation},
+    )

@@ -1,0 +1,197 @@
+"""One photograph of the demo: people at several distances, partly hidden, before a backdrop."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facade.dataset import Face
+from facade.demo.backdrop import draw_backdrop, draw_body, draw_distractor
+from facade.heads import Light, Portrait, Pose, draw_identity, draw_light, draw_portrait
+
+# Height of a face in shares of the photograph's longest side: from the far end of a hall to across a table.
+SMALLEST, LARGEST = 0.065, 0.38
+# WIDER FACE's occlusion levels: part of the face hidden, 0 none, 1 some, 2 much (from 30 %).
+PARTLY, MUCH = 0.05, 0.30
+# With less than this share to be seen, an annotator calls the face invalid, or draws no box at all.
+INVALID, UNSEEN = 0.5, 0.2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A drawn photograph: (H, W, 3) uint8, BGR, and the faces in it."""
+
+    pixels: np.ndarray
+    faces: tuple[Face, ...]
+
+
+@dataclass
+class _Placed:
+    """A face in the scene: its box and landmarks in pixels, and which pixels still show it."""
+
+    bbox: tuple[float, float, float, float]
+    keypoints: np.ndarray
+    visible: np.ndarray
+    area: float
+    pose: Pose
+    dark: bool
+
+
+def draw_scene(random: np.random.Generator, size: int, with_people: bool) -> Scene:
+    """Draw a photograph.
+
+    Args:
+        random: Where all chance comes from.
+        size: Longest side, in pixels.
+        with_people: False draws a photograph without a face.
+    """
+    short = int(size * random.uniform(0.62, 1.0))
+    width, height = (size, short) if random.random() < 0.7 else (short, size)
+    scene = draw_backdrop(random, width, height)
+    light = draw_light(random)
+    sizes = _face_heights(random, size) if with_people else np.array([])
+    placed: list[_Placed] = []
+    # The far ones first, so that the near ones hide them.
+    for face_height in np.sort(sizes):
+        if random.random() < 0.35:
+            _scatter(random, scene, placed, size)
+        _draw_person(random, scene, placed, face_height, light)
+    for _ in range(random.integers(1, 4) if not with_people else random.integers(0, 3)):
+        _scatter(random, scene, placed, size)
+    faces = tuple(face for face in map(_label, placed) if face is not None)
+    return Scene(_camera(random, scene), faces)
+
+
+def _face_heights(random: np.random.Generator, size: int) -> np.ndarray:
+    count = int(random.integers(1, 8))
+    # Uniform in the logarithm: as many small faces as large ones, less the room that a crowd leaves.
+    largest = LARGEST if count < 4 else 0.25
+    return size * np.exp(random.uniform(np.log(SMALLEST), np.log(largest), count))
+
+
+def _draw_person(
+    random: np.random.Generator, scene: np.ndarray, placed: list[_Placed], face_height: float, light: Light
+) -> None:
+    height, width = scene.shape[:2]
+    pose = Pose(float(np.clip(random.normal(0, 28), -80, 80)), float(random.normal(0, 9)), float(random.normal(0, 10)))
+    portrait = draw_portrait(draw_identity(random), pose, light, face_height)
+    # Nobody stands right in front of another's face: a few tries for a place, then the crowd is full.
+    for _ in range(12):
+        x = random.uniform(0.02 * width, 0.98 * width)
+        y = random.uniform(0.12 * height, 0.80 * height)
+        if all(_apart((x, y), face_height, other) for other in placed):
+            break
+    else:
+        return
+    tile = portrait.head.shape[0]
+    left, top = int(x - tile / 2), int(y - tile / 2)
+    clothes = random.uniform(0.03, 0.85, 3)
+    before = scene.copy()
+    draw_body(scene, (x, y + 0.72 * face_height), face_height, clothes)
+    _hide(placed, np.abs(scene - before).max(2) > 0.004)
+    cover = _paste(scene, portrait, left, top)
+    _hide(placed, cover > 0.5)
+    placed.append(_place(portrait, left, top, (height, width), pose, float(np.mean(light.lamp)) < 0.4))
+    if random.random() < 0.18:
+        _occlude(random, scene, placed, face_height)
+
+
+def _apart(centre: tuple[float, float], face_height: float, other: _Placed) -> bool:
+    x, y, w, h = other.bbox
+    reach = 0.55 * (face_height + h)
+    return abs(centre[0] - (x + w / 2)) > 0.8 * reach or abs(centre[1] - (y + h / 2)) > reach
+
+
+def _paste(scene: np.ndarray, portrait: Portrait, left: int, top: int) -> np.ndarray:
+    """Draw a portrait into the scene; returns how much of each pixel it covers, (H, W)."""
+    cover = _onto(portrait.head, left, top, scene.shape[:2])
+    pixels = _onto(portrait.pixels, left, top, scene.shape[:2])
+    scene[:] = scene * (1 - cover[..., None]) + pixels * cover[..., None]
+    return cover
+
+
+def _onto(tile: np.ndarray, left: int, top: int, shape: tuple[int, int]) -> np.ndarray:
+    """A tile on an empty sheet of the scene's shape; what reaches over the border is cut."""
+    sheet = np.zeros((*shape, *tile.shape[2:]), np.float32)
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + tile.shape[0], shape[0]), min(left + tile.shape[1], shape[1])
+    if y1 > y0 and x1 > x0:
+        sheet[y0:y1, x0:x1] = tile[y0 - top : y1 - top, x0 - left : x1 - left]
+    return sheet
+
+
+def _place(portrait: Portrait, left: int, top: int, shape: tuple[int, int], pose: Pose, dark: bool) -> _Placed:
+    x, y, w, h = portrait.bbox
+    visible = _onto(portrait.face, left, top, shape) > 0.5
+    area = float((portrait.face > 0.5).sum())
+    return _Placed((x + left, y + top, w, h), portrait.keypoints + np.array([left, top]), visible, area, pose, dark)
+
+
+def _hide(placed: list[_Placed], cover: np.ndarray) -> None:
+    for face in placed:
+        face.visible &= ~cover
+
+
+def _occlude(random: np.random.Generator, scene: np.ndarray, placed: list[_Placed], face_height: float) -> None:
+    """Something in front of the face drawn last: a bar, a sheet, a mask or a hand-sized blot."""
+    x, y, w, h = placed[-1].bbox
+    before = scene.copy()
+    colour = tuple(random.uniform(0.03, 0.9, 3))
+    kind = random.choice(["bar", "sheet", "mask", "blot"])
+    if kind == "bar":
+        at = x + random.uniform(0.1, 0.9) * w
+        end = (int(at + random.uniform(-0.3, 0.3) * h), scene.shape[0])
+        cv2.line(scene, (int(at), 0), end, colour, max(2, int(0.14 * face_height)), cv2.LINE_AA)
+    elif kind == "sheet":
+        side = x + random.uniform(0.45, 0.75) * w
+        cv2.rectangle(scene, (int(side), int(y - h)), (int(side + 2 * w), int(y + 2 * h)), colour, -1)
+    elif kind == "mask":
+        cv2.ellipse(
+            scene,
+            (int(x + w / 2), int(y + 0.76 * h)),
+            (int(0.48 * w), int(0.27 * h)),
+            0,
+            0,
+            360,
+            colour,
+            -1,
+            cv2.LINE_AA,
+        )
+    else:
+        centre = (int(x + random.uniform(0, 1) * w), int(y + random.uniform(0.4, 1) * h))
+        cv2.circle(scene, centre, max(2, int(0.26 * face_height)), (0.4, 0.5, 0.68), -1, cv2.LINE_AA)
+    _hide(placed, np.abs(scene - before).max(2) > 0.004)
+
+
+def _scatter(random: np.random.Generator, scene: np.ndarray, placed: list[_Placed], size: int) -> None:
+    height, width = scene.shape[:2]
+    radius = size * random.uniform(0.03, 0.13)
+    before = scene.copy()
+    draw_distractor(random, scene, (random.uniform(0, width), random.uniform(0, height)), radius)
+    _hide(placed, np.abs(scene - before).max(2) > 0.004)
+
+
+def _label(face: _Placed) -> Face | None:
+    """The label that an annotator would give, in whole pixels; None if the face is hardly to be seen."""
+    hidden = 1 - face.visible.sum() / max(face.area, 1)
+    if face.area < 4 or hidden > 1 - UNSEEN:
+        return None
+    x, y, w, h = (round(value) for value in face.bbox)
+    attributes = {
+        "blur": 0,
+        "expression": 0,
+        "illumination": int(face.dark),
+        "invalid": int(hidden > 1 - INVALID),
+        "occlusion": 2 if hidden > MUCH else int(hidden > PARTLY),
+        "pose": int(abs(face.pose.yaw) > 50 or abs(face.pose.roll) > 30),
+    }
+    points = tuple((round(float(px), 1), round(float(py), 1)) for px, py in face.keypoints)
+    return Face((x, y, w, h), points, False, attributes)
+
+
+def _camera(random: np.random.Generator, scene: np.ndarray) -> np.ndarray:
+    """What a camera does to a scene: exposure, a lens that is not quite sharp, and noise."""
+    exposed = scene * random.uniform(0.75, 1.15)
+    soft = cv2.GaussianBlur(exposed, (0, 0), random.uniform(0.35, 0.9))
+    noise = random.standard_normal(scene.shape).astype(np.float32) * random.uniform(0.004, 0.03)
+    return ((soft + noise).clip(0, 1) * 255 + 0.5).astype(np.uint8)

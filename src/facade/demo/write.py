@@ -1,0 +1,86 @@
+"""Write the demo in WIDER FACE's own layout, so that it goes through the reader that real photographs go through."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from facade.dataset import Face, encode
+from facade.dataset.ingest import SYNTHETIC_MARK
+from facade.dataset.records import ATTRIBUTES
+from facade.demo.scene import draw_scene
+from facade.files import whole_directory
+from facade.parallel import in_order
+from facade.params import Codec, Demo
+from facade.seeds import generator
+
+NOTICE = (
+    "Drawn by formulas; nobody in these photographs exists. Numbers measured on them prove that the pipeline works "
+    "and say nothing about real faces.\n"
+)
+EVENTS = ("0--Square", "1--Hall", "2--Street")
+# One photograph in ten shows nobody: a detector must learn that, too.
+EMPTY_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class _Artist:
+    """Draws photograph number N of a split; what it draws depends on nothing else."""
+
+    root: Path
+    params: Demo
+    codec: Codec
+    split: str
+
+    def __call__(self, number: int) -> tuple[str, tuple[Face, ...]]:
+        random = generator("demo", self.params.seed, self.split, number)
+        # The first photograph shows people whatever the chance, so that no split is without a face.
+        with_people = number == 0 or random.random() >= EMPTY_SHARE
+        scene = draw_scene(random, self.params.size, with_people)
+        event = EVENTS[number % len(EVENTS)]
+        name = f"{event}/{event.replace('--', '_')}_{number:05d}.jpg"
+        path = self.root / f"WIDER_{self.split}" / "images" / name
+        path.write_bytes(encode(scene.pixels, self.codec))
+        return name, scene.faces
+
+
+def write_demo(params: Demo, codec: Codec, into: Path, workers: int | None = None) -> None:
+    """Draw the demo's photographs and write them as WIDER FACE is published, with landmarks as RetinaFace's are.
+
+    Args:
+        params: How many, how large, and the seed.
+        codec: JPEG settings of the "camera".
+        into: The data set's directory.
+        workers: Processes; all cores by default. The result does not depend on it.
+    """
+    with whole_directory(into) as root:
+        (root / SYNTHETIC_MARK).write_text(NOTICE)
+        for split, count in (("train", params.train), ("val", params.golden)):
+            for event in EVENTS:
+                (root / f"WIDER_{split}" / "images" / event).mkdir(parents=True, exist_ok=True)
+            artist = _Artist(root, params, codec, split)
+            drawn = sorted(in_order(artist, range(count), f"demo, {split}", workers))
+            labels = "".join(_label_entry(name, faces) for name, faces in drawn)
+            place = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(labels)
+            landmarks = "".join(_landmark_entry(name, faces) for name, faces in drawn)
+            (root / f"WIDER_{split}" / "label.txt").write_text(landmarks)
+
+
+def _label_entry(name: str, faces: tuple[Face, ...]) -> str:
+    lines = [
+        " ".join(f"{value:g}" for value in (*face.bbox, *(face.attributes[key] for key in ATTRIBUTES))) + " "
+        for face in faces
+    ]
+    return "\n".join([name, str(len(faces)), *(lines or ["0 0 0 0 0 0 0 0 0 0 "])]) + "\n"
+
+
+def _landmark_entry(name: str, faces: tuple[Face, ...]) -> str:
+    lines = [f"# {name}"]
+    for face in faces:
+        x, y, w, h = face.bbox
+        # As in the release: a landmark outside the picture counts as not placed.
+        points = face.keypoints or ()
+        placed = points if min(min(point) for point in points) >= 0 else ((-1.0, -1.0),) * 5
+        flat = " ".join(f"{px:.3f} {py:.3f} 0.0" for px, py in placed)
+        lines.append(f"{x:g} {y:g} {w:g} {h:g} {flat} 0.9")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,89 @@
+"""What happens beside the training: chance that can be resumed, curves, and an end when the parent has gone."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from dvclive import Live
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from facade.seeds import generator
+
+
+class _Log(Live):
+    """DVCLive that only writes files."""
+
+    def _init_dvc(self) -> None:
+        """Leave DVC alone. DVCLive would look for a repository here and, finding none, make one by `dvc init`."""
+
+
+class SeedEachEpoch(Hook):
+    """Seeds torch before each epoch and tells the data set which one it is.
+
+    Checkpoints hold no state of random generators. With this they need none: an epoch's chance depends on the seed
+    and the epoch alone, so that a resumed training ends with the same weights as one that ran through.
+    """
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Called by mmengine."""
+        torch.manual_seed(int(generator("epoch", self._seed, runner.epoch).integers(2**63)))
+        runner.train_dataloader.dataset.epoch = runner.epoch
+
+
+class Curves(Hook):
+    """The mean losses and the learning rate of each epoch, logged through DVCLive and told to the parent."""
+
+    def __init__(self, folder: Path, told: Callable[[int, float], None]) -> None:
+        self._folder = folder
+        self._told = told
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Called by mmengine."""
+        # save_dvc_exp and dvcyaml off: DVC runs this stage, and must not find its workspace changed by it.
+        self._live = _Log(str(self._folder), resume=True, save_dvc_exp=False, dvcyaml=None, report=None)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
+    ) -> None:
+        """Called by mmengine."""
+        for name, value in (outputs or {}).items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        self._steps += 1
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Called by mmengine."""
+        self._live.step = runner.epoch
+        for name, total in self._sums.items():
+            self._live.log_metric(f"train/{name}", total / self._steps, plot=True)
+        self._live.log_metric("train/learning_rate", runner.optim_wrapper.get_lr()["lr"][0], plot=True)
+        self._live.make_summary()
+        self._told(runner.epoch + 1, self._sums.get("loss", float("nan")) / max(self._steps, 1))
+        self._sums, self._steps = {}, 0
+
+    def after_train(self, runner: Runner) -> None:
+        """Called by mmengine."""
+        self._live.end()
+
+
+class EndWithParent(Hook):
+    """Ends the training when the stage that started it is gone: a second start must not meet the first one."""
+
+    def __init__(self) -> None:
+        self._parent = os.getppid()
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
+    ) -> None:
+        """Called by mmengine."""
+        if os.getppid() != self._parent:
+            sys.exit("facade: the stage that started this training has ended")

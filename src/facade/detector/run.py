@@ -1,0 +1,165 @@
+"""One run: the training of one arm with one seed, in a process of its own."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from facade.dataset import Photographs
+from facade.params import Detect, Detector, Train
+
+# Weights of a finished run, and what an unfinished one leaves to resume from.
+FINAL, LOCK, CURVES = "final.pth", "lock", "dvclive"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training needs to know. Picklable: it travels to the process that trains.
+
+    Attributes:
+        data: The arm's photographs.
+        work: Where checkpoints, curves and logs go until the training is done.
+        device: "cpu", or "cuda:0" and so on.
+    """
+
+    data: Path
+    seed: int
+    detector: Detector
+    train: Train
+    detect: Detect
+    device: str
+    work: Path
+
+
+def train_run(run: Run, told: Callable[[int, float], None]) -> Path:
+    """Train, or go on training where an earlier process was killed.
+
+    Args:
+        run: What to train on what, and how.
+        told: Called after each epoch with the number of epochs done and the mean loss.
+
+    Returns:
+        The file of the final weights, a state dict.
+    """
+    final = run.work / FINAL
+    if final.is_file():
+        return final
+    run.work.mkdir(parents=True, exist_ok=True)
+    # Held while this process lives: a second one waits until a first that is being killed is truly gone.
+    with (run.work / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _train(run, told)
+    return final
+
+
+def prepare_process(run: Run) -> None:
+    """Settle what must be settled before torch is imported or used: the device, threads and determinism."""
+    if run.device.startswith("cuda"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = run.device.partition(":")[2] or "0"
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    # cuBLAS is deterministic only with a workspace of fixed size (NVIDIA, cuBLAS reproducibility).
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(run.train.threads)
+    torch.use_deterministic_algorithms(True, warn_only=run.device.startswith("cuda"))
+
+
+def _train(run: Run, told: Callable[[int, float], None]) -> None:
+    import torch
+
+    from facade.detector.hooks import Curves, EndWithParent, SeedEachEpoch
+    from facade.detector.model import build, model_config
+
+    _allow_own_checkpoints()
+    from mmengine.runner import Runner
+
+    torch.manual_seed(run.seed)
+    model = build(model_config(run.detector, run.detect))
+    runner = Runner(
+        model=model,
+        **_runner_settings(run),
+        custom_hooks=[SeedEachEpoch(run.seed), Curves(run.work / CURVES, told), EndWithParent()],
+    )
+    runner.train()
+    beside = run.work / f".{FINAL}"
+    torch.save({name: value.cpu() for name, value in runner.model.state_dict().items()}, beside)
+    beside.replace(run.work / FINAL)
+
+
+def _runner_settings(run: Run) -> dict[str, Any]:
+    from facade.detector.data import training_steps
+
+    train = run.train
+    photographs = Photographs(run.data)
+    steps = train.epochs * ceil(len(photographs) / train.batch)
+    warmup = int(train.warmup * steps)
+    kind = run.device.partition(":")[0]
+    wrapper = (
+        {"type": "Bfloat16OptimWrapper", "device": kind} if train.precision == "bfloat16" else {"type": "OptimWrapper"}
+    )
+    schedule = [
+        {"type": "CosineAnnealingLR", "by_epoch": False, "begin": warmup, "end": steps, "T_max": steps - warmup,
+         "eta_min": 0.01 * train.learning_rate}
+    ]  # fmt: skip
+    if warmup:
+        schedule.insert(0, {"type": "LinearLR", "start_factor": 0.01, "by_epoch": False, "begin": 0, "end": warmup})
+    return {
+        "work_dir": str(run.work),
+        "resume": True,
+        "default_scope": "mmdet",
+        "train_dataloader": {
+            "batch_size": train.batch,
+            "num_workers": 0 if kind == "cpu" else 6,
+            "sampler": {"type": "DefaultSampler", "shuffle": True, "seed": run.seed},
+            "dataset": {
+                "type": "SeededCoco",
+                "seed": run.seed,
+                "ann_file": str(photographs.annotations),
+                "data_prefix": {"img": str(photographs.images)},
+                "filter_cfg": None,
+                "pipeline": training_steps(train, run.detect),
+            },
+        },
+        "train_cfg": {"by_epoch": True, "max_epochs": train.epochs},
+        "optim_wrapper": {
+            **wrapper,
+            "optimizer": {
+                "type": "AdamW",
+                "lr": train.learning_rate,
+                "weight_decay": train.weight_decay,
+                "fused": True,
+            },
+            "clip_grad": {"max_norm": 10.0},
+            "paramwise_cfg": {"norm_decay_mult": 0.0, "bias_decay_mult": 0.0},
+        },
+        "param_scheduler": schedule,
+        # Two are kept: mmengine removes the oldest before it writes the newest, and may be killed in between.
+        "default_hooks": {"checkpoint": {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2},
+                          "logger": {"type": "LoggerHook", "interval": 1000}},
+        "randomness": {"seed": run.seed, "deterministic": True},
+        "log_level": "WARNING",
+        "experiment_name": "run",
+    }  # fmt: skip
+
+
+def _allow_own_checkpoints() -> None:
+    """Let torch load the few classes that mmengine puts into checkpoints, and no arbitrary pickles."""
+    import numpy as np
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    # numpy 2 and 1 name the module differently.
+    core = getattr(np, "_core", None) or np.core
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer, np.ndarray, np.dtype, core.multiarray._reconstruct, core.multiarray.scalar,
+            *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64)),
+        ]
+    )  # fmt: skip

@@ -1,0 +1,166 @@
+"""Train all seeds of an arm, side by side, into one directory: `models/<arm>/`."""
+
+import csv
+import hashlib
+import importlib.metadata
+import io
+import multiprocessing
+import os
+import queue
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from facade.dataset import Photographs
+from facade.detector.run import CURVES, Run, prepare_process, train_run
+from facade.errors import FacadeError
+from facade.files import whole_directory, write_json, write_text
+from facade.parallel import cores
+from facade.params import Detect, Detector, Train
+
+# What a trained model depends on besides data and parameters.
+PACKAGES = ("torch", "torchvision", "timm", "mmdet", "mmengine", "opencv-python", "numpy")
+
+
+def train_arm(
+    data: Path, models: Path, curves: Path, detector: Detector, train: Train, detect: Detect, work: Path
+) -> None:
+    """Train one run for each seed.
+
+    Args:
+        data: The arm's photographs.
+        models: Directory to write: `seed-<n>.pth` for each run, and `model.json`, which says what they are.
+        curves: CSV file to write: losses and learning rate by seed and epoch.
+        detector: What is trained.
+        train: How.
+        detect: The size that photographs are resized to.
+        work: Where unfinished runs are kept. A training that was killed goes on from there.
+
+    Raises:
+        FacadeError: A run failed; the sentence names it and its log.
+    """
+    devices = devices_for(train)
+    key = _key(data, detector, train, detect)
+    runs = [
+        Run(data, seed, detector, train, detect, devices[number % len(devices)], work / key / f"seed-{seed}")
+        for number, seed in enumerate(train.seeds)
+    ]
+    _train_side_by_side(runs, len(devices), data.name)
+    with whole_directory(models) as beside:
+        for run in runs:
+            shutil.copyfile(run.work / "final.pth", beside / f"seed-{run.seed}.pth")
+        write_json(beside / "model.json", _description(data, detector, train, detect, devices))
+    write_text(curves, _curves(runs))
+    shutil.rmtree(work / key)
+
+
+def devices_for(train: Train) -> list[str]:
+    """A place for each run that may train at the same time: every GPU, or as many CPU runs as cores allow."""
+    import torch
+
+    if train.device == "cuda" and not torch.cuda.is_available():
+        raise FacadeError("train.device is cuda, and torch finds no GPU here. Use auto or cpu.")
+    if train.device != "cpu" and torch.cuda.is_available():
+        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return ["cpu"] * max(1, cores() // train.threads)
+
+
+def _key(data: Path, detector: Detector, train: Train, detect: Detect) -> str:
+    """Names what went into a training, so that no other is resumed from its checkpoints."""
+    digest = hashlib.sha256()
+    photographs = Photographs(data)
+    for path in [photographs.annotations, *(photographs.images / photograph.file for photograph in photographs)]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    for settings in (detector, train):
+        digest.update(settings.model_dump_json().encode())
+    digest.update(f"{detect.size} {_versions()}".encode())
+    return f"{data.name}-{digest.hexdigest()[:16]}"
+
+
+def _versions() -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in PACKAGES}
+
+
+def _description(data: Path, detector: Detector, train: Train, detect: Detect, devices: list[str]) -> dict[str, Any]:
+    return {
+        "arm": data.name,
+        "detector": detector.model_dump(mode="json"),
+        "train": train.model_dump(mode="json"),
+        "size": detect.size,
+        "device": devices[0].partition(":")[0],
+        "versions": _versions(),
+    }
+
+
+def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
+    """Start each run in a process of its own, as many at a time as there are places."""
+    spawn = multiprocessing.get_context("spawn")
+    news = spawn.Queue()
+    waiting = list(runs)
+    training: dict[int, tuple[Run, Any]] = {}
+    done = {run.seed: 0 for run in runs}
+    with tqdm(total=sum(run.train.epochs for run in runs), desc=f"train {label}", unit="epoch", mininterval=1) as bar:
+        try:
+            while waiting or training:
+                while waiting and len(training) < places:
+                    run = waiting.pop(0)
+                    process = spawn.Process(target=_in_process, args=(run, news), daemon=True)
+                    process.start()
+                    training[run.seed] = (run, process)
+                try:
+                    seed, epochs, loss = news.get(timeout=0.5)
+                    done[seed] = epochs
+                    bar.update(sum(done.values()) - bar.n)
+                    bar.set_postfix_str(f"seed {seed}: loss {loss:.3g}")
+                except queue.Empty:
+                    pass
+                for seed, (run, process) in list(training.items()):
+                    if not process.is_alive():
+                        del training[seed]
+                        if process.exitcode != 0:
+                            raise FacadeError(
+                                f"training {label} with seed {seed} ended with exit status {process.exitcode}; "
+                                f"{run.work / 'error.log'} tells why. `dvc repro` goes on from its last epoch."
+                            )
+        finally:
+            for _, process in training.values():
+                process.terminate()
+                process.join()
+        bar.update(sum(run.train.epochs for run in runs) - bar.n)
+
+
+def _in_process(run: Run, news: Any) -> None:
+    """The whole life of a process that trains."""
+    run.work.mkdir(parents=True, exist_ok=True)
+    # What mmengine, timm and torch say would break the progress bar; it is kept for the day when something fails.
+    log = os.open(run.work / "error.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    prepare_process(run)
+    train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)))
+
+
+def _curves(runs: Sequence[Run]) -> str:
+    """What DVCLive logged, as one table: a row an epoch, means over the seeds, and the loss of each seed."""
+    logged: dict[str, dict[int, dict[int, float]]] = {}  # by name, epoch and seed
+    for run in runs:
+        for path in sorted((run.work / CURVES / "plots" / "metrics" / "train").glob("*.tsv")):
+            with path.open(newline="") as text:
+                for row in csv.DictReader(text, delimiter="\t"):
+                    # A resumed run logs an epoch again, with the same values: the last one stands.
+                    epochs = logged.setdefault(path.stem, {})
+                    epochs.setdefault(int(row["step"]) + 1, {})[run.seed] = float(row[path.stem])
+    columns = ["epoch", *logged, *(f"loss_seed_{run.seed}" for run in runs)]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(columns)
+    for epoch in sorted(logged["loss"]):
+        means = [sum(epochs[epoch].values()) / len(epochs[epoch]) for epochs in logged.values()]
+        seeds = [logged["loss"][epoch][run.seed] for run in runs]
+        writer.writerow([epoch, *(f"{value:.6g}" for value in (*means, *seeds))])
+    return table.getvalue()

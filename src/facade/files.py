@@ -1,0 +1,64 @@
+"""Files that are never half-written: write beside the final name, then rename."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from facade.errors import FacadeError
+
+
+@contextmanager
+def whole_directory(final: Path) -> Iterator[Path]:
+    """A directory to fill, which appears under its final name when, and only when, the block succeeds.
+
+    Args:
+        final: Where the directory is to be. What stood there before is replaced.
+
+    Yields:
+        An empty directory beside `final`. It is removed if the block raises.
+    """
+    beside = final.with_name(f".{final.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        if final.exists():
+            shutil.rmtree(final)
+        beside.rename(final)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole: beside its final name first, then renamed over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` for text in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that reads well in a diff: indented, keys in the order given, a newline at the end."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FacadeError: The file is missing, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FacadeError(f"{path} is missing. Run `dvc repro`, or check the path.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise FacadeError(f"{path} is not readable as JSON ({error}). Mend or replace the file.") from None

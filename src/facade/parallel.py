@@ -1,0 +1,44 @@
+"""Work spread over processes: results in the order of the items, whichever worker is done first."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+import cv2
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], label: str, workers: int | None = None
+) -> Iterator[Result]:
+    """Call a function on every item, on all cores, with a progress bar.
+
+    Args:
+        function: Importable (not a lambda), or a picklable object with `__call__`. It must not depend on the order
+            of its calls. An exception ends the whole.
+        items: What to call it on, one by one.
+        label: What the progress bar says.
+        workers: Number of processes; 1 works in this one. Default: all cores.
+
+    Yields:
+        Results in the order of `items`.
+    """
+    workers = min(workers or cores(), max(1, len(items)))
+    if workers == 1:
+        yield from tqdm(map(function, items), label, len(items), mininterval=1)
+        return
+    # Not forked: OpenCV and torch keep threads, and a fork in the middle of them may hang.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        chunk = max(1, min(16, len(items) // (4 * workers)))
+        yield from tqdm(pool.map(function, items, chunksize=chunk), label, len(items), mininterval=1)

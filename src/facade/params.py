@@ -1,0 +1,166 @@
+"""params.yaml as frozen objects, checked before any stage works. What each parameter means stands in params.yaml."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from facade.errors import FacadeError
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Positive = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: unknown names are refused, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Demo(Section):
+    """The photographs that come with Facade."""
+
+    seed: Seed
+    train: Positive
+    golden: Positive
+    size: Annotated[int, Field(ge=64, le=4096)]
+
+
+class Ingest(Section):
+    """Which photographs are taken in."""
+
+    path: Path
+    golden_lock: str
+    golden_share: Annotated[float, Field(gt=0, lt=100)]
+    min_face: Annotated[float, Field(ge=0)]
+    max_bad: Percent
+    max_megapixels: Annotated[float, Field(gt=0, le=178)]  # Pillow itself refuses more
+    duplicate_distance: Annotated[int, Field(ge=0, le=32)]
+
+
+class Codec(Section):
+    """JPEG settings."""
+
+    quality: Annotated[int, Field(ge=1, le=100)]
+    subsampling: Literal[444, 420]
+
+
+class Blur(Section):
+    """How faces are blurred."""
+
+    method: Literal["gaussian", "pixelate", "solid"]
+    sigma: Annotated[float, Field(gt=0, le=100)]
+    cells: Annotated[int, Field(ge=1, le=64)]
+    shape: Literal["ellipse", "box"]
+    widen: Percent
+    feather: Percent
+
+
+class Synthesize(Section):
+    """How faces are replaced."""
+
+    source: Literal["procedural", "bank"]
+    seed: Seed
+    bank: Path
+    bank_weights: Path | None
+    widen: Percent
+    feather: Percent
+
+
+class Detector(Section):
+    """What is trained."""
+
+    backbone: str
+    weights: Path | None
+    strides: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=5)]
+    channels: Positive
+    convs: Positive
+
+    @model_validator(mode="after")
+    def _strides_double(self) -> "Detector":
+        if any(after != 2 * before for before, after in zip(self.strides, self.strides[1:], strict=False)):
+            raise ValueError(f"strides {list(self.strides)} do not double from one to the next, as in [8, 16, 32]")
+        return self
+
+
+class Train(Section):
+    """How it is trained."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    epochs: Positive
+    batch: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    crop: Annotated[int, Field(ge=64, multiple_of=32)]
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["float32", "bfloat16"]
+    threads: Positive
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Train":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} holds a seed twice; two equal runs tell no more than one")
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale {list(self.scale)} falls; give the smaller factor first")
+        return self
+
+
+class Detect(Section):
+    """How faces are detected."""
+
+    size: Annotated[int, Field(ge=64)]
+    score: Annotated[float, Field(ge=0, lt=1)]
+    nms: Annotated[float, Field(gt=0, le=1)]
+    most: Positive
+
+
+class Evaluate(Section):
+    """How detections are scored."""
+
+    iou: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Report(Section):
+    """What figures may show."""
+
+    show_raw: bool
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    demo: Demo
+    ingest: Ingest
+    codec: Codec
+    blur: Blur
+    synthesize: Synthesize
+    detector: Detector
+    train: Train
+    detect: Detect
+    evaluate: Evaluate
+    report: Report
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        FacadeError: The file is missing, is no YAML, or holds a value that cannot be. The sentence names each.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return Params.model_validate(values)
+    except FileNotFoundError:
+        raise FacadeError(f"{path} is missing. Run this from the top folder of the repository.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise FacadeError(f"{path} is not readable as YAML: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        )
+        raise FacadeError(f"{path} holds values that cannot be: {faults}. Correct them and run again.") from None

@@ -1,0 +1,33 @@
+"""Precision-recall curves: a table an arm for `dvc plots`, and a figure of all."""
+
+from pathlib import Path
+
+import numpy as np
+
+from facade.files import write_text
+from facade.measure.arms import RECALLS, Arm
+from facade.report.style import COLOURS, NAMES, SYNTHETIC_NOTE, new_figure, save
+
+
+def write_curve(arm: Arm, path: Path) -> None:
+    """Write a CSV of the mean over the runs: recall, precision."""
+    rows = [f"{recall:.2f},{precision:.4f}" for recall, precision in zip(RECALLS, arm.precision.mean(0), strict=True)]
+    write_text(path, "\n".join(["recall,precision", *rows]) + "\n")
+
+
+def draw_curves(arms: dict[str, Arm], iou: float, synthetic: bool, path: Path) -> None:
+    """Draw the curves of all arms: the mean over the runs, and a band from the worst to the best run."""
+    figure = new_figure(6.0, 4.4)
+    axes = figure.add_subplot()
+    for name, arm in arms.items():
+        low, high = arm.precision.min(0), arm.precision.max(0)
+        axes.fill_between(RECALLS, low, high, color=COLOURS[name], alpha=0.2, linewidth=0)
+        label = f"{NAMES[name]}: AP50 {arm.mean('AP50'):.3f}"
+        axes.plot(RECALLS, arm.precision.mean(0), color=COLOURS[name], linewidth=2, label=label)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    runs = min(len(arm.precision) for arm in arms.values())
+    title = f"Golden set, IoU ≥ {iou:g}; mean and range of {runs} runs"
+    axes.set_title(f"{title}\n{SYNTHETIC_NOTE}" if synthetic else title, fontsize=9)
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.legend(loc="lower left", frameon=False)
+    save(figure, path)

@@ -1,0 +1,39 @@
+"""What makes a function a stage: run as a script, it gets the checked parameters and ends in a sentence if it fails."""
+
+import sys
+from collections.abc import Callable
+
+from facade.errors import FacadeError
+from facade.params import Params, load
+
+Stage = Callable[[Params], None]
+# The treatments of the training photographs, in the order in which they are shown.
+ARMS = ("raw", "blur", "pseudo")
+
+
+def arm() -> str:
+    """The arm that a script was called for, as in `python stages/train.py blur`.
+
+    Raises:
+        FacadeError: None was named, or one that does not exist.
+    """
+    if len(sys.argv) != 2 or sys.argv[1] not in ARMS:
+        raise FacadeError(f"name one arm ({', '.join(ARMS)}), as in `python {sys.argv[0]} {ARMS[0]}`.")
+    return sys.argv[1]
+
+
+def stage(function: Stage) -> Stage:
+    """Mark the function that a script of `stages/` runs.
+
+    It is called when its file is the program, and only then: worker processes import the file, too. A `FacadeError`
+    ends the program with its sentence; any other exception is a fault of Facade and keeps its traceback, which is
+    what a bug report needs.
+    """
+    if function.__module__ == "__main__":
+        try:
+            function(load())
+        except FacadeError as error:
+            sys.exit(f"facade: {error}")
+        except KeyboardInterrupt:
+            sys.exit("facade: interrupted; nothing half-done was left in place.")
+    return function

@@ -1,0 +1,25 @@
+"""Score every arm on the golden set and compare.   python stages/evaluate.py   (dvc repro evaluate)"""
+
+from pathlib import Path
+
+from facade.dataset import Photographs
+from facade.files import read_json, write_json
+from facade.measure.arms import measure_arm, summary
+from facade.params import Params
+from facade.report.curves import draw_curves, write_curve
+from facade.report.faces import draw_faces
+from facade.stage import ARMS, stage
+
+
+@stage
+def evaluate(params: Params) -> None:
+    golden = Photographs("data/golden")
+    truth = read_json(golden.annotations)
+    arms = {name: measure_arm(truth, Path("detections") / name, params.evaluate.iou) for name in ARMS}
+    for name, arm in arms.items():
+        write_curve(arm, Path("plots/precision-recall") / f"{name}.csv")
+    draw_curves(arms, params.evaluate.iou, golden.synthetic, Path("plots/precision-recall.png"))
+    training = {name: Photographs(Path("data") / name) for name in ARMS}
+    synthetic = all(photographs.synthetic for photographs in training.values())
+    draw_faces(training, synthetic or params.report.show_raw, Path("plots/faces.png"))
+    write_json(Path("metrics/golden.json"), summary(truth, arms))

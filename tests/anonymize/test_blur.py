@@ -1,0 +1,92 @@
+"""Blurring faces: the face is gone, the rest is untouched."""
+
+import cv2
+import numpy as np
+import pytest
+
+from facade.anonymize.blur import BlurFaces, gaussian, pixelated
+from facade.anonymize.region import diagonal, widened
+from facade.dataset import Face, Photograph
+from tests.conftest import noise
+
+FACES = (Face((30, 20, 40, 50)), Face((100, 70, 9, 11), ignore=True), Face((130, -10, 40, 40)), Face((5, 90, 2, 2)))
+METHODS = [("gaussian", "ellipse"), ("gaussian", "box"), ("pixelate", "ellipse"), ("solid", "box")]
+
+
+def photograph_of(image: np.ndarray, faces: tuple[Face, ...]) -> Photograph:
+    return Photograph("a.jpg", image.shape[1], image.shape[0], faces)
+
+
+@pytest.mark.parametrize(("method", "shape"), METHODS)
+def test_pixels_outside_every_widened_box_are_bit_identical(photo, params, method, shape):
+    settings = params.blur.model_copy(update={"method": method, "shape": shape})
+    before = photo.copy()
+    treated = BlurFaces(settings)(photo, photograph_of(photo, FACES))
+    outside = np.ones(photo.shape[:2], bool)
+    for face in FACES:
+        x, y, w, h = widened(face.bbox, settings.widen)
+        soft = settings.feather / 100 * diagonal(face.bbox) + 1
+        rows = slice(max(int(y - soft), 0), max(int(np.ceil(y + h + soft)), 0))
+        outside[rows, max(int(x - soft), 0) : max(int(np.ceil(x + w + soft)), 0)] = False
+    assert outside.any()
+    np.testing.assert_array_equal(treated[outside], photo[outside])
+    np.testing.assert_array_equal(photo, before, err_msg="the photograph itself is left as it is")
+
+
+@pytest.mark.parametrize(("method", "shape"), METHODS)
+def test_every_face_is_changed_the_tiny_and_ignored_ones_too(photo, params, method, shape):
+    settings = params.blur.model_copy(update={"method": method, "shape": shape})
+    treated = BlurFaces(settings)(photo, photograph_of(photo, FACES))
+    for face in FACES:
+        x, y, w, h = (int(value) for value in face.bbox)
+        part = (slice(max(y, 0), y + h), slice(max(x, 0), x + w))
+        assert np.abs(treated[part].astype(int) - photo[part]).mean() > 1, face
+
+
+def test_gaussian_equals_blurring_the_whole_photograph():
+    """Independent oracle: the plain recipe, a blur of all of it and then a cut."""
+    image = noise(90, 110)
+    sigma = 4.3
+    reach = int(np.ceil(3 * sigma))
+    whole = cv2.GaussianBlur(image, (2 * reach + 1, 2 * reach + 1), sigma, borderType=cv2.BORDER_REPLICATE)
+    for rows, columns in (
+        (slice(30, 60), slice(40, 80)),
+        (slice(0, 9), slice(100, 110)),
+        (slice(0, 90), slice(0, 110)),
+    ):
+        part = gaussian(image, rows, columns, sigma)
+        assert np.abs(part.astype(int) - whole[rows, columns]).max() <= 1
+
+
+def test_sigma_is_percent_of_the_diagonal():
+    """A step blurred by a Gaussian has the Gaussian's slope in its middle: 1 / (sigma * sqrt(2 pi))."""
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[:, 100:] = 255
+    sigma = 0.08 * diagonal((60, 60, 60, 80))
+    part = gaussian(image, slice(60, 140), slice(60, 120), sigma).astype(float)[40, :, 0] / 255
+    assert np.diff(part).max() == pytest.approx(1 / (sigma * np.sqrt(2 * np.pi)), rel=0.05)
+
+
+def test_mosaic_cells_hold_their_mean():
+    part = noise(60, 60)
+    mosaic = pixelated(part, 6)
+    assert len(np.unique(mosaic.reshape(-1, 3), axis=0)) <= 36
+    np.testing.assert_allclose(mosaic[5, 5], part[:10, :10].reshape(-1, 3).mean(0), atol=1)
+
+
+def test_a_blank_face_is_the_same_for_everybody(params):
+    settings = params.blur.model_copy(update={"method": "solid", "shape": "box", "feather": 0})
+    results = [
+        BlurFaces(settings)(image, photograph_of(image, FACES[:1]))[25:65, 35:65]
+        for image in (noise(120, 160, 1), noise(120, 160, 2))
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+def test_two_overlapping_faces_leave_nothing_of_either(params):
+    """Where two regions overlap the second must not bring the untreated photograph back."""
+    image = noise(120, 160)
+    faces = (Face((30, 30, 40, 50)), Face((55, 35, 40, 50)))
+    settings = params.blur.model_copy(update={"method": "solid", "feather": 4})
+    treated = BlurFaces(settings)(image, photograph_of(image, faces))
+    assert (treated[40:70, 40:85] == 128).all()

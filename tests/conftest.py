@@ -1,0 +1,86 @@
+"""What many tests need: checked parameters, small pictures, and small data sets in each layout."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from facade.dataset.records import Face, Photograph
+from facade.dataset.store import Photographs, coco, encode, write_annotations
+from facade.params import Params, load
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    return load(REPOSITORY / "params.yaml")
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A picture of smooth noise, (H, W, 3) uint8: detail everywhere, and it survives JPEG."""
+    rough = np.random.default_rng(seed).integers(0, 256, (height // 4 + 1, width // 4 + 1, 3), dtype=np.uint8)
+    return cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    return noise(120, 160)
+
+
+@pytest.fixture
+def write_wider(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a data set in WIDER FACE's layout from {split: {name: (picture or bytes, label lines)}}."""
+
+    def write(**splits: dict[str, tuple[np.ndarray | bytes | None, list[str]]]) -> Path:
+        root = tmp_path / "wider"
+        for split in ("train", "val"):
+            text = ""
+            for name, (picture, lines) in splits.get(split, {}).items():
+                path = root / f"WIDER_{split}" / "images" / name
+                if picture is not None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    content = picture if isinstance(picture, bytes) else cv2.imencode(".jpg", picture)[1].tobytes()
+                    path.write_bytes(content)
+                text += "\n".join([name, str(len(lines)), *(lines or ["0 0 0 0 0 0 0 0 0 0"])]) + "\n"
+            labels = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+            labels.parent.mkdir(parents=True, exist_ok=True)
+            labels.write_text(text)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def make_store(tmp_path: Path, params: Params) -> Callable[..., Photographs]:
+    """Writes a data set of Facade's own from pictures and their faces."""
+
+    def make(
+        pictures: dict[str, tuple[np.ndarray, tuple[Face, ...]]], name: str = "store", synthetic: bool = True
+    ) -> Photographs:
+        root = tmp_path / name
+        photographs = []
+        for file, (picture, faces) in pictures.items():
+            path = root / "images" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode(picture, params.codec))
+            photographs.append(Photograph(file, picture.shape[1], picture.shape[0], faces))
+        write_annotations(root, coco(photographs, synthetic))
+        return Photographs(root)
+
+    return make
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file below a directory, by relative path."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def write_coco(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))

@@ -1,0 +1,291 @@
+"""Taking in a data set: what is kept, what is refused, and that nothing is ever half-written."""
+
+import csv
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from facade.dataset import Photographs
+from facade.dataset.ingest import ingest, stored_name
+from facade.errors import FacadeError
+from facade.params import Params
+from tests.conftest import noise, tree, write_coco
+
+EMPTY = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "face"}]}
+LINE = "20 30 40 50 0 0 0 0 0 0"
+
+
+@pytest.fixture
+def take_in(tmp_path: Path, params: Params) -> Callable[..., dict]:
+    """Ingests a data set into `out/`, accepting its golden set, with one process."""
+
+    def run(root: Path, accept: bool = True, workers: int = 1, **changes: object) -> dict:
+        settings = params.ingest.model_copy(update={"path": root, **changes})
+        out = tmp_path / "out"
+        places = (out / "train", out / "golden", out / "quarantine.csv")
+        if not accept:
+            return ingest(settings, params.codec, *places, workers=workers)
+        try:
+            return ingest(settings, params.codec, *places, workers=workers)
+        except FacadeError as error:
+            if "golden_lock=" not in str(error):
+                raise
+            lock = str(error).partition("golden_lock=")[2][:16]
+            return ingest(settings.model_copy(update={"golden_lock": lock}), params.codec, *places, workers=workers)
+
+    return run
+
+
+def refused(tmp_path: Path) -> dict[str, str]:
+    with (tmp_path / "out" / "quarantine.csv").open(newline="") as text:
+        return {row["photograph"]: row["reason"] for row in csv.DictReader(text)}
+
+
+def good(seed: int) -> tuple[np.ndarray, list[str]]:
+    return noise(120, 160, seed), [LINE]
+
+
+def test_wider_photographs_land_in_train_and_golden_with_their_labels(tmp_path, write_wider, take_in):
+    root = write_wider(train={"e/a.jpg": good(1), "e/b.jpg": (noise(90, 80, 2), [])}, val={"e/c.jpg": good(3)})
+    counts = take_in(root)
+    train, golden = Photographs(tmp_path / "out" / "train"), Photographs(tmp_path / "out" / "golden")
+    assert [photograph.file for photograph in train] == ["e/a.jpg", "e/b.jpg"]
+    assert [(photograph.width, photograph.height) for photograph in train] == [(160, 120), (80, 90)]
+    assert next(iter(golden)).faces[0].bbox == (20, 30, 40, 50)
+    assert counts["train"] == {
+        "photographs": 2, "faces": 1, "ignored": 0, "with_landmarks": 0, "without_faces": 1,
+    }  # fmt: skip
+    assert counts["synthetic"] is False
+
+
+def test_nothing_but_pixels_is_kept_of_a_file(tmp_path, write_wider, take_in):
+    picture = Image.fromarray(noise(120, 160, 1))
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET description"
+    exif[0x8825] = {1: "N", 2: (48.0, 8.0, 0.0)}
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", exif=exif, comment=b"SECRET comment", xmp=b"<x>SECRET</x>", icc_profile=b"SECRET" * 30)
+    assert b"SECRET" in buffer.getvalue()
+    trailing = buffer.getvalue() + b"SECRET after the end"
+    pictures = {"a.jpg": (buffer.getvalue(), [LINE]), "b.jpg": (trailing, [LINE])}
+    take_in(write_wider(train={"c.jpg": good(5), **pictures}, val={"d.jpg": good(6), **pictures}), duplicate_distance=0)
+    for name, content in tree(tmp_path / "out").items():
+        assert b"SECRET" not in content, name
+        if name.endswith(".jpg"):
+            markers = [content[at + 1] for at in range(len(content) - 1) if content[at] == 0xFF and content[at + 1]]
+            assert not {*range(0xE1, 0xF0), 0xFE} & set(markers[: markers.index(0xDA)]), "an APP1..15 or COM segment"
+
+
+@pytest.mark.parametrize("says_stored_size", [False, True])
+def test_a_box_lies_where_the_face_is_seen_however_the_file_is_turned(tmp_path, take_in, says_stored_size):
+    """A white face on black, stored lying on its side; labels once as seen, once for the picture as stored."""
+    seen = np.zeros((160, 120, 3), np.uint8)
+    seen[20:60, 30:70] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    for name, picture in (("a", seen), ("g", np.rot90(seen, 2))):
+        path = tmp_path / "in" / "images" / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(np.rot90(picture, 1))).save(path, exif=exif, quality=95)
+    as_seen, as_stored = [30, 20, 40, 40], [20, 120 - 70, 40, 40]
+    for part, file, boxes in (("train", "a.jpg", (as_seen, as_stored)), ("val", "g.jpg", (as_seen, as_stored))):
+        size = {"width": 160, "height": 120} if says_stored_size else {"width": 120, "height": 160}
+        content = {
+            "images": [{"id": 1, "file_name": file, **size}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": boxes[says_stored_size]}],
+            "categories": [{"id": 1, "name": "face"}],
+        }
+        write_coco(tmp_path / "in" / "annotations" / f"{part}.json", content)
+    take_in(tmp_path / "in")
+    train = Photographs(tmp_path / "out" / "train")
+    photograph = next(iter(train))
+    pixels = train.pixels(photograph)
+    assert (photograph.width, photograph.height) == (120, 160)
+    x, y, w, h = (int(value) for value in photograph.faces[0].bbox)
+    assert (x, y, w, h) == (30, 20, 40, 40)
+    assert pixels[y + 4 : y + h - 4, x + 4 : x + w - 4].min() > 240
+    pixels[y - 4 : y + h + 4, x - 4 : x + w + 4] = 0
+    assert pixels.max() < 16
+
+
+def test_bad_files_go_to_quarantine_with_a_reason_and_the_others_are_kept(tmp_path, write_wider, take_in):
+    outside = tmp_path / "secret.jpg"
+    cv2.imwrite(str(outside), noise(50, 50))
+    bad: dict[str, tuple] = {
+        "empty.jpg": (b"", [LINE]),
+        "text.jpg": (b"hello", [LINE]),
+        "cut.jpg": (cv2.imencode(".jpg", noise(120, 160))[1].tobytes()[:600], [LINE]),
+        "missing.jpg": (None, [LINE]),
+        "../../../secret.jpg": (None, [LINE]),
+        str(outside): (None, [LINE]),
+        "link.jpg": (None, [LINE]),
+        "zero\0byte.jpg": (None, [LINE]),
+        "n" * 300 + ".jpg": (None, [LINE]),
+        "n" * 250 + ".png": (noise(60, 60), [LINE]),
+        "large.jpg": (noise(1100, 1000), [LINE]),
+    }
+    root = write_wider(train={**bad, "good.jpg": good(1)}, val={"golden.jpg": good(2)})
+    (root / "WIDER_train" / "images" / "link.jpg").symlink_to(outside)
+    counts = take_in(root, max_bad=95, max_megapixels=1)
+    reasons = refused(tmp_path)
+    assert set(reasons) == set(bad)
+    assert counts["quarantined"] == len(bad)
+    assert reasons["empty.jpg"] == "the file is empty"
+    assert "known format" in reasons["text.jpg"]
+    assert reasons["missing.jpg"] == "there is no such file"
+    for name in ("../../../secret.jpg", str(outside), "link.jpg"):
+        assert reasons[name] == "its path leaves the data set"
+    assert "max_megapixels" in reasons["large.jpg"]
+    assert set(tree(tmp_path / "out" / "train")) == {"annotations.json", "images/good.jpg"}
+
+
+def test_too_many_bad_files_stop_the_stage_and_leave_no_data_set(tmp_path, write_wider, take_in):
+    root = write_wider(train={"a.jpg": good(1), "bad.jpg": (b"", [LINE])}, val={"g.jpg": good(2)})
+    with pytest.raises(FacadeError, match=r"1 of 3 photographs \(33.3 %\).*quarantine.csv"):
+        take_in(root, max_bad=20)
+    assert set(tree(tmp_path / "out")) == {"quarantine.csv"}
+    assert refused(tmp_path) == {"bad.jpg": "the file is empty"}
+
+
+def test_a_name_that_stands_twice_is_refused_both_times(tmp_path, write_wider, take_in):
+    root = write_wider(train={"a.jpg": good(1), "b.jpg": good(4)}, val={"g.jpg": good(2)})
+    labels = root / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+    labels.write_text(labels.read_text() + f"a.jpg\n1\n{LINE}\n")
+    assert take_in(root, max_bad=60)["quarantined"] == 2
+    assert refused(tmp_path) == {"a.jpg": "its name stands twice in the labels"}
+
+
+def test_impossible_boxes_are_dropped_and_others_clipped(tmp_path, write_wider, take_in):
+    lines = [
+        "-10 -10 50 60 0 0 0 0 0 0",   # reaches over the corner
+        "150 100 400 400 0 0 0 0 0 0",  # reaches over the other corner
+        "300 20 30 30 0 0 0 0 0 0",    # outside
+        "20 20 0 30 0 0 0 0 0 0",      # no width
+        "20 20 30 -5 0 0 0 0 0 0",     # negative height
+        "1e9 20 30 30 0 0 0 0 0 0",    # beyond any picture
+        "20 20 30 30 0 0 0 0 0 0",
+    ]  # fmt: skip
+    root = write_wider(train={"a.jpg": (noise(120, 160, 1), lines)}, val={"g.jpg": good(2)})
+    counts = take_in(root)
+    photograph = next(iter(Photographs(tmp_path / "out" / "train")))
+    assert [face.bbox for face in photograph.faces] == [(0, 0, 40, 50), (150, 100, 10, 20), (20, 20, 30, 30)]
+    assert (counts["boxes_dropped"], counts["boxes_clipped"]) == (4, 2)
+
+
+def test_small_and_invalid_faces_are_ignored_not_absent(tmp_path, write_wider, take_in):
+    lines = ["10 10 9 9 0 0 0 0 0 0", "30 30 40 50 0 0 0 1 0 0", "80 30 40 50 0 0 0 0 2 0"]
+    root = write_wider(train={"a.jpg": (noise(120, 160, 1), lines)}, val={"g.jpg": good(2)})
+    counts = take_in(root, min_face=10)
+    faces = next(iter(Photographs(tmp_path / "out" / "train"))).faces
+    assert [face.ignore for face in faces] == [True, True, False]
+    assert faces[2].attributes["occlusion"] == 2
+    assert counts["train"]["ignored"] == 2
+
+
+def test_near_duplicates_of_golden_photographs_leave_the_training_set(tmp_path, write_wider, take_in):
+    twin = cv2.resize(noise(240, 320, 7), (160, 120), interpolation=cv2.INTER_AREA)
+    root = write_wider(
+        train={"twin.jpg": (twin, [LINE]), "other.jpg": good(1)}, val={"g.jpg": (noise(240, 320, 7), [LINE])}
+    )
+    counts = take_in(root)
+    assert counts["near_duplicates_dropped"] == 1
+    assert set(tree(tmp_path / "out" / "train")) == {"annotations.json", "images/other.jpg"}
+    assert counts["golden"]["photographs"] == 1, "the golden set stays as it is"
+
+
+def test_another_golden_set_stops_the_pipeline_until_it_is_accepted(tmp_path, write_wider, take_in):
+    root = write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(2)})
+    lock = take_in(root)["golden_lock"]
+    assert take_in(root, accept=False, golden_lock=lock)["golden_lock"] == lock
+    before = tree(tmp_path / "out")
+    write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(3)})
+    with pytest.raises(FacadeError, match=rf"fingerprint (?!{lock}).*golden_lock in params.yaml says {lock}"):
+        take_in(root, accept=False, golden_lock=lock)
+    assert tree(tmp_path / "out") == before, "what was there stays as it was"
+    write_wider(train={"a.jpg": good(1)}, val={"g.jpg": (noise(120, 160, 2), ["21 30 40 50 0 0 0 0 0 0"])})
+    with pytest.raises(FacadeError, match="golden_lock"):
+        take_in(root, accept=False, golden_lock=lock)
+
+
+def test_training_photographs_do_not_touch_the_lock(write_wider, take_in):
+    lock = take_in(write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(2)}))["golden_lock"]
+    again = take_in(write_wider(train={"a.jpg": good(4), "b.jpg": good(5)}, val={"g.jpg": good(2)}))
+    assert again["golden_lock"] == lock
+
+
+def test_the_number_of_processes_changes_no_byte(tmp_path, write_wider, take_in):
+    root = write_wider(train={f"e/{n}.jpg": good(n) for n in range(5)}, val={"g.jpg": good(9)})
+    take_in(root, workers=1)
+    alone = tree(tmp_path / "out")
+    take_in(root, workers=2)
+    assert tree(tmp_path / "out") == alone
+
+
+def test_a_data_set_without_parts_is_split_by_content(tmp_path, take_in):
+    images, annotations = [], []
+    for number in range(30):
+        path = tmp_path / "in" / "images" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), noise(60, 80, number))
+        images.append({"id": number, "file_name": path.name})
+        annotations.append({"id": number, "image_id": number, "category_id": 1, "bbox": [10, 10, 30, 30]})
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "face"}]}
+    write_coco(tmp_path / "in" / "annotations.json", content)
+    take_in(tmp_path / "in", golden_share=30)
+    golden = {photograph.file for photograph in Photographs(tmp_path / "out" / "golden")}
+    train = {photograph.file for photograph in Photographs(tmp_path / "out" / "train")}
+    assert golden
+    assert golden.isdisjoint(train)
+    assert golden | train == {f"{number}.png.jpg" for number in range(30)}
+    write_coco(tmp_path / "in" / "annotations.json", {**content, "images": images[5:], "annotations": annotations[5:]})
+    take_in(tmp_path / "in", golden_share=30)
+    fewer = {photograph.file for photograph in Photographs(tmp_path / "out" / "golden")}
+    assert fewer == golden - {f"{number}.png.jpg" for number in range(5)}, "removing photographs moves no other"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "sentence"),
+    [
+        (lambda root: None, "no such folder"),
+        (lambda root: root.mkdir(), "neither WIDER FACE's layout"),
+        (lambda root: write_coco(root / "annotations.json", EMPTY), "name no photograph"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_data_set_gets_a_sentence(tmp_path, take_in, prepare, sentence):
+    prepare(tmp_path / "in")
+    with pytest.raises(FacadeError, match=sentence):
+        take_in(tmp_path / "in")
+
+
+def test_a_part_without_a_face_to_judge_is_refused(write_wider, take_in):
+    root = write_wider(train={"a.jpg": good(1)}, val={"g.jpg": (noise(120, 160, 2), [])})
+    with pytest.raises(FacadeError, match="the golden part .* no face to judge in its 1 photographs"):
+        take_in(root)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_without_permission_is_quarantined(tmp_path, write_wider, take_in):
+    root = write_wider(train={"a.jpg": good(1), "no.jpg": good(3)}, val={"g.jpg": good(2)})
+    (root / "WIDER_train" / "images" / "no.jpg").chmod(0)
+    take_in(root, max_bad=60)
+    assert "Permission denied" in refused(tmp_path)["no.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("0--P/a.jpg", "0--P/a.jpg"),
+        ("a.JPEG", "a.jpg"),
+        ("a.png", "a.png.jpg"),
+        ("./x/../a.jpg", "x/a.jpg"),
+        ("/etc/a.jpg", "etc/a.jpg"),
+    ],
+)
+def test_stored_names_stay_inside_and_end_in_jpg(name, kept):
+    assert stored_name(name) == kept

@@ -1,0 +1,148 @@
+"""Real mmdet training of a few steps: repeatable, and not to be killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from facade.dataset import Face, Photographs
+from facade.detections import detect_arm
+from facade.detector.train import train_arm
+from facade.errors import FacadeError
+from facade.heads import Light, Pose, draw_identity, draw_portrait
+from facade.params import Params
+from facade.seeds import generator
+from tests.conftest import REPOSITORY, noise, tree
+
+pytestmark = pytest.mark.xdist_group("training")
+
+
+@pytest.fixture(scope="module")
+def small(params: Params) -> Params:
+    train = {"crop": 64, "batch": 4, "epochs": 3, "seeds": (0, 1), "device": "cpu"}
+    return params.model_copy(
+        update={
+            "train": params.train.model_copy(update=train),
+            "detect": params.detect.model_copy(update={"size": 96}),
+            "detector": params.detector.model_copy(update={"channels": 16, "convs": 1}),
+        }
+    )
+
+
+@pytest.fixture
+def faces(make_store) -> Photographs:
+    pictures = {}
+    for number in range(10):
+        picture = noise(96, 96, number)
+        portrait = draw_portrait(draw_identity(generator("t", number)), Pose(), Light(), 30)
+        side = portrait.head.shape[0]
+        cover = portrait.head[..., None]
+        part = picture[20 : 20 + side, 20 : 20 + side]
+        part[:] = part * (1 - cover) + portrait.pixels * 255 * cover
+        x, y, w, h = portrait.bbox
+        pictures[f"{number}.jpg"] = (picture, (Face((x + 20, y + 20, w, h)),))
+    return make_store(pictures, "raw")
+
+
+def train(small: Params, faces: Photographs, out: Path) -> dict[str, bytes]:
+    train_arm(faces.root, out / "models", out / "curves.csv", small.detector, small.train, small.detect, out / "work")
+    return tree(out)
+
+
+def test_two_trainings_are_equal_to_the_byte_even_if_one_was_killed(tmp_path, small, faces):
+    once = train(small, faces, tmp_path / "once")
+    assert set(once) == {"models/seed-0.pth", "models/seed-1.pth", "models/model.json", "curves.csv"}
+    assert once["models/seed-0.pth"] != once["models/seed-1.pth"]
+    rows = once["curves.csv"].decode().splitlines()
+    assert rows[0].startswith("epoch,")
+    assert len(rows) == 1 + small.train.epochs
+
+    # The second is killed with SIGKILL, children left to notice, once its first epoch is on the disk.
+    out = tmp_path / "killed"
+    script = tmp_path / "train.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from facade.params import Params\n"
+        "from facade.detector.train import train_arm\n"
+        "if __name__ == '__main__':\n"
+        f"    p = Params.model_validate_json({small.model_dump_json()!r})\n"
+        f"    out = Path({str(out)!r})\n"
+        f"    train_arm(Path({str(faces.root)!r}), out / 'models', out / 'curves.csv', p.detector, p.train, p.detect,"
+        " out / 'work')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    process = subprocess.Popen([sys.executable, str(script)], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("work/*/seed-*/epoch_1.pth")):
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "models").exists()
+    assert train(small, faces, out) == once
+
+
+def test_detections_lie_on_the_photographs_scale_and_are_repeatable(tmp_path, small, faces):
+    longer = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 30, "seeds": (0,)})})
+    train(longer, faces, tmp_path)
+    for name in ("one", "two"):
+        detect_arm(
+            tmp_path / "models",
+            faces.root,
+            tmp_path / name,
+            longer.detector,
+            longer.train,
+            longer.detect.model_copy(update={"size": 64}),
+        )
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    results = json.loads((tmp_path / "one" / "seed-0.json").read_text())
+    assert {result["image_id"] for result in results} <= {number for number, _ in faces.items()}
+    # Thirty epochs on ten pictures learn them by heart: the surest detections lie on the faces.
+    truth = {number: photograph.faces[0].bbox for number, photograph in faces.items()}
+    best = {}
+    for result in results:
+        best.setdefault(result["image_id"], result)
+    hits = 0
+    for number, result in best.items():
+        x, y, w, h = result["bbox"]
+        fx, fy, fw, fh = truth[number]
+        hits += abs(x + w / 2 - fx - fw / 2) < 0.3 * fw and abs(y + h / 2 - fy - fh / 2) < 0.3 * fh
+    assert hits >= 7
+
+
+def test_weights_hold_nothing_but_numbers(tmp_path, small, faces):
+    one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (3,)})})
+    train(one, faces, tmp_path)
+    state = torch.load(tmp_path / "models" / "seed-3.pth", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    for name, content in tree(tmp_path / "models").items():
+        assert str(tmp_path).encode() not in content, name
+
+
+def test_bfloat16_trains(tmp_path, small, faces):
+    changes = {"epochs": 1, "seeds": (0,), "precision": "bfloat16"}
+    one = small.model_copy(update={"train": small.train.model_copy(update=changes)})
+    train(one, faces, tmp_path)
+    state = torch.load(tmp_path / "models" / "seed-0.pth", weights_only=True)
+    assert all(torch.isfinite(value.float()).all() for value in state.values())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_gets_a_sentence(tmp_path, small, faces):
+    wrong = small.model_copy(update={"train": small.train.model_copy(update={"device": "cuda"})})
+    with pytest.raises(FacadeError, match="torch finds no GPU"):
+        train(wrong, faces, tmp_path)
+
+
+def test_a_missing_model_gets_a_sentence(tmp_path, small, faces):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.json").write_text('{"arm": "raw"}')
+    with pytest.raises(FacadeError, match=r"seed-0\.pth is missing.*dvc repro train-raw"):
+        detect_arm(tmp_path / "models", faces.root, tmp_path / "out", small.detector, small.train, small.detect)

@@ -1,0 +1,160 @@
+"""The whole road in a temporary clone, with real DVC: what runs, what does not, and what a change re-runs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import REPOSITORY
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+TINY = {
+    "demo": {"train": 10, "golden": 5, "size": 96},
+    "train": {"epochs": 1, "crop": 64, "seeds": [0], "device": "cpu"},
+    "detector": {"channels": 16},
+    "detect": {"size": 96},
+}
+STAGES = {
+    "demo", "ingest", "raw", "blur", "synthesize", "train-raw", "train-blur", "train-pseudo",
+    "detect@raw", "detect@blur", "detect@pseudo", "evaluate",
+}  # fmt: skip
+
+
+class Clone:
+    """A clone of the working tree, with its own DVC cache and a tiny experiment."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "clone"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("DVC", "GIT"))},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_SITE_CACHE_DIR": str(root / "site"),
+            "DVC_NO_ANALYTICS": "1",
+        }
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=REPOSITORY, capture_output=True, check=True,
+        ).stdout.decode()  # fmt: skip
+        for name in filter(None, listed.split("\0")):
+            if (REPOSITORY / name).is_file():
+                target = self.root / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((REPOSITORY / name).read_bytes())
+        (self.root / "dvc.lock").unlink(missing_ok=True)
+        self.change(**TINY)
+        self.run("git", "init", "-q", "-b", "main")
+        self.run("git", "config", "user.name", "Test")
+        self.run("git", "config", "user.email", "test@example.org")
+        self.commit()
+
+    def change(self, **sections: dict) -> None:
+        yaml = YAML()
+        path = self.root / "params.yaml"
+        values = yaml.load(path)
+        for section, changes in sections.items():
+            values[section].update(changes)
+        yaml.dump(values, path)
+
+    def commit(self) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "--allow-empty", "-m", "state")
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output
+        return output
+
+    def metrics(self) -> dict:
+        return json.loads((self.root / "metrics" / "golden.json").read_text())
+
+
+def ran(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Clone:
+    return Clone(tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture(scope="module")
+def reproduced(clone) -> Clone:
+    """The tiny experiment, run once, its golden set accepted as its users would accept it."""
+    output = clone.run("dvc", "repro", fails=True)
+    assert "Traceback" not in output
+    lock = re.search(r"golden_lock=([0-9a-f]{16})", output)
+    assert lock, output
+    clone.change(ingest={"golden_lock": lock[1]})
+    assert ran(clone.run("dvc", "repro")) == STAGES - {"demo"}
+    clone.commit()
+    return clone
+
+
+def test_repro_goes_from_photographs_to_metrics_and_figures(reproduced):
+    metrics = reproduced.metrics()
+    for arm in ("raw", "blur", "pseudo"):
+        assert 0 <= metrics[arm]["AP50"] <= 1
+    assert "AP50" in metrics["blur_minus_raw"]
+    assert metrics["golden"]["synthetic"] is True
+    for name in ("plots/precision-recall.png", "plots/faces.png", "plots/precision-recall/raw.csv",
+                 "plots/training/blur.csv", "metrics/ingest.json", "data/quarantine.csv"):  # fmt: skip
+        assert (reproduced.root / name).stat().st_size > 0, name
+    assert reproduced.run("git", "status", "--porcelain") == "", "everything is committed or ignored"
+
+
+def test_a_second_repro_runs_nothing(reproduced):
+    assert ran(reproduced.run("dvc", "repro")) == set()
+
+
+def test_an_experiment_with_another_blur_runs_that_arm_alone(reproduced):
+    output = reproduced.run("dvc", "exp", "run", "-S", "blur.sigma=20")
+    assert ran(output) == {"blur", "train-blur", "detect@blur", "evaluate"}
+    changed = reproduced.run("dvc", "params", "diff")
+    assert "blur.sigma" in changed
+    assert "golden.json" in reproduced.run("dvc", "metrics", "diff", "--all")
+    shown = json.loads(reproduced.run("dvc", "exp", "show", "--json"))
+    assert len(shown) >= 2
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q")
+
+
+def test_a_queued_experiment_runs_the_code_of_its_own_copy(reproduced):
+    reproduced.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "evaluate.iou=0.4")
+    output = reproduced.run("dvc", "exp", "run", "--run-all")
+    assert ran(output) <= {"evaluate"}, output
+    shown = reproduced.run("dvc", "exp", "show", "--csv")
+    assert "queued" in shown
+    assert "Failed" not in shown
+
+
+def test_dvc_draws_the_curves(reproduced):
+    reproduced.run("dvc", "plots", "show", "--out", "report")
+    page = (reproduced.root / "report" / "index.html").read_text()
+    for title in ("Precision and recall on the golden set", "Training loss, mean over the seeds"):
+        assert title in page
+    assert page.count('"recall"') > 2
+    subprocess.run(["rm", "-rf", str(reproduced.root / "report")], check=True)
+
+
+def test_a_wrong_parameter_gets_a_sentence(reproduced):
+    output = reproduced.run("dvc", "exp", "run", "-S", "blur.sigma=-1", fails=True)
+    assert "params.yaml holds values that cannot be: blur.sigma: Input should be greater than 0" in output
+    assert "Traceback" not in output
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q")
+
+
+@pytest.mark.slow
+def test_two_forced_runs_give_byte_identical_metrics(reproduced):
+    before = {path: path.read_bytes() for path in sorted(reproduced.root.glob("metrics/*.json"))}
+    lock = (reproduced.root / "dvc.lock").read_bytes()
+    reproduced.run("dvc", "repro", "--force")
+    assert {path: path.read_bytes() for path in before} == before
+    assert (reproduced.root / "dvc.lock").read_bytes() == lock, "data, models and detections are equal, too"

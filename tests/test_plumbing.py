@@ -1,0 +1,79 @@
+"""Files that are never half-written, generators that belong to something, work spread over processes."""
+
+import os
+
+import numpy as np
+import pytest
+
+from facade.files import whole_directory, write_bytes
+from facade.parallel import in_order
+from facade.seeds import generator
+from tests.conftest import tree
+
+
+def square(value: int) -> int:
+    if value == 13:
+        raise ValueError("thirteen")
+    return value * value
+
+
+def process(value: int) -> int:
+    del value
+    return os.getpid()
+
+
+def test_a_directory_appears_whole_or_not_at_all(tmp_path):
+    with whole_directory(tmp_path / "out") as beside:
+        (beside / "a").write_text("1")
+        assert not (tmp_path / "out").exists()
+    assert tree(tmp_path) == {"out/a": b"1"}
+    with pytest.raises(RuntimeError), whole_directory(tmp_path / "out") as beside:
+        (beside / "b").write_text("2")
+        raise RuntimeError
+    assert tree(tmp_path) == {"out/a": b"1"}
+    with whole_directory(tmp_path / "out") as beside:
+        (beside / "c").write_text("3")
+    assert tree(tmp_path) == {"out/c": b"3"}
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    write_bytes(tmp_path / "a", b"old")
+    monkeypatch.setattr(type(tmp_path), "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_bytes(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_generators_belong_to_their_owner():
+    draws = {
+        owner: generator(*owner).integers(2**62)
+        for owner in [("a", 1), ("a", 2), ("b", 1), ("a1",), ("a", 1, 1), ("ab", "c"), ("a", "bc")]
+    }
+    assert len(set(draws.values())) == len(draws)
+    assert generator("a", 1).integers(2**62) == draws["a", 1]
+
+
+def test_generators_are_the_same_on_every_machine():
+    """A pinned value: pseudonyms must not change with a release."""
+    assert generator("pseudonym", 0, "a.jpg", 3).integers(2**62) == 1866017829106692253
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items(workers):
+    values = [3, 1, 4, 1, 5, 9, 2, 6] * 5
+    assert list(in_order(square, values, "squares", workers)) == [value * value for value in values]
+
+
+def test_work_is_spread_over_processes():
+    assert len(set(in_order(process, range(200), "processes", 2)) - {os.getpid()}) >= 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failure_ends_the_whole(workers):
+    with pytest.raises(ValueError, match="thirteen"):
+        list(in_order(square, [1, 13, 2], "squares", workers))
+
+
+def test_nothing_to_do_is_no_fault():
+    assert list(in_order(square, [], "nothing")) == []
+    assert np.all(np.array(list(in_order(square, [2], "one"))) == 4)
