@@ -141,6 +141,12 @@ def test_a_gpu_that_is_not_there_gets_a_sentence(tmp_path, small, faces):
         train(wrong, faces, tmp_path)
 
 
+def test_a_detector_that_cannot_be_built_gets_a_sentence(tmp_path, small, faces):
+    wrong = small.model_copy(update={"detector": small.detector.model_copy(update={"backbone": "resnet9000"})})
+    with pytest.raises(FacadeError, match="detector.backbone is 'resnet9000'"):
+        train(wrong, faces, tmp_path)
+
+
 def test_a_missing_model_gets_a_sentence(tmp_path, small, faces):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "model.json").write_text('{"arm": "raw"}')

@@ -113,7 +113,10 @@ def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
                     process.start()
                     training[run.seed] = (run, process)
                 try:
-                    seed, epochs, loss = news.get(timeout=0.5)
+                    message = news.get(timeout=0.5)
+                    if isinstance(message, FacadeError):
+                        raise message
+                    seed, epochs, loss = message
                     done[seed] = epochs
                     bar.update(sum(done.values()) - bar.n)
                     bar.set_postfix_str(f"seed {seed}: loss {loss:.3g}")
@@ -142,7 +145,10 @@ def _in_process(run: Run, news: Any) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     prepare_process(run)
-    train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)))
+    try:
+        train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)))
+    except FacadeError as error:
+        news.put(error)
 
 
 def _curves(runs: Sequence[Run]) -> str:

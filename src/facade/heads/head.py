@@ -14,8 +14,8 @@ from facade.heads.portrait import Portrait
 
 # Rays along each side of a pixel.
 FINE = 2
-# Half the side of the tile that a head is drawn on, in half head heights.
-MARGIN = 1.55
+# Half the side of the tile, in half head heights, on which a head is drawn with its neck, or its face alone.
+WHOLE, FACE_ALONE = 1.55, 1.15
 # A face, hairline to chin, in half head heights.
 FACE = 1.6
 
@@ -82,7 +82,7 @@ class _Surface:
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
 
 
-def draw_portrait(who: Identity, pose: Pose, light: Light, face_height: float) -> Portrait:
+def draw_portrait(who: Identity, pose: Pose, light: Light, face_height: float, margin: float = WHOLE) -> Portrait:
     """Draw a head, with four rays a pixel.
 
     Args:
@@ -90,12 +90,13 @@ def draw_portrait(who: Identity, pose: Pose, light: Light, face_height: float) -
         pose: How the head is held.
         light: What it is lit by.
         face_height: About how many pixels the face is to be high.
+        margin: Half the side of the tile, in half head heights; `FACE_ALONE` takes half the time of `WHOLE`.
 
     Returns:
-        The head in the middle of a square tile about twice as high as its face.
+        The head in the middle of a square tile.
     """
     unit = face_height / FACE
-    size = max(8, int(np.ceil(2 * MARGIN * unit)))
+    size = max(8, int(np.ceil(2 * margin * unit)))
     centre = size / 2
     axis = (np.arange(size * FINE) + 0.5) / FINE
     screen_x, screen_y = np.meshgrid((axis - centre) / unit, (centre - axis) / unit)
