@@ -1,5 +1,7 @@
 """Procedural heads: anatomy where it belongs, no holes, nobody twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -14,15 +16,26 @@ POSES = [Pose(yaw, pitch, roll) for yaw in (-80, -40, 0, 40, 80) for pitch, roll
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("pose", POSES, ids=lambda pose: f"{pose.yaw},{pose.pitch},{pose.roll}")
 def test_a_head_is_one_solid_without_holes(number, pose):
-    portrait = draw_portrait(draw_identity(generator("heads", number)), pose, Light(), 32)
+    """A bald one: between hair and neck there may be a gap that shows the background, and a lock may stand apart."""
+    who = replace(draw_identity(generator("heads", number)), style="bald")
+    portrait = draw_portrait(who, pose, Light(), 32)
     solid = portrait.head > 0.5
-    _, pieces = ndimage.label(solid)
-    assert pieces == 1
-    filled = ndimage.binary_fill_holes(solid)
-    # A gap between an ear and long hair is no hole in a head.
-    assert (filled & ~solid).sum() <= 4
+    assert ndimage.label(solid)[1] == 1
+    assert (ndimage.binary_fill_holes(solid) == solid).all()
     assert np.isfinite(portrait.pixels).all()
     assert 0 <= portrait.pixels.min() <= portrait.pixels.max() <= 1
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_hair_stands_round_the_head_and_not_in_the_face(number):
+    who = draw_identity(generator("hair", number))
+    haired = draw_portrait(replace(who, style="curly"), Pose(), Light(), 40)
+    bald = draw_portrait(replace(who, style="bald"), Pose(), Light(), 40)
+    assert (haired.head > 0.5).sum() > 1.1 * (bald.head > 0.5).sum()
+    middle = tuple(haired.keypoints[:3].mean(0).astype(int)[::-1])
+    assert haired.face[middle] == bald.face[middle] == 1
+    _, pieces = ndimage.label(haired.head > 0.5)
+    assert pieces == 1
 
 
 def test_landmarks_lie_on_the_face_in_the_right_order():

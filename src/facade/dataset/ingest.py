@@ -12,7 +12,7 @@ from facade.dataset.coco import annotation_files, read_coco
 from facade.dataset.duplicates import near, perceptual_hash
 from facade.dataset.golden import check_lock, fingerprint
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
-from facade.dataset.records import Face, Labelled, Photograph, Split
+from facade.dataset.records import SYNTHETIC_MARK, Face, Labelled, Photograph, Split
 from facade.dataset.store import coco, encode, write_annotations
 from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
@@ -20,8 +20,6 @@ from facade.files import whole_directory, write_text
 from facade.parallel import in_order
 from facade.params import Codec, Ingest
 
-# Written by the demo stage into its data set. It says that nobody in the photographs is real.
-SYNTHETIC_MARK = "SYNTHETIC.txt"
 # No photograph is this large; such a number in a label is a fault, and would overflow later.
 FARTHEST = 1e6
 # Bytes of a file name on common file systems.

@@ -10,7 +10,7 @@ from facade.demo.backdrop import draw_backdrop, draw_body, draw_distractor
 from facade.heads import Light, Portrait, Pose, draw_identity, draw_light, draw_portrait
 
 # Height of a face in shares of the photograph's longest side: from the far end of a hall to across a table.
-SMALLEST, LARGEST = 0.065, 0.38
+SMALLEST, LARGEST = 0.08, 0.38
 # WIDER FACE's occlusion levels: part of the face hidden, 0 none, 1 some, 2 much (from 30 %).
 PARTLY, MUCH = 0.05, 0.30
 # With less than this share to be seen, an annotator calls the face invalid, or draws no box at all.

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facade.dataset import Face, encode
-from facade.dataset.ingest import SYNTHETIC_MARK
-from facade.dataset.records import ATTRIBUTES
+from facade.dataset.records import ATTRIBUTES, SYNTHETIC_MARK
 from facade.demo.scene import draw_scene
 from facade.files import whole_directory
 from facade.parallel import in_order

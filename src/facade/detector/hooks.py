@@ -38,6 +38,44 @@ class SeedEachEpoch(Hook):
         runner.train_dataloader.dataset.epoch = runner.epoch
 
 
+class Checkpoint(Hook):
+    """Keeps the state after each epoch, and goes on from it.
+
+    Tensors and numbers alone, which torch loads without running anybody's code; written beside and renamed, so that
+    a kill at any moment leaves a whole one.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def before_train(self, runner: Runner) -> None:
+        """Called by mmengine."""
+        if not self._path.is_file():
+            return
+        device = next(runner.model.parameters()).device
+        state = torch.load(self._path, map_location=device, weights_only=True)
+        runner.model.load_state_dict(state["model"])
+        runner.optim_wrapper.load_state_dict(state["optimizer"])
+        for scheduler, values in zip(runner.param_schedulers, state["schedulers"], strict=True):
+            scheduler.load_state_dict(values)
+        runner.train_loop._epoch, runner.train_loop._iter = state["epoch"], state["iteration"]
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Called by mmengine."""
+        state = {
+            "model": runner.model.state_dict(),
+            "optimizer": runner.optim_wrapper.state_dict(),
+            "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
+            "epoch": runner.epoch + 1,
+            "iteration": runner.iter,
+        }
+        beside = self._path.with_name(f".{self._path.name}")
+        torch.save(state, beside)
+        beside.replace(self._path)
+
+
 class Curves(Hook):
     """The mean losses and the learning rate of each epoch, logged through DVCLive and told to the parent."""
 
@@ -57,7 +95,7 @@ class Curves(Hook):
     ) -> None:
         """Called by mmengine."""
         for name, value in (outputs or {}).items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
         self._steps += 1
 
     def after_train_epoch(self, runner: Runner) -> None:

@@ -12,7 +12,7 @@ from facade.dataset import Photographs
 from facade.params import Detect, Detector, Train
 
 # Weights of a finished run, and what an unfinished one leaves to resume from.
-FINAL, LOCK, CURVES = "final.pth", "lock", "dvclive"
+FINAL, CHECKPOINT, LOCK, CURVES = "final.pth", "checkpoint.pth", "lock", "dvclive"
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,22 @@ def prepare_process(run: Run) -> None:
 
 def _train(run: Run, told: Callable[[int, float], None]) -> None:
     import torch
-
-    from facade.detector.hooks import Curves, EndWithParent, SeedEachEpoch
-    from facade.detector.model import build, model_config
-
-    _allow_own_checkpoints()
     from mmengine.runner import Runner
+
+    from facade.detector.hooks import Checkpoint, Curves, EndWithParent, SeedEachEpoch
+    from facade.detector.model import build, model_config
 
     torch.manual_seed(run.seed)
     model = build(model_config(run.detector, run.detect))
     runner = Runner(
         model=model,
         **_runner_settings(run),
-        custom_hooks=[SeedEachEpoch(run.seed), Curves(run.work / CURVES, told), EndWithParent()],
+        custom_hooks=[
+            SeedEachEpoch(run.seed),
+            Curves(run.work / CURVES, told),
+            EndWithParent(),
+            Checkpoint(run.work / CHECKPOINT),
+        ],
     )
     runner.train()
     beside = run.work / f".{FINAL}"
@@ -112,7 +115,6 @@ def _runner_settings(run: Run) -> dict[str, Any]:
         schedule.insert(0, {"type": "LinearLR", "start_factor": 0.01, "by_epoch": False, "begin": 0, "end": warmup})
     return {
         "work_dir": str(run.work),
-        "resume": True,
         "default_scope": "mmdet",
         "train_dataloader": {
             "batch_size": train.batch,
@@ -140,26 +142,9 @@ def _runner_settings(run: Run) -> dict[str, Any]:
             "paramwise_cfg": {"norm_decay_mult": 0.0, "bias_decay_mult": 0.0},
         },
         "param_scheduler": schedule,
-        # Two are kept: mmengine removes the oldest before it writes the newest, and may be killed in between.
-        "default_hooks": {"checkpoint": {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 2},
-                          "logger": {"type": "LoggerHook", "interval": 1000}},
+        # mmengine's own checkpoints hold pickled objects, which torch rightly refuses to load.
+        "default_hooks": {"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 1000}},
         "randomness": {"seed": run.seed, "deterministic": True},
         "log_level": "WARNING",
         "experiment_name": "run",
     }  # fmt: skip
-
-
-def _allow_own_checkpoints() -> None:
-    """Let torch load the few classes that mmengine puts into checkpoints, and no arbitrary pickles."""
-    import numpy as np
-    import torch
-    from mmengine.logging.history_buffer import HistoryBuffer
-
-    # numpy 2 and 1 name the module differently.
-    core = getattr(np, "_core", None) or np.core
-    torch.serialization.add_safe_globals(
-        [
-            HistoryBuffer, np.ndarray, np.dtype, core.multiarray._reconstruct, core.multiarray.scalar,
-            *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64)),
-        ]
-    )  # fmt: skip

@@ -5,8 +5,9 @@ import math
 import numba
 import numpy as np
 
-# A ray that has not met the head after so many steps passes it by.
-STEPS = 40
+# A ray that has not met the head after so many steps passes it by. Rays that graze the skin take many short ones: 40
+# left holes in one bald head of six.
+STEPS = 96
 # The field is no exact distance where solids join: full steps would jump through thin parts, as the tip of a nose.
 CAUTION = 0.85
 # Close enough to the surface, in half head heights: a twentieth of a pixel of a face 80 pixels high.
