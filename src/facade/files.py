@@ -60,5 +60,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FacadeError(f"{path} is missing. Run `dvc repro`, or check the path.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except OSError as error:
+        raise FacadeError(f"{path} cannot be read ({error.strerror}). Check the path and its permissions.") from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or a number of thousands of digits
         raise FacadeError(f"{path} is not readable as JSON ({error}). Mend or replace the file.") from None

@@ -43,9 +43,16 @@ def test_without_landmarks_the_box_comes_to_lie_on_the_box():
     [
         (((12, 20), (28, 20), (20, 30), (14, 40), (26, 40)), True),
         (None, False),
+        (((28, 20), (12, 20), (20, 30), (26, 40), (14, 40)), True),
         (((112, 20), (128, 20), (120, 30), (114, 40), (126, 40)), False),
         (((20, 20),) * 5, False),
     ],
 )
 def test_landmarks_that_cannot_be_the_faces_own_are_not_trusted(points, trusted):
     assert (trusted_keypoints(Face((10, 10, 20, 36), points)) is not None) == trusted
+
+
+def test_the_persons_own_left_and_right_are_understood():
+    seen = ((12, 20), (28, 20), (20, 30), (14, 40), (26, 40))
+    own = tuple(seen[place] for place in (1, 0, 2, 4, 3))
+    np.testing.assert_array_equal(*(trusted_keypoints(Face((10, 10, 20, 36), points)) for points in (seen, own)))

@@ -25,11 +25,18 @@ def test_weights_are_full_on_the_face_and_zero_at_the_rim(x, y, w, h, ellipse, w
     assert area.weight.shape == rows.shape
     assert 0 <= area.weight.min() <= area.weight.max() <= 1
     across, down = np.abs(columns - x - w / 2), np.abs(rows - y - h / 2)
+    ellipse = ellipse and x > 0 and y > 0 and x + w < 120 and y + h < 100
     inside = np.hypot(across / w, down / h) <= 0.5 if ellipse else (across <= w / 2) & (down <= h / 2)
     assert (area.weight[inside] == 1).all()
     soft = feather / 100 * np.hypot(w, h)
     far = (across > (1 + widen / 100) * w / 2 + soft + 1) | (down > (1 + widen / 100) * h / 2 + soft + 1)
     assert (area.weight[far] == 0).all()
+
+
+def test_a_face_cut_by_the_border_is_treated_to_its_corners():
+    area = region((0, 40, 60, 160), (240, 300), 15, 4, ellipse=True)
+    rows, columns = np.mgrid[area.rows, area.columns]
+    assert (area.weight[(columns < 60) & (rows >= 40) & (rows < 200)] == 1).all()
 
 
 def test_the_smallest_face_has_at_least_one_treated_pixel():

@@ -58,6 +58,31 @@ def test_several_files_that_do_not_tell_their_part_are_refused(tmp_path):
         read_coco(tmp_path)
 
 
+def test_every_category_of_faces_counts(tmp_path):
+    content = {**CONTENT, "categories": [{"id": 9, "name": "face"}, {"id": 3, "name": "Face"}]}
+    write_coco(tmp_path / "annotations.json", content)
+    assert len(read_coco(tmp_path)[0].faces) == 3
+
+
+def test_trainval_is_training_and_test_is_golden(tmp_path):
+    for name in ("instances_trainval", "instances_test"):
+        write_coco(tmp_path / "annotations" / f"{name}.json", CONTENT)
+    files = annotation_files(tmp_path)
+    assert {split: path.stem for split, path in files.items()} == {
+        "train": "instances_trainval",
+        "golden": "instances_test",
+    }
+
+
+@pytest.mark.parametrize("name", ["n" * 300 + ".jpg", "a\0b.jpg"])
+def test_a_name_that_no_file_can_have_is_read_all_the_same(tmp_path, name):
+    write_coco(
+        tmp_path / "annotations.json",
+        {**CONTENT, "images": [{"id": 7, "file_name": name}, {"id": 8, "file_name": "b.jpg"}]},
+    )
+    assert read_coco(tmp_path)[0].name == name
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -75,7 +100,7 @@ def test_a_malformed_file_is_named(tmp_path, change, word):
         read_coco(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00", "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00", "[" * 100_000, "9" * 5000])
 def test_a_file_that_is_no_coco_json_gets_a_sentence(tmp_path, text):
     (tmp_path / "annotations.json").write_text(text)
     with pytest.raises(FacadeError, match=r"annotations\.json"):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +160,36 @@ def test_a_name_that_stands_twice_is_refused_both_times(tmp_path, write_wider, t
     labels.write_text(labels.read_text() + f"a.jpg\n1\n{LINE}\n")
     assert take_in(root, max_bad=60)["quarantined"] == 2
     assert refused(tmp_path) == {"a.jpg": "its name stands twice in the labels"}
+
+
+def test_labels_made_for_another_size_are_refused(tmp_path, take_in):
+    for name, size in (
+        ("a", (160, 120)),
+        ("b", (320, 240)),
+        ("\ud800", (160, 120)),
+        *((str(n), (160, 120)) for n in range(9)),
+    ):
+        for part in ("train", "val"):
+            path = tmp_path / "in" / "annotations" / f"{part}.json"
+            content = json.loads(path.read_text()) if path.is_file() else json.loads(json.dumps(EMPTY))
+            number = len(content["images"])
+            content["images"].append(
+                {"id": number, "file_name": f"{name}{part}.jpg", "width": size[0], "height": size[1]}
+            )
+            content["annotations"].append(
+                {"id": number, "image_id": number, "category_id": 1, "bbox": [10, 10, 40, 40]}
+            )
+            write_coco(path, content)
+            if name != "\ud800":
+                (tmp_path / "in" / "images").mkdir(exist_ok=True)
+                cv2.imwrite(
+                    str(tmp_path / "in" / "images" / f"{name}{part}.jpg"), noise(120, 160, number * 2 + (part == "val"))
+                )
+    take_in(tmp_path / "in", max_bad=30)
+    reasons = refused(tmp_path)
+    assert reasons["btrain.jpg"] == "its labels were made for 320x240 pixels, it has 160x120"
+    assert reasons["\\ud800train.jpg"] == "its name is no text in UTF-8"
+    assert len(reasons) == 4
 
 
 def test_impossible_boxes_are_dropped_and_others_clipped(tmp_path, write_wider, take_in):

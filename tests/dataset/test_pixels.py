@@ -85,11 +85,13 @@ def test_exif_orientation_is_applied_as_viewers_do(orientation):
     assert decoded.stored == (64, 48)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_points_move_with_the_pixels(orientation):
+def test_points_move_with_the_pixels(orientation, kind):
     marked = np.zeros((48, 64, 3), np.uint8)
     marked[10, 20] = 255
-    decoded = decode(file_of(Image.fromarray(marked), exif=exif_of(orientation)), 1)
+    decoded = decode(file_of(Image.fromarray(marked), kind, exif=exif_of(orientation)), 1)
+    assert (decoded.stored, decoded.orientation) == ((64, 48), orientation)
     (row,), (column,) = np.nonzero(decoded.pixels[..., 0])
     # The middle of pixel (20, 10) is the point (20.5, 10.5).
     moved = upright_points(np.array([(20.5, 10.5)]), decoded.stored, orientation)
@@ -108,6 +110,8 @@ def test_points_move_with_the_pixels(orientation):
         (file_of(Image.fromarray(RGB.astype(np.float32)[..., 0]), "TIFF"), "floating-point"),
         (file_of(Image.fromarray(RGB), "TIFF", save_all=True, append_images=[Image.fromarray(RGB)]), "several"),
         (file_of(Image.new("L", (1200, 1200))), "max_megapixels"),
+        (file_of(Image.new("L", (70_000, 10))), "at most 65500 a side"),
+        (file_of(Image.new("L", (3000, 4))), "no photograph"),
     ],
 )
 def test_a_bad_file_gets_a_reason(content, reason):

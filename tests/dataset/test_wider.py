@@ -68,6 +68,7 @@ def test_landmarks_go_to_the_face_whose_box_they_name(tmp_path):
         ("a.jpg\n1\n1 2 nan 4 0 0 0 0 0 0\n", 3, "expected numbers"),
         ("a.jpg\n-1\n", 2, "number of faces"),
         ("a.jpg\n²\n", 2, "number of faces"),
+        ("a.jpg\n" + "9" * 5000 + "\n", 2, "number of faces"),
     ],
 )
 def test_a_malformed_label_file_is_named_with_its_line(tmp_path, labels, line, word):

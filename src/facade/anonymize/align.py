@@ -18,10 +18,16 @@ ASTRAY = 0.35
 
 
 def trusted_keypoints(face: Face) -> np.ndarray | None:
-    """The landmarks of a face, (5, 2), or None where it has none that can be its own."""
+    """The landmarks of a face, (5, 2), as seen in the picture, or None where it has none that can be its own.
+
+    Data sets that name the person's own left eye first are understood, too.
+    """
     if face.keypoints is None:
         return None
     points = np.array(face.keypoints, float)
+    across, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
+    if across[0] * down[1] < across[1] * down[0]:  # seen from behind: left and right are the person's own
+        points = points[[1, 0, 2, 4, 3]]
     x, y, w, h = face.bbox
     low = np.array([x - ASTRAY * w, y - ASTRAY * h])
     high = np.array([x + (1 + ASTRAY) * w, y + (1 + ASTRAY) * h])

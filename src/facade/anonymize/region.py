@@ -36,8 +36,8 @@ def diagonal(bbox: Box) -> float:
 def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, ellipse: bool) -> Region:
     """The region of a face.
 
-    Every pixel that the labelled box touches lies in it: a box gets weight 1 all over. An ellipse leaves the corners
-    of the *widened* box, where a face has none of its features.
+    An ellipse leaves the corners of the *widened* box, where a face has none of its features. A box that touches the
+    border of the photograph is treated to its corners: it is what is left of a larger one, whose middle lay elsewhere.
 
     Args:
         bbox: The face, x y w h in pixels; may reach over the border.
@@ -51,6 +51,8 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
     """
     if not np.isfinite(bbox).all() or bbox[2] <= 0 or bbox[3] <= 0:
         raise ValueError(f"a face's box must be finite and have an area, not {bbox}")
+    cut = bbox[0] <= 0 or bbox[1] <= 0 or bbox[0] + bbox[2] >= shape[1] or bbox[1] + bbox[3] >= shape[0]
+    ellipse = ellipse and not cut
     x, y, w, h = widened(bbox, widen)
     # At least a pixel of the box is treated however small it is, so the ellipse of a tiny face is never empty.
     half_w, half_h = max(w / 2, 0.75), max(h / 2, 0.75)

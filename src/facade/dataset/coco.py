@@ -26,7 +26,7 @@ def annotation_files(root: Path) -> dict[Split | None, Path]:
     if len(files) == 1:
         return {None: files[0]}
     train = [file for file in files if "train" in file.stem]
-    golden = [file for name in GOLDEN_NAMES for file in files if name in file.stem]
+    golden = [file for name in GOLDEN_NAMES for file in files if name in file.stem and file not in train]
     if len(train) == 1 and golden:
         return {"train": train[0], "golden": golden[0]}
     names = ", ".join(file.name for file in files)
@@ -48,12 +48,12 @@ def read_coco(root: Path) -> list[Labelled]:
 def _read(root: Path, path: Path, split: Split | None) -> list[Labelled]:
     content = read_json(path)
     try:
-        category = _face_category(path, content["categories"])
+        categories = _face_categories(path, content["categories"])
         faces: dict[Any, list[Face]] = {image["id"]: [] for image in content["images"]}
         if len(faces) < len(content["images"]):
             raise FacadeError(f"{path} gives two images the same id. Number them anew.")
         for annotation in content["annotations"]:
-            if annotation["category_id"] == category:
+            if annotation["category_id"] in categories:
                 faces[annotation["image_id"]].append(_face(annotation))
         return [
             Labelled(
@@ -70,12 +70,12 @@ def _read(root: Path, path: Path, split: Split | None) -> list[Labelled]:
         raise FacadeError(f"{path} is not laid out as COCO instances ({fault[:120]}). Mend the file.") from None
 
 
-def _face_category(path: Path, categories: list[dict[str, Any]]) -> Any:
-    faces = [category["id"] for category in categories if str(category["name"]).lower() == "face"]
+def _face_categories(path: Path, categories: list[dict[str, Any]]) -> set[Any]:
+    faces = {category["id"] for category in categories if str(category["name"]).lower() == "face"}
     if faces:
-        return faces[0]
+        return faces
     if len(categories) == 1:
-        return categories[0]["id"]
+        return {categories[0]["id"]}
     names = ", ".join(str(category["name"]) for category in categories)[:200]
     raise FacadeError(f"{path} has no category 'face' (it has: {names}). Rename the one that holds faces.")
 
@@ -84,7 +84,10 @@ def _folder(root: Path, path: Path, name: str) -> Path:
     """Where COCO data sets keep pictures; the first place that has this one, else the data set's own folder."""
     part = "train" if "train" in path.stem else "val"
     places = [root / "images", *sorted(root.glob(f"{part}*")), *sorted(root.glob(f"images/{part}*")), path.parent, root]
-    return next((place for place in places if (place / name).is_file()), root)
+    try:
+        return next((place for place in places if (place / name).is_file()), root)
+    except (OSError, ValueError):  # a name that no file can have; ingest says so
+        return root
 
 
 def _face(annotation: dict[str, Any]) -> Face:

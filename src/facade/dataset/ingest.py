@@ -60,11 +60,12 @@ class Intake:
             path = inside(self.root, labelled)
             content = path.read_bytes()
             decoded = decode(content, self.params.max_megapixels)
+            labels = _upright(labelled, decoded)
         except (BadPhotographError, OSError) as error:
             reason = str(error) if isinstance(error, BadPhotographError) else f"cannot be read: {error.strerror}"
             return Refused(labelled.name, reason)
         height, width = decoded.pixels.shape[:2]
-        faces, dropped, clipped = _sound_faces(_upright(labelled, decoded), width, height, self.params.min_face)
+        faces, dropped, clipped = _sound_faces(labels, width, height, self.params.min_face)
         photograph = Photograph(stored_name(labelled.name), width, height, faces)
         source = hashlib.sha256(content).hexdigest()
         split = labelled.split or _drawn_split(source, self.params.golden_share)
@@ -164,6 +165,8 @@ def inside(root: Path, labelled: Labelled) -> Path:
     """
     if "\0" in labelled.name:
         raise BadPhotographError("its name holds a zero byte")
+    if labelled.name != _printable(labelled.name):
+        raise BadPhotographError("its name is no text in UTF-8")
     if any(len(part.encode()) > LONGEST_NAME for part in PurePosixPath(stored_name(labelled.name)).parts):
         raise BadPhotographError("its name is too long")
     try:
@@ -215,8 +218,15 @@ def _upright(labelled: Labelled, decoded: Decoded) -> tuple[Face, ...]:
 
     Labels are taken to be made on the upright picture, as viewers show it, unless their data set says that they
     were made for the size of the picture as stored, and that differs.
+
+    Raises:
+        BadPhotographError: They were made for a picture of another size.
     """
     height, width = decoded.pixels.shape[:2]
+    if labelled.size not in (None, decoded.stored, (width, height)):
+        raise BadPhotographError(
+            f"its labels were made for {labelled.size[0]}x{labelled.size[1]} pixels, it has {width}x{height}"
+        )
     if labelled.size != decoded.stored or decoded.stored == (width, height):
         return labelled.faces
 
@@ -230,9 +240,9 @@ def _upright(labelled: Labelled, decoded: Decoded) -> tuple[Face, ...]:
         low, high = corners.min(0), corners.max(0)
         points = None
         if face.keypoints is not None:
-            # A turn by a quarter keeps who is left and who is right; the mirrored orientations swap them.
+            # A turn by a quarter keeps who is left and who is right; with a mirror in it they swap.
             placed = turn(np.array(face.keypoints))
-            swapped = placed[[1, 0, 2, 4, 3]] if decoded.orientation in (2, 4, 5, 7) else placed
+            swapped = placed[[1, 0, 2, 4, 3]] if decoded.orientation in (5, 7) else placed
             points = tuple((float(px), float(py)) for px, py in swapped)
         box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
         faces.append(Face(box, points, face.ignore, face.attributes))
@@ -268,11 +278,16 @@ def _sound_faces(
     return tuple(sound), dropped, clipped
 
 
+def _printable(name: str) -> str:
+    """A name that can be written, with escapes for halves of characters, which JSON may hold."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _write_quarantine(path: Path, refused: list[Refused]) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["photograph", "reason"])
-    writer.writerows(sorted((entry.name, entry.reason) for entry in refused))
+    writer.writerows(sorted((_printable(entry.name), entry.reason) for entry in refused))
     write_text(path, table.getvalue())
 
 

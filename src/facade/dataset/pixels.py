@@ -10,6 +10,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 # What a camera or an editor writes. Pillow knows some fifty more formats; each is one more parser to attack.
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+# A picture of more pixels a side cannot be a JPEG; one so many times as long as wide is no photograph, and shrinks to
+# nothing when a detector resizes it.
+LONGEST_SIDE: Final = 65_500
+THINNEST: Final = 40
 # Where EXIF keeps the orientation (EXIF 2.32).
 ORIENTATION_TAG: Final = 0x0112
 
@@ -52,8 +56,10 @@ def decode(content: bytes, max_megapixels: float) -> Decoded:
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 width, height = image.size
                 _refuse_bombs(image, max_megapixels)
-                image.load()
                 orientation = image.getexif().get(ORIENTATION_TAG, 1)
+                if image.format == "TIFF" and orientation in (5, 6, 7, 8):
+                    width, height = height, width  # Pillow turns a TIFF by itself, and tells its size as turned
+                image.load()
                 upright = ImageOps.exif_transpose(image)
                 pixels = np.asarray(_eight_bit_rgb(upright))[..., ::-1]
     except BadPhotographError:
@@ -75,6 +81,10 @@ def _refuse_bombs(image: Image.Image, max_megapixels: float) -> None:
         raise BadPhotographError(
             f"{width}x{height} pixels are more than ingest.max_megapixels ({max_megapixels:g}) allows"
         )
+    if max(width, height) > LONGEST_SIDE:
+        raise BadPhotographError(f"{width}x{height} pixels: a JPEG holds at most {LONGEST_SIDE} a side")
+    if max(width, height) > THINNEST * min(width, height):
+        raise BadPhotographError(f"{width}x{height} pixels are a line, no photograph")
     # Phones keep a second picture in MPO files; the first is the photograph.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise BadPhotographError("the file holds several pictures")

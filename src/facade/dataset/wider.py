@@ -48,8 +48,10 @@ def lines_of(path: Path) -> list[str]:
     """
     try:
         return path.read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except FileNotFoundError:
         raise FacadeError(f"{path} is missing. WIDER FACE's layout needs it; check ingest.path.") from None
+    except OSError as error:
+        raise FacadeError(f"{path} cannot be read ({error.strerror}). Check the path and its permissions.") from None
     except UnicodeDecodeError:
         raise FacadeError(f"{path} is not text in UTF-8. Replace it by WIDER FACE's own label file.") from None
 
@@ -71,7 +73,7 @@ def _read_boxes(path: Path) -> Iterator[tuple[str, list[Face]]]:
 
 def _count(path: Path, lines: list[str], at: int) -> int:
     text = lines[at].strip() if at < len(lines) else ""
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise FacadeError(f"{path}, line {at + 1}: expected the number of faces, found {text[:60]!r}. Mend the line.")
     return int(text)
 

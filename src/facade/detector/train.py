@@ -59,12 +59,13 @@ def train_arm(
 
 def devices_for(train: Train) -> list[str]:
     """A place for each run that may train at the same time: every GPU, or as many CPU runs as cores allow."""
-    import torch
+    if train.device != "cpu":
+        import torch
 
-    if train.device == "cuda" and not torch.cuda.is_available():
-        raise FacadeError("train.device is cuda, and torch finds no GPU here. Use auto or cpu.")
-    if train.device != "cpu" and torch.cuda.is_available():
-        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+        if torch.cuda.is_available():
+            return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+        if train.device == "cuda":
+            raise FacadeError("train.device is cuda, and torch finds no GPU here. Use auto or cpu.")
     return ["cpu"] * max(1, cores() // train.threads)
 
 
@@ -76,6 +77,8 @@ def _key(data: Path, detector: Detector, train: Train, detect: Detect) -> str:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
+    if detector.weights is not None and detector.weights.is_file():
+        digest.update(hashlib.sha256(detector.weights.read_bytes()).digest())
     for settings in (detector, train):
         digest.update(settings.model_dump_json().encode())
     digest.update(f"{detect.size} {_versions()}".encode())
@@ -109,7 +112,8 @@ def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
             while waiting or training:
                 while waiting and len(training) < places:
                     run = waiting.pop(0)
-                    process = spawn.Process(target=_in_process, args=(run, news), daemon=True)
+                    # Not a daemon: on a GPU it has workers of its own, which decode photographs.
+                    process = spawn.Process(target=_in_process, args=(run, news))
                     process.start()
                     training[run.seed] = (run, process)
                 try:

@@ -114,8 +114,7 @@ def _read_or_find_landmarks(folder: Path, files: list[str], weights: Path | None
     table = folder / "landmarks.csv"
     if table.is_file():
         return _read_table(table)
-    listing = "\n".join(f"{file} {(folder / file).stat().st_size}" for file in files)
-    kept = cache / f"{hashlib.sha256(listing.encode()).hexdigest()[:16]}.csv"
+    kept = cache / f"{_content_key(folder, files, weights)}.csv"
     if kept.is_file():
         return _read_table(kept)
     if weights is None:
@@ -127,6 +126,14 @@ def _read_or_find_landmarks(folder: Path, files: list[str], weights: Path | None
     rows = [",".join([picture.file, *(f"{v:.2f}" for v in picture.keypoints.ravel())]) for picture in pictures]
     write_text(kept, "\n".join(["file,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5", *rows]) + "\n")
     return pictures
+
+
+def _content_key(folder: Path, files: list[str], weights: Path | None) -> str:
+    """Names the pictures, by content, and what finds their landmarks."""
+    digest = hashlib.sha256(str(weights and weights.name).encode())
+    for file in files:
+        digest.update(file.encode() + hashlib.sha256((folder / file).read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def _read_table(path: Path) -> list[_Picture]:

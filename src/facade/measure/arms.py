@@ -8,7 +8,7 @@ import numpy as np
 
 from facade.errors import FacadeError
 from facade.files import read_json
-from facade.measure.average_precision import average_precision
+from facade.measure.average_precision import average_precision, check_results
 from facade.measure.curves import match, precision_at_recalls, recall_at
 
 RECALLS = np.linspace(0, 1, 101)
@@ -58,6 +58,7 @@ def measure_arm(truth: dict[str, Any], folder: Path, iou: float) -> Arm:
     curves = []
     for path in files:
         results = read_json(path)
+        check_results(truth, results)
         matched = match(truth, results, iou)
         values = average_precision(truth, results)
         values |= {name: recall_at(matched, rate) for name, rate in RATES.items()}

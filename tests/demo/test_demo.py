@@ -1,0 +1,63 @@
+"""The demo's photographs: WIDER FACE's layout, repeatable, and with what a detector must cope with."""
+
+import numpy as np
+import pytest
+
+from facade.dataset.records import SYNTHETIC_MARK
+from facade.dataset.store import read_pixels
+from facade.dataset.wider import read_wider
+from facade.demo import write_demo
+from facade.demo.scene import draw_scene
+from facade.seeds import generator
+from tests.conftest import tree
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, params):
+    root = tmp_path_factory.mktemp("demo") / "demo"
+    write_demo(params.demo.model_copy(update={"train": 14, "golden": 6, "size": 128}), params.codec, root, workers=1)
+    return root
+
+
+def test_the_reader_of_real_photographs_reads_it(demo):
+    labelled = read_wider(demo)
+    assert [entry.split for entry in labelled].count("golden") == 6
+    assert all((entry.folder / entry.name).is_file() for entry in labelled)
+    faces = [face for entry in labelled for face in entry.faces]
+    assert sum(face.keypoints is not None for face in faces) > 0.8 * len(faces)
+    for entry in labelled:
+        height, width = read_pixels(entry.folder / entry.name).shape[:2]
+        for face in entry.faces:
+            x, y, w, h = face.bbox
+            assert x < width
+            assert y < height
+            assert x + w > 0
+            assert y + h > 0
+
+
+def test_it_says_that_nobody_in_it_is_real(demo):
+    assert "say nothing about real faces" in (demo / SYNTHETIC_MARK).read_text()
+
+
+def test_it_is_the_same_whoever_draws_it(demo, tmp_path, params):
+    settings = params.demo.model_copy(update={"train": 14, "golden": 6, "size": 128})
+    write_demo(settings, params.codec, tmp_path / "again", workers=2)
+    assert tree(tmp_path / "again") == tree(demo)
+
+
+def test_more_photographs_leave_the_first_as_they_are(demo, tmp_path, params):
+    settings = params.demo.model_copy(update={"train": 3, "golden": 1, "size": 128})
+    write_demo(settings, params.codec, tmp_path / "fewer", workers=1)
+    for name, content in tree(tmp_path / "fewer").items():
+        if name.endswith(".jpg"):
+            assert (demo / name).read_bytes() == content
+
+
+def test_photographs_hold_several_faces_of_many_sizes_some_hidden_some_none():
+    scenes = [draw_scene(generator("scene", number), 160, with_people=True) for number in range(25)]
+    faces = [face for scene in scenes for face in scene.faces]
+    heights = np.array([face.bbox[3] for face in faces])
+    assert max(len(scene.faces) for scene in scenes) >= 4
+    assert heights.max() > 3 * heights.min()
+    assert {face.attributes["occlusion"] for face in faces} == {0, 1, 2}
+    assert draw_scene(generator("scene", 1), 160, with_people=False).faces == ()
