@@ -27,7 +27,7 @@ def draw_curves(arms: dict[str, Arm], iou: float, synthetic: bool, path: Path) -
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     runs = min(len(arm.precision) for arm in arms.values())
     title = f"Golden set, IoU ≥ {iou:g}; mean and range of {runs} runs"
-    axes.set_title(f"{title}\n{SYNTHETIC_NOTE}" if synthetic else title, fontsize=9)
+    axes.set_title(f"{title}\n{SYNTHETIC_NOTE}" if synthetic else title, fontsize=8)
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.legend(loc="lower left", frameon=False)
     save(figure, path)
