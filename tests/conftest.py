@@ -84,3 +84,8 @@ def tree(root: Path) -> dict[str, bytes]:
 def write_coco(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: one worker runs the pipeline while the others run everything else."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")

@@ -12,8 +12,6 @@ from ruamel.yaml import YAML
 
 from tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 TINY = {
     "demo": {"train": 10, "golden": 5, "size": 96},
     "train": {"epochs": 1, "crop": 64, "seeds": [0], "device": "cpu"},

@@ -20,8 +20,6 @@ from facade.params import Params
 from facade.seeds import generator
 from tests.conftest import REPOSITORY, noise, tree
 
-pytestmark = pytest.mark.xdist_group("training")
-
 
 @pytest.fixture(scope="module")
 def small(params: Params) -> Params:
