@@ -1,0 +1,53 @@
+"""From light to a picture: how a camera exposes and renders a scene."""
+
+import numpy as np
+
+from facade.heads.identity import Identity
+from facade.heads.light import Light
+
+# Weights of the linear channels R, G, B in luminance (ITU-R BT.709).
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+# Above this the film's shoulder begins, linear; highlights roll off instead of being cut.
+SHOULDER = 0.7
+CONTRAST = 1.15
+
+
+def develop(linear: np.ndarray, contrast: float = CONTRAST) -> np.ndarray:
+    """Show linear light as a screen does: a soft shoulder, gamma, and an S-curve on brightness alone.
+
+    Args:
+        linear: (h, w, 3) float, RGB, 1 is white.
+        contrast: Of the S-curve; 1 is none.
+
+    Returns:
+        (h, w, 3) float32, BGR, 0 to 1.
+    """
+    light = np.maximum(linear, 0).astype(np.float32)
+    light = np.where(
+        light > SHOULDER, SHOULDER + (1 - SHOULDER) * (1 - np.exp((SHOULDER - light) / (1 - SHOULDER))), light
+    )
+    shown = encode_gamma(light)
+    bright = shown @ np.array([0.3, 0.6, 0.1], np.float32)
+    curved = np.clip(bright + (contrast - 1) * 6.4 * (bright - 0.5) * bright * (1 - bright), 0, 1)
+    # Colours keep their saturation; stretched with brightness, skin would turn orange in the lights.
+    stretch = np.minimum(np.sqrt(curved / np.maximum(bright, 1e-3)), 1.25)[..., None]
+    return np.clip(curved[..., None] + 0.95 * stretch * (shown - bright[..., None]), 0, 1)[..., ::-1].astype(np.float32)
+
+
+def encode_gamma(linear: np.ndarray) -> np.ndarray:
+    """Linear light, 0 to 1, as sRGB stores it."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+
+
+def decode_gamma(shown: np.ndarray) -> np.ndarray:
+    """sRGB, 0 to 1, as linear light."""
+    return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+
+
+def exposed(light: Light, who: Identity, random: np.random.Generator) -> Light:
+    """A light as strong as a photographer would expose it: dark skin is shown darker, but not as dark as it is."""
+    albedo = 0.70 * np.exp(-1.2 * who.melanin)
+    front = max(light.numbers()[2], 0.35)
+    falling = 0.75 * (np.mean(light.key) * front + np.mean(light.sky))
+    wanted = random.uniform(0.22, 0.50) * (albedo / 0.5) ** 0.62
+    return light.brightened(float(wanted / (albedo * falling)))

@@ -1,0 +1,56 @@
+"""All of a person, and which part of it is nearest."""
+
+import math
+
+from facade.heads.compiled import function
+from facade.heads.field.hair import hair
+from facade.heads.field.skull import ear, face, loft
+from facade.heads.field.solids import join
+from facade.heads.field.worn import body, glasses, headwear
+
+NOTHING, SKIN, EYE, EAR, HAIR, NECK, CLOTHES, FRAME, LENS, HEADWEAR = range(10)
+# Numbers and no truth values: for those numba compiles everything twice.
+WITH_HAIR, WITHOUT_HAIR = 1.0, 0.0
+
+
+@function
+def nearest(x, y, z, P, with_hair):
+    """Distance to the person, and the part that is nearest."""
+    distance = face(x, y, z, P)
+    part = SKIN
+    if z > -5.0 and -2.5 < y < 2.5:
+        ex, ez = abs(x) - P.eye_x, z - P.eye_z
+        eye = math.sqrt(ex * ex + y * y + ez * ez) - P.eye_radius
+        if eye < distance:
+            distance, part = eye, EYE
+    side = abs(x)
+    if P.ears > 0.0 and side > 4.0 and z < -5.0 and -5.5 < y < 3.5:
+        leaf = ear(side, y, z, P)
+        if leaf < distance + 0.3:
+            if leaf < distance:
+                part = EAR
+            distance = join(distance, leaf, 0.3)
+    skull = loft(x, y, z, P) if P.hair_top + P.headwear > 0.0 else 0.0
+    if with_hair * P.hair_top > 0.0:
+        shell = hair(x, y, z, skull, P)
+        if shell < distance:
+            distance, part = shell, HAIR
+    if P.torso > 0.0 and y < -4.0:
+        neck, clothes = body(x, y, z, P)
+        if neck < distance + 1.0:
+            if neck < distance:
+                part = NECK
+            distance = join(distance, neck, 1.0)
+        if clothes < distance:
+            distance, part = clothes, CLOTHES
+    if P.spectacles > 0.0 and z > -10.5 and -3.5 < y < 3.0:
+        frame, lens = glasses(x, y, z, P)
+        if frame < distance:
+            distance, part = frame, FRAME
+        if P.spectacles > 1.0 and lens < distance:
+            distance, part = lens, LENS
+    if P.headwear > 0.0:
+        worn = headwear(x, y, z, skull, P)
+        if worn < distance:
+            distance, part = worn, HEADWEAR
+    return distance, part
