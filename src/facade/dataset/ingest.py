@@ -11,6 +11,7 @@ import numpy as np
 from facade.dataset.coco import annotation_files, read_coco
 from facade.dataset.duplicates import near, perceptual_hash
 from facade.dataset.golden import check_lock, fingerprint
+from facade.dataset.landmarks import add_landmarks
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
 from facade.dataset.records import SYNTHETIC_MARK, Face, Labelled, Photograph, Split
 from facade.dataset.store import coco, encode, write_annotations
@@ -19,6 +20,7 @@ from facade.errors import FacadeError
 from facade.files import whole_directory, write_text
 from facade.parallel import in_order
 from facade.params import Codec, Ingest
+from facade.retinaface import retinaface_weights
 
 # No photograph is this large; such a number in a label is a fault, and would overflow later.
 FARTHEST = 1e6
@@ -36,6 +38,7 @@ class Taken:
     look: int
     dropped: int
     clipped: int
+    landmarks_found: int
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,17 @@ class Refused:
 
 @dataclass(frozen=True)
 class Intake:
-    """What one worker does with one photograph: decode, set upright, clean the labels, write."""
+    """What one worker does with one photograph: decode, set upright, clean the labels, write.
+
+    `landmark_weights` is facexlib's RetinaFace, which adds landmarks to training photographs, or None for the labels'
+    alone. Golden photographs never get any: their fingerprint must not depend on a network.
+    """
 
     root: Path
     into: dict[Split, Path]
     params: Ingest
     codec: Codec
+    landmark_weights: Path | None
 
     def __call__(self, labelled: Labelled) -> Taken | Refused:
         try:
@@ -66,13 +74,16 @@ class Intake:
             return Refused(labelled.name, reason)
         height, width = decoded.pixels.shape[:2]
         faces, dropped, clipped = _sound_faces(labels, width, height, self.params.min_face)
-        photograph = Photograph(stored_name(labelled.name), width, height, faces)
         source = hashlib.sha256(content).hexdigest()
         split = labelled.split or _drawn_split(source, self.params.golden_share)
+        found = 0
+        if self.landmark_weights is not None and split == "train":
+            faces, found = add_landmarks(decoded.pixels, faces, self.landmark_weights)
+        photograph = Photograph(stored_name(labelled.name), width, height, faces)
         target = self.into[split] / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(encode(decoded.pixels, self.codec))
-        return Taken(photograph, split, source, perceptual_hash(decoded.pixels), dropped, clipped)
+        return Taken(photograph, split, source, perceptual_hash(decoded.pixels), dropped, clipped, found)
 
 
 def read_labels(root: Path) -> list[Labelled]:
@@ -114,13 +125,16 @@ def ingest(
         Counts, for metrics/ingest.json.
 
     Raises:
-        FacadeError: The labels cannot be read, too many photographs were bad, a part is empty, or the golden set is
-            not the one that was locked. Neither data set is written then.
+        FacadeError: The labels cannot be read, the weights for landmarks are not at hand, too many photographs were
+            bad, a part is empty, or the golden set is not the one that was locked. Neither data set is written then.
     """
     labelled = _distinct(read_labels(params.path))
+    weights = None
+    if params.landmarks == "facexlib":
+        weights = retinaface_weights(params.landmark_weights, "ingest.landmark_weights")
     with whole_directory(train) as train_beside, whole_directory(golden) as golden_beside:
         into: dict[Split, Path] = {"train": train_beside, "golden": golden_beside}
-        intake = Intake(params.path.resolve(), into, params, codec)
+        intake = Intake(params.path.resolve(), into, params, codec, weights)
         wanted = [entry for entry in labelled if isinstance(entry, Labelled)]
         refused = [entry for entry in labelled if isinstance(entry, Refused)]
         taken: list[Taken] = []
@@ -153,6 +167,7 @@ def ingest(
         "near_duplicates_dropped": len(duplicates),
         "boxes_dropped": sum(entry.dropped for entry in kept),
         "boxes_clipped": sum(entry.clipped for entry in kept),
+        **({} if weights is None else {"landmarks_found": sum(entry.landmarks_found for entry in kept)}),
         **{split: _counts(entries) for split, entries in parts.items()},
     }
 

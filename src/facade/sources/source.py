@@ -1,27 +1,60 @@
-"""What a source of synthetic faces offers, and the one that draws them by formulas."""
+"""What every source of synthetic faces is asked for, and what it gives."""
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from facade.heads.head import FACE_ALONE, Light, Pose, draw_portrait
-from facade.heads.identity import draw_identity
-from facade.heads.portrait import Portrait
+from facade.heads.light import Light
+from facade.heads.pose import View
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A place in a photograph that waits for a synthetic face.
+
+    A source never sees the person: the pixels are those of the surroundings, carried over the face.
+
+    Attributes:
+        who: Decides who comes. It depends on the key, the photograph and the number of the face, on nothing else.
+        pixels: (h, w, 3) float32, BGR, 0 to 1: the place and its surroundings, with every face erased.
+        gap: (h, w) float32, 0 to 1: where a face was erased, and the synthetic one must cover.
+        view: How the person holds the head, and where it lies in `pixels`.
+        keypoints: (5, 2) float32, x y in pixels: where eyes, nose tip and corners of the mouth should come to lie.
+        bbox: x, y, width, height of the face, in pixels.
+        light: What falls on the person.
+        tone: Median colour of the person's skin, linear RGB, or None: then the pseudonym's own is shown.
+    """
+
+    who: np.random.Generator
+    pixels: np.ndarray
+    gap: np.ndarray
+    view: View
+    keypoints: np.ndarray
+    bbox: tuple[float, float, float, float]
+    light: Light
+    tone: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A synthetic face, laid out for its place.
+
+    Attributes:
+        pixels: (h, w, 3) float32, BGR, 0 to 1, as a screen shows it; as large as the setting's.
+        alpha: (h, w) float32, 0 to 1: how much of each pixel the synthetic face covers; its edge is hard or soft.
+        skin: (h, w) bool: bare, evenly lit skin (cheeks, chin), where tones may be compared. May be empty.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray
+    skin: np.ndarray
 
 
 class FaceSource(Protocol):
-    """Gives synthetic faces. Who comes is decided by the random generator and by nothing else."""
+    """Gives synthetic faces."""
 
-    def portrait(self, random: np.random.Generator, pose: Pose, face_height: float) -> Portrait:
-        """A face held as asked, as far as the source has one, about `face_height` pixels high."""
+    def layers(self, settings: Iterable[Setting]) -> Iterator[Layer]:
+        """A face for each setting, in their order, each depending on its own setting alone."""
         ...
-
-
-class ProceduralHeads:
-    """Heads drawn by formulas: no weights, no photograph, nobody's face."""
-
-    def portrait(self, random: np.random.Generator, pose: Pose, face_height: float) -> Portrait:
-        """A face drawn in the pose asked for, in soft light from the front; without hair, which people keep."""
-        who = replace(draw_identity(random), style="bald")
-        return draw_portrait(who, pose, Light((0.2, 0.45, 1.0), 0.55, 0.6), face_height, FACE_ALONE)
