@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from facade.anonymize import BlurFaces, keep, treat
+from facade.anonymize.treat import Treated
 from facade.dataset import Face, Photograph, Photographs, encode
 from facade.errors import FacadeError
 from tests.conftest import noise, tree
@@ -17,10 +18,10 @@ def source(make_store):
     return make_store({f"e/{number}.jpg": (noise(60, 80, number), (face,)) for number in range(6)})
 
 
-def fail(image: np.ndarray, photograph: Photograph) -> np.ndarray:
+def fail(image: np.ndarray, photograph: Photograph) -> Treated:
     if photograph.file == "e/3.jpg":
         raise FacadeError("no")
-    return image
+    return Treated(image)
 
 
 def test_arms_have_the_same_files_labels_and_codec(tmp_path, source, params):
@@ -66,3 +67,8 @@ def test_a_picture_that_does_not_fit_its_labels_is_refused(tmp_path, source, par
     (source.images / "e/1.jpg").write_bytes(encode(noise(60, 79), params.codec))
     with pytest.raises(FacadeError, match=r"e/1.jpg is 79x60 pixels, its labels say 80x60"):
         treat(source, keep, tmp_path / "raw", params.codec, "raw", workers=1)
+
+
+def test_what_was_done_is_counted_over_all_photographs(tmp_path, source, params):
+    assert treat(source, BlurFaces(params.blur), tmp_path / "blur", params.codec, "blur", workers=2) == {"faces": 6}
+    assert treat(source, keep, tmp_path / "raw", params.codec, "raw", workers=1) == {}

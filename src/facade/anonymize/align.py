@@ -1,20 +1,18 @@
-"""Where in a photograph a synthetic face comes to lie."""
+"""How a person in a photograph holds the head, read off five landmarks or off the box."""
 
 import numpy as np
-from facexlib.detection.matlab_cp2tform import get_similarity_transform_for_cv2
 
 from facade.dataset import Face
-from facade.heads import Pose
-from facade.heads.portrait import Portrait
+from facade.dataset.records import Box
+from facade.heads.fit import fit_view, mean_head
+from facade.heads.pose import FACE_HEIGHT, Pose, View
 
-# Landmarks of a mean head, x y z in half head heights, y up and z towards the camera (facade.heads.anatomy).
-MEAN_HEAD = np.array(
-    [(-0.30, 0.04, 0.66), (0.30, 0.04, 0.66), (0.0, -0.24, 0.95), (-0.245, -0.52, 0.60), (0.245, -0.52, 0.60)]
-)
-# Beyond these a pose read off five points is more noise than pose, in degrees.
-MOST_YAW, MOST_PITCH, MOST_ROLL = 75.0, 30.0, 60.0
 # Landmarks farther than this from the face's box, in box sizes, are another face's or a slip of the hand.
 ASTRAY = 0.35
+# A fit that leaves the landmarks this far off, in eye-to-mouth distances, is no head.
+MISFIT = 0.30
+# The mean face is so wide, in shares of its height.
+ASPECT = 0.79
 
 
 def trusted_keypoints(face: Face) -> np.ndarray | None:
@@ -35,42 +33,30 @@ def trusted_keypoints(face: Face) -> np.ndarray | None:
     return points if (points >= low).all() and (points <= high).all() and spread > 0.15 * max(w, h) else None
 
 
-def pose_of(keypoints: np.ndarray) -> Pose:
-    """How a head is held, read off its five landmarks.
-
-    The rotation that brings a mean head onto them under weak perspective (DeMenthon and Davis, "Model-based object
-    pose in 25 lines of code", 1995, without its iterations).
+def view_of(keypoints: np.ndarray | None, bbox: Box) -> tuple[View, bool]:
+    """How a face is held and where it lies: by its landmarks, else frontal, as large as its box.
 
     Args:
-        keypoints: (5, 2) float, x y in pixels: eyes, nose tip, corners of the mouth.
-    """
-    model = MEAN_HEAD - MEAN_HEAD.mean(0)
-    seen = (keypoints - keypoints.mean(0)) * (1, -1)
-    right, up = np.linalg.lstsq(model, seen, rcond=None)[0].T
-    right, up = right / max(np.linalg.norm(right), 1e-9), up / max(np.linalg.norm(up), 1e-9)
-    # The nearest rotation: the two rows are hardly ever quite at right angles.
-    left_vectors, _, right_vectors = np.linalg.svd(np.stack([right, up, np.cross(right, up)]))
-    rotation = left_vectors @ right_vectors
-    yaw = np.degrees(np.arctan2(-rotation[2, 0], rotation[2, 2]))
-    pitch = -np.degrees(np.arcsin(np.clip(rotation[2, 1], -1, 1)))
-    roll = -np.degrees(np.arctan2(-rotation[0, 1], rotation[1, 1]))
-    return Pose(
-        yaw=float(np.clip(yaw, -MOST_YAW, MOST_YAW)),
-        pitch=float(np.clip(pitch, -MOST_PITCH, MOST_PITCH)),
-        roll=float(np.clip(roll, -MOST_ROLL, MOST_ROLL)),
-    )
+        keypoints: (5, 2) float, x y in pixels: eyes, nose tip, corners of the mouth; or None.
+        bbox: x, y, width, height of the face, in pixels.
 
-
-def placement(portrait: Portrait, face: Face, keypoints: np.ndarray | None) -> np.ndarray:
-    """The affine map from a portrait's pixels to the photograph's, (2, 3) float.
-
-    A similarity that brings landmarks onto landmarks (facexlib's), or, where the data set has none, the map that
-    brings the portrait's face box onto the labelled one.
+    Returns:
+        The view, and whether the landmarks told it.
     """
     if keypoints is not None:
-        # Not reflective: facexlib's default may mirror a face when its landmarks are noisy.
-        return np.asarray(get_similarity_transform_for_cv2(portrait.keypoints, keypoints, reflective=False), float)
-    x, y, w, h = face.bbox
-    left, top, wide, high = portrait.bbox
-    scale_x, scale_y = w / max(wide, 1e-6), h / max(high, 1e-6)
-    return np.array([[scale_x, 0, x - left * scale_x], [0, scale_y, y - top * scale_y]])
+        view, error = fit_view(keypoints, mean_head().landmarks)
+        if error < MISFIT:
+            return view, True
+    x, y, w, h = bbox
+    height = max(h, 0.85 * w / ASPECT)
+    return View.of_face(Pose(), height, x + w / 2, y + h / 2), False
+
+
+def pose_of(keypoints: np.ndarray) -> Pose:
+    """How a head is held, read off its five landmarks, (5, 2) in pixels: eyes, nose tip, corners of the mouth."""
+    return fit_view(keypoints, mean_head().landmarks)[0].pose
+
+
+def face_height(view: View) -> float:
+    """How high a face in a view is, hairline to chin, in pixels."""
+    return FACE_HEIGHT * view.scale

@@ -1,11 +1,13 @@
 """Blurring, pixelating and blanking faces."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from facade.anonymize.region import blend, diagonal, region
+from facade.anonymize.treat import Treated
 from facade.dataset import Photograph
 from facade.params import Blur
 
@@ -21,8 +23,8 @@ class BlurFaces:
 
     params: Blur
 
-    def __call__(self, image: np.ndarray, photograph: Photograph) -> np.ndarray:
-        """A treated copy of a photograph, (H, W, 3) uint8, BGR.
+    def __call__(self, image: np.ndarray, photograph: Photograph) -> Treated:
+        """A treated copy of a photograph, (H, W, 3) uint8, BGR, and how many faces were treated.
 
         Faces are treated one after the other, each on what the ones before left: where two overlap nothing comes
         back from the untreated photograph.
@@ -40,7 +42,7 @@ class BlurFaces:
             else:
                 patch = blank(treated[area.rows, area.columns])
             blend(treated, area, patch)
-        return treated
+        return Treated(treated, Counter(faces=len(photograph.faces)))
 
 
 def gaussian(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np.ndarray:

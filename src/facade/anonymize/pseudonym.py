@@ -1,152 +1,190 @@
-"""Replacing faces: a synthetic person takes the place of a real one."""
+"""Replacing faces: a synthetic person takes the place of a real one, held, lit and toned as the person was."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from facade.anonymize.align import placement, pose_of, trusted_keypoints
-from facade.anonymize.region import Region, blend, region
+from facade.anonymize.align import face_height, trusted_keypoints, view_of
+from facade.anonymize.erase import fill, gap_of
+from facade.anonymize.light import read_light
+from facade.anonymize.match import noise_of, same_noise, same_softness, same_tone
+from facade.anonymize.occluder import in_front
+from facade.anonymize.region import check_box
+from facade.anonymize.treat import Treated
 from facade.dataset import Face, Photograph
-from facade.heads.head import Pose
-from facade.heads.portrait import Portrait
-from facade.heads.source import FaceSource
+from facade.dataset.records import Box
+from facade.heads.fit import mean_head
+from facade.heads.light import draw_light
+from facade.heads.pose import View, draw_pose
 from facade.params import Synthesize
 from facade.seeds import generator
+from facade.sources.source import FaceSource, Layer, Setting
 
-# Share of the treated area, about its middle, over which tones are compared: skin, hardly any hair or background.
-INNER = 0.55
-# How far the spread of tones may be narrowed (light and dark alone) or stretched to that of the photograph.
-LEAST_SPREAD, MOST_SPREAD = 0.6, 1.4
-# Blurs tried to make a portrait as soft as the photograph, standard deviations in pixels.
-SOFTNESS = (0.0, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
-# Faces are drawn no larger than this, in pixels; a larger one is enlarged.
-MOST_DRAWN = 112
-# Spread of the poses drawn for faces without landmarks, degrees: people in photographs mostly face the camera.
-YAW_SPREAD, PITCH_SPREAD, ROLL_SPREAD = 22.0, 7.0, 6.0
+# The place of a face reaches so far beyond its box, in shares of the box's width and height.
+AROUND = 0.45
+# A larger face is worked on at this height in pixels, and enlarged again.
+LARGEST = 256.0
+# WIDER FACE's attribute `occlusion` from which something is looked for in front of the face.
+HIDDEN = 1
+# Faces lower than this show no sharpness and no grain that could be measured, pixels.
+MEASURABLE = 10.0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A labelled face, and how the person holds the head, in the pixels of its place in the photograph."""
+
+    number: int
+    face: Face
+    rows: slice
+    columns: slice
+    bbox: Box
+    view: View
+    keypoints: np.ndarray
+    by_landmarks: bool
 
 
 @dataclass(frozen=True)
 class ReplaceFaces:
     """Replaces every labelled face of a photograph, the ignored ones too.
 
-    Which synthetic face a person gets depends on the seed, the photograph's name and the face's number: never on
-    the person's pixels.
+    Which synthetic face a person gets depends on the seed, the photograph's name and the face's number: never on the
+    person's pixels. Pose, light and tone of the person may be kept (`synthesize.keep`).
     """
 
     params: Synthesize
     source: FaceSource
 
-    def __call__(self, image: np.ndarray, photograph: Photograph) -> np.ndarray:
-        """A treated copy of a photograph, (H, W, 3) uint8, BGR."""
-        treated = image.copy()
-        for number, face in enumerate(photograph.faces):
-            who = (self.params.seed, photograph.file, number)
-            keypoints = trusted_keypoints(face)
-            pose = drawn_pose(generator("pose", *who)) if keypoints is None else pose_of(keypoints)
-            portrait = self.source.portrait(
-                generator("pseudonym", *who), pose, float(np.clip(face.bbox[3], 12, MOST_DRAWN))
+    def __call__(self, image: np.ndarray, photograph: Photograph) -> Treated:
+        """A treated copy of a photograph, (H, W, 3) uint8, BGR, and counts of what was done.
+
+        Raises:
+            ValueError: A box has no area, holds a value that is not finite, or lies outside the photograph.
+        """
+        found = [_find(number, face, image.shape) for number, face in enumerate(photograph.faces)]
+        # The far ones first, so that the near ones come to lie in front of them.
+        found.sort(key=lambda one: (one.face.bbox[3], one.number))
+        counts: Counter[str] = Counter()
+        # Every person vanishes before anybody is drawn: no source, no blend and no fill meets a pixel of a face.
+        gaps = np.zeros(image.shape[:2], bool)
+        for one in found:
+            gaps[one.rows, one.columns] |= self._gap(image, one, counts)
+            counts["faces"] += 1
+            counts["held_by_landmarks" if one.by_landmarks else "held_by_box"] += 1
+        erased = image.copy()
+        for one in found:
+            gap = gaps[one.rows, one.columns]
+            filled = fill(image[one.rows, one.columns].astype(np.float32) / 255, ~gap)
+            erased[one.rows, one.columns][gap] = _bytes(filled[gap])
+        treated = erased.copy()
+        layers = self.source.layers(self._settings(image, erased, gaps, found, photograph.file))
+        for one, layer in zip(found, layers, strict=True):
+            self._put(treated, image, one, layer, generator("grain", self.params.seed, photograph.file, one.number))
+        return Treated(treated, counts)
+
+    def _gap(self, image: np.ndarray, one: _Found, counts: Counter[str]) -> np.ndarray:
+        gap = gap_of(one.view, one.bbox, (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start))
+        if one.face.attributes.get("occlusion", 0) >= HIDDEN:
+            front = _front(image, one)
+            counts["occluders_kept" if front.any() else "occluders_painted_over"] += 1
+            gap &= ~front
+        return gap
+
+    def _settings(
+        self, image: np.ndarray, erased: np.ndarray, gaps: np.ndarray, found: list[_Found], name: str
+    ) -> Iterator[Setting]:
+        for one in found:
+            owner = (self.params.seed, name, one.number)
+            pixels, factor = _worked_on(image, one)
+            view, keypoints = one.view, one.keypoints
+            if "pose" not in self.params.keep:
+                x, y, w, h = one.bbox
+                view = View.of_face(draw_pose(generator("pose", *owner)), h, x + w / 2, y + h / 2)
+                keypoints = view.project(mean_head().landmarks)
+            light, tone = read_light(pixels, one.view.enlarged(factor))
+            if "light" not in self.params.keep:
+                light = draw_light(generator("light", *owner))
+            yield Setting(
+                who=generator("pseudonym", *owner),
+                pixels=_worked_on(erased, one)[0].astype(np.float32) / 255,
+                gap=_scaled(gaps[one.rows, one.columns].astype(np.float32), pixels.shape),
+                view=view.enlarged(factor),
+                keypoints=(keypoints * factor).astype(np.float32),
+                bbox=tuple(value * factor for value in one.bbox),  # type: ignore[arg-type]
+                light=light,
+                tone=tone if "tone" in self.params.keep else None,
             )
-            replace_face(treated, face, portrait, keypoints, self.params)
-        return treated
+
+    def _put(
+        self, treated: np.ndarray, image: np.ndarray, one: _Found, layer: Layer, random: np.random.Generator
+    ) -> None:
+        """Blend a layer into the photograph, in place; nothing in front of the face is touched."""
+        pixels, factor = _worked_on(image, one)
+        original = pixels.astype(np.float32) / 255
+        height = face_height(one.view) * factor
+        sure = layer.alpha > 0.7
+        face = layer.pixels
+        if "tone" in self.params.keep:
+            face = same_tone(face, original, layer.skin if layer.skin.any() else sure)
+        if height >= MEASURABLE:
+            face = same_softness(face, original, sure)
+        alpha = _feathered(layer.alpha, self.params.feather / 100 * height)
+        full = (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start)
+        place = treated[one.rows, one.columns]
+        alpha, face = _scaled(alpha, full), _scaled(face, full)
+        if one.face.attributes.get("occlusion", 0) >= HIDDEN:
+            alpha = alpha * ~_front(image, one)
+        if height >= MEASURABLE:
+            face = same_noise(face, noise_of(image[one.rows, one.columns].astype(np.float32) / 255), random)
+        mixed = place * (1 - alpha[..., None]) + 255 * face * alpha[..., None]
+        place[:] = np.where(alpha[..., None] > 0, np.clip(np.rint(mixed), 0, 255), place).astype(np.uint8)
 
 
-def drawn_pose(random: np.random.Generator) -> Pose:
-    """A pose at random, for a person whose pose is not known."""
-    yaw, pitch, roll = random.standard_normal(3).clip(-2, 2) * (YAW_SPREAD, PITCH_SPREAD, ROLL_SPREAD)
-    return Pose(float(yaw), float(pitch), float(roll))
+def _find(number: int, face: Face, shape: tuple[int, ...]) -> _Found:
+    check_box(face.bbox, shape)
+    x, y, w, h = face.bbox
+    rows = slice(max(0, int(y - AROUND * h)), min(shape[0], int(np.ceil(y + h + AROUND * h)) + 1))
+    columns = slice(max(0, int(x - AROUND * w)), min(shape[1], int(np.ceil(x + w + AROUND * w)) + 1))
+    bbox = (x - columns.start, y - rows.start, w, h)
+    keypoints = trusted_keypoints(face)
+    if keypoints is not None:
+        keypoints = keypoints - (columns.start, rows.start)
+    view, fits = view_of(keypoints, bbox)
+    points = keypoints if keypoints is not None and fits else view.project(mean_head().landmarks)
+    return _Found(number, face, rows, columns, bbox, view, points, fits)
 
 
-def replace_face(
-    image: np.ndarray, face: Face, portrait: Portrait, keypoints: np.ndarray | None, params: Synthesize
-) -> None:
-    """Put a synthetic face in the place of a real one, in place.
-
-    Args:
-        image: (H, W, 3) uint8, BGR.
-        face: The person who is replaced.
-        portrait: Who takes the place.
-        keypoints: The person's landmarks, (5, 2), or None to align on the box.
-        params: How wide and how soft the replaced area is.
-    """
-    area = region(face.bbox, image.shape, params.widen, params.feather, ellipse=True)
-    pixels, cover = _laid_out(portrait, placement(portrait, face, keypoints), area)
-    # Hair and neck stay the person's own. What the face leaves free is filled with its colours, so that nothing of
-    # the person shows beside it.
-    patch = pixels * cover[..., None] + _spread(pixels, cover) * (1 - cover[..., None])
-    original = image[area.rows, area.columns].astype(np.float32) / 255
-    inner = _inner(area)
-    patch = _same_tone(patch, original, inner)
-    patch = _same_softness(patch, original, inner)
-    blend(image, area, patch * 255)
+def _front(image: np.ndarray, one: _Found) -> np.ndarray:
+    return in_front(image[one.rows, one.columns], one.view, one.keypoints, one.bbox)
 
 
-def _laid_out(portrait: Portrait, to_photograph: np.ndarray, area: Region) -> tuple[np.ndarray, np.ndarray]:
-    """The portrait as it comes to lie in the area: pixels (h, w, 3) and cover (h, w), float32, 0 to 1."""
-    height, width = area.weight.shape
-    to_area = to_photograph.copy()
-    to_area[:, 2] -= (area.columns.start, area.rows.start)
-    # Pixel centres lie at halves in the data set's boxes, at whole numbers in OpenCV.
-    to_area[:, 2] += to_area[:, :2] @ (0.5, 0.5) - 0.5
-    sheet = np.dstack([portrait.pixels * portrait.face[..., None], portrait.face])
-    laid = cv2.warpAffine(sheet, to_area, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    cover = laid[..., 3]
-    return laid[..., :3] / np.maximum(cover, 1e-4)[..., None], cover
+def _worked_on(image: np.ndarray, one: _Found) -> tuple[np.ndarray, float]:
+    """The place of a face at the size at which it is worked on, and that size as a factor."""
+    crop = image[one.rows, one.columns]
+    factor = min(1.0, LARGEST / max(face_height(one.view), one.face.bbox[3]))
+    if factor == 1.0:
+        return crop, factor
+    size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
+    return cv2.resize(crop, size, interpolation=cv2.INTER_AREA), factor
 
 
-def _spread(pixels: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """Colours of the covered part, carried smoothly over the rest, (h, w, 3).
-
-    Pull-push (Gortler et al., "The Lumigraph", 1996): halved until one pixel knows the mean of all, then enlarged
-    again, each size keeping what it knows itself.
-    """
-    sizes = [(pixels * cover[..., None], cover)]
-    while max(sizes[-1][1].shape) > 1:
-        height, width = sizes[-1][1].shape
-        half = ((width + 1) // 2, (height + 1) // 2)
-        sizes.append(tuple(cv2.resize(layer, half, interpolation=cv2.INTER_AREA) for layer in sizes[-1]))
-    spread = np.full((1, 1, 3), 0.5, np.float32)
-    for weighted, known in reversed(sizes):
-        height, width = known.shape
-        spread = cv2.resize(spread, (width, height), interpolation=cv2.INTER_LINEAR)
-        own = weighted.reshape(height, width, 3) / np.maximum(known, 1e-4)[..., None]
-        trust = np.clip(4 * known, 0, 1)[..., None]
-        spread = own * trust + spread.reshape(height, width, 3) * (1 - trust)
-    return spread
+def _scaled(layer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if layer.shape[:2] == shape[:2]:
+        return layer
+    larger = shape[0] > layer.shape[0]
+    return cv2.resize(layer, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA)
 
 
-def _inner(area: Region) -> np.ndarray:
-    """The middle of the area, (h, w) bool, never empty."""
-    height, width = area.weight.shape
-    across = (np.arange(width) + 0.5) / width * 2 - 1
-    down = (np.arange(height) + 0.5) / height * 2 - 1
-    inner = np.hypot(across[None], down[:, None]) < INNER
-    return inner if inner.any() else np.ones_like(inner)
+def _feathered(alpha: np.ndarray, width: float) -> np.ndarray:
+    """The same cover, drawn in by the width of its soft edge, so that nothing of its surroundings is dragged along."""
+    reach = int(width)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    drawn_in = cv2.erode((alpha > 0.5).astype(np.float32), kernel) if reach else 1.0
+    return cv2.GaussianBlur(np.minimum(alpha, drawn_in).astype(np.float32), (0, 0), max(width, 0.4))
 
 
-def _same_tone(patch: np.ndarray, original: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Give the patch the median colour and the contrast of the original's skin, in CIE Lab."""
-    lab, wanted = cv2.cvtColor(patch, cv2.COLOR_BGR2LAB), cv2.cvtColor(original, cv2.COLOR_BGR2LAB)
-    middle, aim = np.median(lab[inner], axis=0), np.median(wanted[inner], axis=0)
-    spread = np.diff(np.percentile(lab[inner], (15, 85), axis=0), axis=0)[0]
-    wanted_spread = np.diff(np.percentile(wanted[inner], (15, 85), axis=0), axis=0)[0]
-    # Light and dark keep some life in flat light; colour may vanish altogether, as in a grey photograph.
-    stretch = np.clip(wanted_spread / np.maximum(spread, 1e-3), (LEAST_SPREAD, 0, 0), MOST_SPREAD)
-    shifted = (lab - middle) * stretch + aim
-    return np.clip(cv2.cvtColor(shifted.astype(np.float32), cv2.COLOR_LAB2BGR), 0, 1)
-
-
-def _same_softness(patch: np.ndarray, original: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Blur the patch until it holds no more fine detail than the original, by the energy of the Laplacian."""
-
-    def detail(picture: np.ndarray) -> float:
-        grey = cv2.cvtColor(picture.astype(np.float32), cv2.COLOR_BGR2GRAY)
-        return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F))[inner].mean())
-
-    aim = detail(original)
-    softer = patch
-    for sigma in SOFTNESS:
-        softer = cv2.GaussianBlur(patch, (0, 0), sigma) if sigma else patch
-        if detail(softer) <= aim:
-            break
-    return softer
+def _bytes(pixels: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8)

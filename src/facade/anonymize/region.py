@@ -28,6 +28,19 @@ def widened(bbox: Box, percent: float) -> Box:
     return (x - w * percent / 200, y - h * percent / 200, w * (1 + percent / 100), h * (1 + percent / 100))
 
 
+def check_box(bbox: Box, shape: tuple[int, ...]) -> None:
+    """Refuse a box that no face can have.
+
+    Raises:
+        ValueError: The box has no area, holds a value that is not finite, or lies outside the photograph.
+    """
+    if not np.isfinite(bbox).all() or bbox[2] <= 0 or bbox[3] <= 0:
+        raise ValueError(f"a face's box must be finite and have an area, not {bbox}")
+    x, y, w, h = bbox
+    if x >= shape[1] or y >= shape[0] or x + w <= 0 or y + h <= 0:
+        raise ValueError(f"a face's box {bbox} lies outside a photograph of {shape[1]}x{shape[0]} pixels")
+
+
 def diagonal(bbox: Box) -> float:
     """Diagonal of a box, in pixels."""
     return float(np.hypot(bbox[2], bbox[3]))
@@ -49,8 +62,7 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
     Raises:
         ValueError: The box has no area, holds a value that is not finite, or lies outside the photograph.
     """
-    if not np.isfinite(bbox).all() or bbox[2] <= 0 or bbox[3] <= 0:
-        raise ValueError(f"a face's box must be finite and have an area, not {bbox}")
+    check_box(bbox, shape)
     cut = bbox[0] <= 0 or bbox[1] <= 0 or bbox[0] + bbox[2] >= shape[1] or bbox[1] + bbox[3] >= shape[0]
     ellipse = ellipse and not cut
     x, y, w, h = widened(bbox, widen)
@@ -61,8 +73,6 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
     left, right = max(int(np.floor(centre_x - half_w - soft)), 0), int(np.ceil(centre_x + half_w + soft))
     top, bottom = max(int(np.floor(centre_y - half_h - soft)), 0), int(np.ceil(centre_y + half_h + soft))
     right, bottom = min(right, shape[1]), min(bottom, shape[0])
-    if right <= left or bottom <= top:
-        raise ValueError(f"a face's box {bbox} lies outside a photograph of {shape[1]}x{shape[0]} pixels")
     across = np.abs(np.arange(left, right) + 0.5 - centre_x)[None]
     down = np.abs(np.arange(top, bottom) + 0.5 - centre_y)[:, None]
     if ellipse:

@@ -1,8 +1,9 @@
 """One path for every arm: decode, treat each face, encode. Arms differ in nothing but the treatment."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,22 @@ from facade.files import whole_directory
 from facade.parallel import in_order
 from facade.params import Codec
 
-Treatment = Callable[[np.ndarray, Photograph], np.ndarray]
+
+@dataclass(frozen=True)
+class Treated:
+    """A treated photograph, (H, W, 3) uint8, BGR, and counts of what was done to it."""
+
+    pixels: np.ndarray
+    counts: Counter[str] = field(default_factory=Counter)
 
 
-def keep(image: np.ndarray, photograph: Photograph) -> np.ndarray:
+Treatment = Callable[[np.ndarray, Photograph], Treated]
+
+
+def keep(image: np.ndarray, photograph: Photograph) -> Treated:
     """The treatment of the raw arm: none. The photograph is still encoded anew, as in the other arms."""
     del photograph
-    return image
+    return Treated(image)
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class _Treat:
     codec: Codec
     into: Path
 
-    def __call__(self, photograph: Photograph) -> None:
+    def __call__(self, photograph: Photograph) -> Counter[str]:
         image = self.source.pixels(photograph)
         if image.shape[:2] != (photograph.height, photograph.width):
             raise FacadeError(
@@ -38,12 +48,14 @@ class _Treat:
             )
         target = self.into / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(encode(self.treatment(image, photograph), self.codec))
+        treated = self.treatment(image, photograph)
+        target.write_bytes(encode(treated.pixels, self.codec))
+        return treated.counts
 
 
 def treat(
     source: Photographs, treatment: Treatment, into: Path, codec: Codec, label: str, workers: int | None = None
-) -> None:
+) -> Counter[str]:
     """Write a treated copy of a data set: the same files, labels and order; other pixels in the faces.
 
     Args:
@@ -53,8 +65,13 @@ def treat(
         codec: JPEG settings, the same for every arm.
         label: What the progress bar says.
         workers: Processes; all cores by default. The result does not depend on it.
+
+    Returns:
+        Sums of the counts that the treatment made.
     """
+    counts: Counter[str] = Counter()
     with whole_directory(into) as beside:
-        for _ in in_order(_Treat(source, treatment, codec, beside), list(source), label, workers):
-            pass
+        for done in in_order(_Treat(source, treatment, codec, beside), list(source), label, workers):
+            counts += done
         shutil.copyfile(source.annotations, beside / source.annotations.name)
+    return counts

@@ -1,0 +1,60 @@
+"""What is in front of a face: a hand, a microphone, a cup. It stays in front where its colour tells it from skin."""
+
+import cv2
+import numpy as np
+
+from facade.dataset.records import Box
+from facade.heads.pose import View
+
+# A pixel is no skin when its colour is so many robust standard deviations away from the face's own.
+UNLIKE = 4.0
+# Least spread of a skin's colours in CIE Lab: a small face in even light has nearly none, and all would be unlike it.
+LEAST = np.array([9.0, 5.0, 5.0], np.float32)
+# An occluder covers at least this share of the face's ellipse; less is a lock of hair, or noise.
+SMALLEST = 0.06
+# Eyes, nose tip and corners of the mouth are never left to be seen, nor what lies within this radius of them, cm.
+# Brows lie so far above the eyes.
+KEPT_AWAY = 1.7
+BROW = 2.0
+
+
+def in_front(pixels: np.ndarray, view: View, keypoints: np.ndarray, bbox: Box) -> np.ndarray:
+    """Pixels of the face's place that show something in front of it.
+
+    Args:
+        pixels: (h, w, 3) uint8, BGR.
+        view: How the head is held.
+        keypoints: (5, 2) float: where the landmarks lie, hidden or not.
+        bbox: The labelled face, x y w h in pixels.
+
+    Returns:
+        (h, w) bool. Only what reaches in from outside the face, is unlike its skin, and hides no landmark.
+    """
+    height, width = pixels.shape[:2]
+    x, y, w, h = bbox
+    across = (np.arange(width) + 0.5 - (x + w / 2)) / (w / 2)
+    down = (np.arange(height) + 0.5 - (y + h / 2)) / (h / 2)
+    away = across[None] ** 2 + down[:, None] ** 2
+    face, inner = away < 1, away < 0.45
+    nothing = np.zeros((height, width), bool)
+    if inner.sum() < 64:
+        return nothing
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
+    middle = np.median(lab[inner], axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(lab[inner] - middle), axis=0), LEAST)
+    unlike = (np.sqrt((((lab - middle) / spread) ** 2).sum(-1)) > UNLIKE).astype(np.uint8)
+    unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    near = np.zeros((height, width), np.uint8)
+    radius = KEPT_AWAY * view.scale
+    brows = keypoints[:2] + (keypoints[:2] - keypoints[3:]) * (BROW / 6.4)
+    for px, py in (*keypoints, *brows):
+        cv2.circle(near, (round(float(px) * 8), round(float(py) * 8)), max(8, round(radius * 8)), 1, -1, cv2.LINE_8, 3)
+    unlike[(near > 0) & face] = 0
+    count, labels = cv2.connectedComponents(np.where(face, unlike, 0).astype(np.uint8))
+    rim = face & (away > 0.8)
+    kept = nothing.copy()
+    for label in range(1, count):
+        part = labels == label
+        if part.sum() >= SMALLEST * face.sum() and (part & rim).any():
+            kept |= part
+    return kept

@@ -1,0 +1,61 @@
+"""Erasing: what is covered, and what is put there."""
+
+import numpy as np
+import pytest
+
+from facade.anonymize.erase import fill, gap_of
+from facade.heads import Expression, Light, Pose, View, draw_head, draw_identity
+from facade.heads.field.scene import EYE
+from facade.seeds import generator
+from tests.conftest import noise
+
+
+@pytest.mark.parametrize("pose", [Pose(), Pose(45, 10), Pose(-80), Pose(80, -10, 20), Pose(0, 0, 170)], ids=str)
+@pytest.mark.parametrize("number", range(4))
+def test_no_eye_nose_mouth_or_brow_lies_outside_the_gap(pose, number):
+    """Independent oracle: where the renderer put the features of people who are not the mean."""
+    who = draw_identity(generator("erase", number)).bare()
+    view = View.of_face(pose, 80, 80, 80)
+    head = draw_head(who, Expression(smile=0.4), view, Light(), (160, 160))
+    gap = gap_of(view, head.bbox, (160, 160))
+    x, y, z = np.moveaxis(head.places, -1, 0)
+    skin = head.face & (z > -6)
+    nose = skin & (np.abs(x) < 1.6) & (y < 0) & (y > who.nose_tip_y - 0.9)
+    mouth = skin & (np.abs(x) < who.mouth_half_width) & (np.abs(y - who.mouth_y) < 1.0)
+    brows = skin & (np.abs(np.abs(x) - 3) < 2) & (np.abs(y - who.brow_y) < who.brow_thickness)
+    for feature in (head.parts == EYE, nose, mouth, brows):
+        assert gap[feature].all()
+
+
+def test_a_box_far_from_the_view_is_erased_too():
+    gap = gap_of(View.of_face(Pose(), 20, 20, 20), (60, 60, 30, 30), (120, 120))
+    assert gap[75, 75]
+    assert gap[20, 20]
+
+
+def test_the_gap_of_one_pixel_is_not_empty():
+    assert gap_of(View.of_face(Pose(), 1, 5.5, 5.5), (5, 5, 1, 1), (12, 12)).any()
+
+
+def test_what_is_filled_in_depends_on_the_known_part_alone():
+    known = np.ones((60, 80), bool)
+    known[10:40, 20:60] = False
+    one, two = noise(60, 80, 1) / np.float32(255), noise(60, 80, 1) / np.float32(255)
+    two[~known] = 0.3
+    np.testing.assert_array_equal(fill(one, known), fill(two, known))
+
+
+def test_the_fill_goes_on_where_the_surroundings_end():
+    ramp = np.broadcast_to(np.linspace(0, 1, 80, dtype=np.float32)[None, :, None], (60, 80, 3))
+    known = np.ones((60, 80), bool)
+    known[20:40, 30:50] = False
+    filled = fill(ramp.copy(), known)
+    assert np.abs(filled - ramp)[~known].max() < 0.2
+    np.testing.assert_allclose(filled[known], ramp[known], atol=0.05)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (300, 40), (500, 500)])
+def test_nothing_known_gives_grey_of_the_right_size(shape):
+    filled = fill(np.zeros((*shape, 3), np.float32), np.zeros(shape, bool))
+    assert filled.shape == (*shape, 3)
+    assert (filled == 0.5).all()

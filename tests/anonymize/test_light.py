@@ -1,0 +1,65 @@
+"""The light and the tone that are read off a face."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from facade.anonymize.light import read_light
+from facade.heads import Expression, Light, Pose, View, draw_head, draw_identity
+from facade.heads.develop import encode_gamma
+from facade.seeds import generator
+
+
+def photographed(light, number=0, pose=Pose(), height=90.0, **changes):  # noqa: B008
+    """A drawn face as a camera without any curve but gamma would store it, and its view."""
+    who = replace(draw_identity(generator("light", number)).bare(), **changes)
+    size = int(1.6 * height)
+    view = View.of_face(pose, height, size / 2, size / 2)
+    head = draw_head(who, Expression(), view, light, (size, size))
+    shown = encode_gamma(np.clip(head.linear * head.alpha[..., None] + 0.2 * (1 - head.alpha[..., None]), 0, 1))
+    return (255 * shown[..., ::-1]).astype(np.uint8), view
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("pose", [Pose(), Pose(30, 0, 0), Pose(-30, 10, 15)], ids=["frontal", "right", "tilted"])
+def test_the_side_that_the_light_comes_from_is_found(side, pose):
+    """Independent oracle: the light that the face was drawn in."""
+    lamp = Light((0.8 * side, 0.4, 0.6), (0.8,) * 3, (0.25,) * 3, (0.15,) * 3)
+    found, _ = read_light(*photographed(lamp, pose=pose))
+    towards = np.array(found.direction)
+    drawn = np.array(lamp.direction) / np.linalg.norm(lamp.direction)
+    assert towards @ drawn > 0.8
+    assert towards[0] * side > 0.2
+
+
+def test_even_light_has_a_smaller_lamp_than_harsh_light():
+    harsh = Light((0.7, 0.5, 0.6), (0.9,) * 3, (0.1,) * 3, (0.05,) * 3)
+    even = Light((0.1, 0.5, 0.8), (0.1,) * 3, (0.6,) * 3, (0.5,) * 3)
+    keys = [read_light(*photographed(light))[0].key[0] for light in (harsh, even)]
+    assert keys[0] > 1.5 * keys[1]
+
+
+def test_something_before_half_of_the_face_does_not_turn_the_light_round():
+    lamp = Light((-0.7, 0.4, 0.7), (0.8,) * 3, (0.25,) * 3, (0.15,) * 3)
+    picture, view = photographed(lamp)
+    height, width = picture.shape[:2]
+    picture[int(0.62 * height) :, : width // 2] = 5
+    assert read_light(picture, view)[0].direction[0] < 0
+
+
+@pytest.mark.parametrize("melanin", [0.2, 0.8, 1.6])
+def test_the_tone_is_that_of_the_cheeks(melanin):
+    light = Light((0.1, 0.3, 1.0), (0.6,) * 3, (0.3,) * 3, (0.2,) * 3)
+    picture, view = photographed(light, number=1, melanin=melanin)
+    _, tone = read_light(picture, view)
+    column, row = view.project(np.array([[-4.0, -3.0, -1.5]]))[0].astype(int)
+    cheek = np.median(picture[row - 3 : row + 4, column - 3 : column + 4].reshape(-1, 3), axis=0)[::-1] / 255
+    np.testing.assert_allclose(encode_gamma(np.array(tone)), cheek, atol=0.12)
+
+
+def test_a_face_too_small_to_tell_gets_light_from_the_front_and_no_tone():
+    view = View.of_face(Pose(), 5, 4, 4)
+    light, tone = read_light(np.full((8, 8, 3), 100, np.uint8), view)
+    assert light.direction[2] > abs(light.direction[0])
+    assert tone is None

@@ -1,0 +1,62 @@
+"""What stays in front of a face."""
+
+import numpy as np
+import pytest
+
+from facade.anonymize.occluder import in_front
+from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
+from facade.seeds import generator
+
+BLUE = (200, 60, 20)
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    view = View.of_face(Pose(), 90, 70, 70)
+    who = draw_identity(generator("occluder", 1)).bare()
+    head = draw_head(who, Expression(), view, Light(), (140, 140))
+    picture = develop(head.linear) * head.alpha[..., None] + 0.7 * (1 - head.alpha[..., None])
+    return (255 * picture).astype(np.uint8), view, head.keypoints, head.bbox
+
+
+def covered(portrait, rows, columns, colour=BLUE):
+    picture, view, keypoints, bbox = portrait
+    picture = picture.copy()
+    picture[rows, columns] = colour
+    return in_front(picture, view, keypoints, bbox)
+
+
+def test_nothing_is_in_front_of_a_bare_face(portrait):
+    assert not in_front(*portrait).any()
+
+
+def test_a_cup_before_the_chin_stays_in_front(portrait):
+    rows, columns = slice(100, 140), slice(50, 90)
+    front = covered(portrait, rows, columns)
+    assert front[103:112, 55:85].mean() > 0.7
+    assert not front[:90].any()
+
+
+def test_nothing_that_lies_within_the_face_alone_is_kept(portrait):
+    """A mole, a mouth, an eye patch: what does not reach in from outside may be the person."""
+    assert not covered(portrait, slice(62, 84), slice(46, 60)).any()
+
+
+def test_an_eye_or_mouth_is_never_left_even_behind_something(portrait):
+    keypoints = portrait[2]
+    front = covered(portrait, slice(70, 140), slice(0, 140))
+    for column, row in keypoints[3:].astype(int):
+        assert not front[row - 2 : row + 3, column - 2 : column + 3].any()
+
+
+def test_skin_coloured_hands_are_painted_over(portrait):
+    picture = portrait[0]
+    tone = np.median(picture[60:80, 50:60].reshape(-1, 3), axis=0)
+    assert not covered(portrait, slice(95, 140), slice(20, 70), tone).any()
+
+
+def test_faces_of_a_few_pixels_have_nothing_in_front():
+    view = View.of_face(Pose(), 8, 8, 8)
+    picture = np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    points = np.array([(6, 7), (10, 7), (8, 9), (6, 11), (10, 11)], float)
+    assert not in_front(picture, view, points, (4, 4, 8, 8)).any()
