@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-slow lint format lock clean
+.PHONY: help setup repro faces bench test test-slow lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,13 @@ setup: $(READY)  ## Make .venv and install requirements.txt into it
 repro: $(READY)  ## Run the experiment: everything that is not up to date
 	@$(IN_ENV) dvc repro
 	@echo "Metrics: metrics/golden.json. Figures: plots/. To compare: dvc metrics diff, dvc exp run -S blur.sigma=4"
+
+faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
+	@$(IN_ENV) python -m facade.report.sheets docs/faces
+
+bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (minutes)
+	@cd benchmarks && $(IN_ENV) python realism.py && $(IN_ENV) python speed.py heads && $(IN_ENV) python speed.py replace \
+		&& $(IN_ENV) python detectability.py --rendered
 
 test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes on 2 cores)
 	@$(MAKE) --no-print-directory lint
@@ -36,9 +43,10 @@ lint: $(READY_DEV)  ## Check style, format and types
 format: $(READY_DEV)  ## Format the code
 	@$(IN_ENV) ruff check --fix --quiet . ; $(IN_ENV) ruff format .
 
-lock: $(READY_DEV)  ## Compile the pinned requirements anew from requirements.in and requirements-dev.in
+lock: $(READY_DEV)  ## Compile the pinned requirements anew from requirements*.in
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements.in -o requirements.txt
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements-dev.in -o requirements-dev.txt
+	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url requirements-diffusion.in -o requirements-diffusion.txt
 
 clean:  ## Remove .venv and unfinished work; data, models and the DVC cache stay
 	rm -rf $(VENV) .work .mypy_cache .pytest_cache .ruff_cache .hypothesis

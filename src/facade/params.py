@@ -38,6 +38,8 @@ class Ingest(Section):
     max_bad: Percent
     max_megapixels: Annotated[float, Field(gt=0, le=178)]  # Pillow itself refuses more
     duplicate_distance: Annotated[int, Field(ge=0, le=32)]
+    landmarks: Literal["labels", "facexlib"]
+    landmark_weights: Path | None
 
 
 class Codec(Section):
@@ -58,15 +60,42 @@ class Blur(Section):
     feather: Percent
 
 
+class Diffusion(Section):
+    """Which diffusion model paints faces, and how."""
+
+    model: Annotated[str, Field(min_length=1)]
+    prompt: str
+    steps: Positive
+    guidance: Annotated[float, Field(ge=1)]
+    strength: Annotated[float, Field(gt=0, le=1)]
+    size: Annotated[int, Field(ge=64, multiple_of=8)]
+    batch: Positive
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Diffusion":
+        try:
+            self.prompt.format(who="", view="")
+        except (LookupError, ValueError, AttributeError):
+            raise ValueError(
+                f"prompt {self.prompt!r} has braces around something else than {{who}} and {{view}}"
+            ) from None
+        if int(self.steps * self.strength) < 1:
+            raise ValueError(f"{self.steps} steps at strength {self.strength} are less than one; raise either")
+        return self
+
+
 class Synthesize(Section):
     """How faces are replaced."""
 
-    source: Literal["procedural", "bank"]
+    source: Literal["procedural", "bank", "diffusion"]
     seed: Seed
     bank: Path
     bank_weights: Path | None
-    widen: Percent
+    bank_recognition: Path | None
+    keep: tuple[Literal["pose", "light", "tone"], ...]
+    cover: Literal["face", "head"]
     feather: Percent
+    diffusion: Diffusion
 
 
 class Detector(Section):

@@ -7,10 +7,30 @@ import numpy as np
 
 from facade.dataset import Face
 from facade.demo.backdrop import draw_backdrop, draw_body, draw_distractor
-from facade.heads import Light, Portrait, Pose, draw_identity, draw_light, draw_portrait
+from facade.heads import (
+    Head,
+    Light,
+    Pose,
+    View,
+    develop,
+    draw_expression,
+    draw_head,
+    draw_identity,
+    draw_light,
+    draw_pose,
+    exposed,
+)  # fmt: skip
 
 # Height of a face in shares of the photograph's longest side: from the far end of a hall to across a table.
 SMALLEST, LARGEST = 0.08, 0.38
+# A person is drawn on a square so many face heights wide, the face's middle at this share of it from the top.
+TILE, ABOVE = 2.6, 0.46
+# Faces lower than this are drawn with four rays a pixel.
+FINE_BELOW = 48.0
+# A lamp weaker than this makes a dark picture.
+DIM = 0.3
+# Share of pictures out of focus, and of those taken with a shaking hand.
+BLURRED, SHAKEN = 0.15, 0.12
 # WIDER FACE's occlusion levels: part of the face hidden, 0 none, 1 some, 2 much (from 30 %).
 PARTLY, MUCH = 0.05, 0.30
 # With less than this share to be seen, an annotator calls the face invalid, or draws no box at all.
@@ -73,8 +93,8 @@ def _draw_person(
     random: np.random.Generator, scene: np.ndarray, placed: list[_Placed], face_height: float, light: Light
 ) -> None:
     height, width = scene.shape[:2]
-    pose = Pose(float(np.clip(random.normal(0, 28), -80, 80)), float(random.normal(0, 9)), float(random.normal(0, 10)))
-    portrait = draw_portrait(draw_identity(random), pose, light, face_height)
+    who, look, pose = draw_identity(random), draw_expression(random), draw_pose(random)
+    lit = exposed(light, who, random)
     # Nobody stands right in front of another's face: a few tries for a place, then the crowd is full.
     for _ in range(12):
         x = random.uniform(0.02 * width, 0.98 * width)
@@ -83,15 +103,17 @@ def _draw_person(
             break
     else:
         return
-    tile = portrait.head.shape[0]
-    left, top = int(x - tile / 2), int(y - tile / 2)
-    clothes = random.uniform(0.03, 0.85, 3)
+    tile = int(np.ceil(TILE * face_height))
+    left, top = int(x - tile / 2), int(y - ABOVE * tile)
+    view = View.of_face(pose, face_height, tile / 2, ABOVE * tile)
+    head = draw_head(who, look, view, lit, (tile, tile), rays=2 if face_height < FINE_BELOW else 1)
     before = scene.copy()
-    draw_body(scene, (x, y + 0.72 * face_height), face_height, clothes)
+    clothes = develop(0.7 * np.array(who.clothes)[None, None])[0, 0].astype(float)
+    draw_body(scene, (x, y + 0.9 * face_height), face_height, clothes)
     _hide(placed, np.abs(scene - before).max(2) > 0.004)
-    cover = _paste(scene, portrait, left, top)
+    cover = _paste(scene, head, left, top)
     _hide(placed, cover > 0.5)
-    placed.append(_place(portrait, left, top, (height, width), pose, float(np.mean(light.lamp)) < 0.4))
+    placed.append(_place(head, left, top, (height, width), pose, float(np.mean(light.key)) < DIM))
     if random.random() < 0.18:
         _occlude(random, scene, placed, face_height)
 
@@ -102,10 +124,12 @@ def _apart(centre: tuple[float, float], face_height: float, other: _Placed) -> b
     return abs(centre[0] - (x + w / 2)) > 0.8 * reach or abs(centre[1] - (y + h / 2)) > reach
 
 
-def _paste(scene: np.ndarray, portrait: Portrait, left: int, top: int) -> np.ndarray:
-    """Draw a portrait into the scene; returns how much of each pixel it covers, (H, W)."""
-    cover = _onto(portrait.head, left, top, scene.shape[:2])
-    pixels = _onto(portrait.pixels, left, top, scene.shape[:2])
+def _paste(scene: np.ndarray, head: Head, left: int, top: int) -> np.ndarray:
+    """Draw a head into the scene; returns how much of each pixel it covers, (H, W)."""
+    # The tile ends below the shoulders; there the body goes on.
+    fade = np.clip((1 - np.arange(head.alpha.shape[0]) / head.alpha.shape[0]) / 0.06, 0, 1)[:, None]
+    cover = _onto((head.alpha * fade).astype(np.float32), left, top, scene.shape[:2])
+    pixels = _onto(develop(head.linear), left, top, scene.shape[:2])
     scene[:] = scene * (1 - cover[..., None]) + pixels * cover[..., None]
     return cover
 
@@ -120,11 +144,11 @@ def _onto(tile: np.ndarray, left: int, top: int, shape: tuple[int, int]) -> np.n
     return sheet
 
 
-def _place(portrait: Portrait, left: int, top: int, shape: tuple[int, int], pose: Pose, dark: bool) -> _Placed:
-    x, y, w, h = portrait.bbox
-    visible = _onto(portrait.face, left, top, shape) > 0.5
-    area = float((portrait.face > 0.5).sum())
-    return _Placed((x + left, y + top, w, h), portrait.keypoints + np.array([left, top]), visible, area, pose, dark)
+def _place(head: Head, left: int, top: int, shape: tuple[int, int], pose: Pose, dark: bool) -> _Placed:
+    x, y, w, h = head.bbox
+    visible = _onto(head.face.astype(np.float32), left, top, shape) > 0.5
+    area = float(head.face.sum())
+    return _Placed((x + left, y + top, w, h), head.keypoints + np.array([left, top]), visible, area, pose, dark)
 
 
 def _hide(placed: list[_Placed], cover: np.ndarray) -> None:
@@ -190,8 +214,29 @@ def _label(face: _Placed) -> Face | None:
 
 
 def _camera(random: np.random.Generator, scene: np.ndarray) -> np.ndarray:
-    """What a camera does to a scene: exposure, a lens that is not quite sharp, and noise."""
-    exposed = scene * random.uniform(0.75, 1.15)
-    soft = cv2.GaussianBlur(exposed, (0, 0), random.uniform(0.35, 0.9))
-    noise = random.standard_normal(scene.shape).astype(np.float32) * random.uniform(0.004, 0.03)
-    return ((soft + noise).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    """What a camera does to a scene: exposure and white balance, defocus, a shaking hand, noise, its own JPEG."""
+    balance = random.uniform(0.75, 1.15) * (1 + 0.04 * random.standard_normal(3)).clip(0.9, 1.1)
+    picture = (scene * balance).astype(np.float32)
+    defocus = random.uniform(0.9, 1.8) if random.random() < BLURRED else random.uniform(0.3, 0.8)
+    picture = cv2.GaussianBlur(picture, (0, 0), defocus)
+    if random.random() < SHAKEN:
+        picture = cv2.filter2D(picture, -1, _shake(random.uniform(2, 5), random.uniform(0, np.pi)))
+    # Noise of light is strongest, in absolute terms, where there is much of it; that of the sensor is everywhere.
+    grain = random.standard_normal(scene.shape).astype(np.float32)
+    level = random.uniform(0.003, 0.02) + random.uniform(0.0, 0.02) * np.sqrt(picture.clip(0, 1))
+    sensed = ((picture + cv2.GaussianBlur(grain, (0, 0), 0.4) * 1.6 * level).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    _, stored = cv2.imencode(".jpg", sensed, (cv2.IMWRITE_JPEG_QUALITY, int(random.integers(72, 96))))
+    return np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
+
+
+def _shake(length: float, angle: float) -> np.ndarray:
+    """Kernel of a straight movement during the exposure, `length` pixels long."""
+    size = 2 * int(np.ceil(length / 2)) + 3
+    kernel = np.zeros((size, size), np.float32)
+    middle, reach = size // 2, length / 2
+    for t in np.linspace(-reach, reach, 33):
+        x, y = middle + t * np.cos(angle), middle + t * np.sin(angle)
+        left, top = int(np.floor(x)), int(np.floor(y))
+        for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
+            kernel[row, column] += (1 - abs(x - column)) * (1 - abs(y - row))
+    return kernel / kernel.sum()

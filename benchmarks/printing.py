@@ -1,0 +1,65 @@
+"""What every benchmark prints: where, when and on what it ran, and tables that Markdown can show."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PACKAGES = ("numpy", "numba", "opencv-python")
+
+
+def print_header(title: str, **samples: object) -> None:
+    """Print what a number is worth nothing without.
+
+    Args:
+        title: What is measured.
+        samples: Sample sizes and settings, by name.
+    """
+    print(f"## {title}\n")
+    print(f"- {_processor()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}")
+    print(f"- {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {_commit()}")
+    print("- " + ", ".join(f"{package} {_version(package)}" for package in PACKAGES))
+    print("- " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in samples.items()) + "\n", flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a Markdown table, the first column left-aligned, the others right."""
+    lines = [list(columns), *map(list, rows)]
+    widths = [max(2, *(len(line[place]) for line in lines)) for place in range(len(columns))]
+    aligned = [
+        " | ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs))
+        for pairs in (list(zip(line, widths, strict=True)) for line in lines)
+    ]
+    rule = "|".join("-" * (width + 1) + (":" if place else "-") for place, width in enumerate(widths))
+    print("\n".join([f"| {aligned[0]} |", f"|{rule}|", *(f"| {line} |" for line in aligned[1:])]) + "\n", flush=True)
+
+
+def _processor() -> str:
+    """The processor's name, as the kernel gives it where there is /proc."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """The commit that is measured; "+" says that files differ from it."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(HERE), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 - fixed
+
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if git("status", "--porcelain", "../src") else "")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
