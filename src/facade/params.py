@@ -94,6 +94,7 @@ class Synthesize(Section):
     bank_recognition: Path | None
     keep: tuple[Literal["pose", "light", "tone"], ...]
     cover: Literal["face", "head"]
+    parsing_weights: Path | None
     feather: Percent
     diffusion: Diffusion
 

@@ -1,10 +1,14 @@
-"""What is in front of a face: a hand, a microphone, a cup. It stays in front where its colour tells it from skin."""
+"""What is in front of a face: a microphone, a cup, a sheet.
+
+It stays in front where its colour, or a network that parses faces, tells it from the face.
+"""
 
 import cv2
 import numpy as np
 
 from facade.dataset.records import Box
 from facade.heads.pose import View
+from facade.parsing import BACKGROUND, CLOTH, FaceParser
 
 # A pixel is no skin when its colour is so many robust standard deviations away from the face's own.
 UNLIKE = 4.0
@@ -18,7 +22,9 @@ KEPT_AWAY = 1.7
 BROW = 2.0
 
 
-def in_front(pixels: np.ndarray, view: View, keypoints: np.ndarray, bbox: Box) -> np.ndarray:
+def in_front(
+    pixels: np.ndarray, view: View, keypoints: np.ndarray, bbox: Box, parser: FaceParser | None = None
+) -> np.ndarray:
     """Pixels of the face's place that show something in front of it.
 
     Args:
@@ -26,9 +32,10 @@ def in_front(pixels: np.ndarray, view: View, keypoints: np.ndarray, bbox: Box) -
         view: How the head is held.
         keypoints: (5, 2) float: where the landmarks lie, hidden or not.
         bbox: The labelled face, x y w h in pixels.
+        parser: Tells what belongs to a head; None goes by colour.
 
     Returns:
-        (h, w) bool. Only what reaches in from outside the face, is unlike its skin, and hides no landmark.
+        (h, w) bool. Only what reaches in from outside the face, is no part of it, and hides no landmark.
     """
     height, width = pixels.shape[:2]
     x, y, w, h = bbox
@@ -39,10 +46,10 @@ def in_front(pixels: np.ndarray, view: View, keypoints: np.ndarray, bbox: Box) -
     nothing = np.zeros((height, width), bool)
     if inner.sum() < 64:
         return nothing
-    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
-    middle = np.median(lab[inner], axis=0)
-    spread = np.maximum(1.48 * np.median(np.abs(lab[inner] - middle), axis=0), LEAST)
-    unlike = (np.sqrt((((lab - middle) / spread) ** 2).sum(-1)) > UNLIKE).astype(np.uint8)
+    if parser is None:
+        unlike = _unlike_skin(pixels, inner)
+    else:
+        unlike = np.isin(parser.parts(pixels, keypoints), (BACKGROUND, CLOTH)).astype(np.uint8)
     unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     near = np.zeros((height, width), np.uint8)
     radius = KEPT_AWAY * view.scale
@@ -58,3 +65,11 @@ def in_front(pixels: np.ndarray, view: View, keypoints: np.ndarray, bbox: Box) -
         if part.sum() >= SMALLEST * face.sum() and (part & rim).any():
             kept |= part
     return kept
+
+
+def _unlike_skin(pixels: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """(h, w) uint8, 1 where a pixel's colour is far from those of the inner face."""
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
+    middle = np.median(lab[inner], axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(lab[inner] - middle), axis=0), LEAST)
+    return (np.sqrt((((lab - middle) / spread) ** 2).sum(-1)) > UNLIKE).astype(np.uint8)

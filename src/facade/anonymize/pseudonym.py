@@ -20,11 +20,12 @@ from facade.heads.fit import mean_head
 from facade.heads.light import draw_light
 from facade.heads.pose import View, draw_pose
 from facade.params import Synthesize
+from facade.parsing import face_parser
 from facade.seeds import generator
 from facade.sources.source import FaceSource, Layer, Setting
 
-# The place of a face reaches so far beyond its box, in shares of the box's width and height.
-AROUND = 0.45
+# The place of a face, or of a whole head, reaches so far beyond the face's box, in shares of its width and height.
+AROUND = {"face": 0.45, "head": 1.2}
 # A larger face is worked on at this height in pixels, and enlarged again.
 LARGEST = 256.0
 # WIDER FACE's attribute `occlusion` from which something is looked for in front of the face.
@@ -64,7 +65,9 @@ class ReplaceFaces:
         Raises:
             ValueError: A box has no area, holds a value that is not finite, or lies outside the photograph.
         """
-        found = [_find(number, face, image.shape) for number, face in enumerate(photograph.faces)]
+        found = [
+            _find(number, face, image.shape, AROUND[self.params.cover]) for number, face in enumerate(photograph.faces)
+        ]
         # The far ones first, so that the near ones come to lie in front of them.
         found.sort(key=lambda one: (one.face.bbox[3], one.number))
         counts: Counter[str] = Counter()
@@ -88,10 +91,15 @@ class ReplaceFaces:
     def _gap(self, image: np.ndarray, one: _Found, counts: Counter[str]) -> np.ndarray:
         gap = gap_of(one.view, one.bbox, (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start))
         if one.face.attributes.get("occlusion", 0) >= HIDDEN:
-            front = _front(image, one)
+            front = self._front(image, one)
             counts["occluders_kept" if front.any() else "occluders_painted_over"] += 1
             gap &= ~front
         return gap
+
+    def _front(self, image: np.ndarray, one: _Found) -> np.ndarray:
+        weights = self.params.parsing_weights
+        parser = None if weights is None else face_parser(weights)
+        return in_front(image[one.rows, one.columns], one.view, one.keypoints, one.bbox, parser)
 
     def _settings(
         self, image: np.ndarray, erased: np.ndarray, gaps: np.ndarray, found: list[_Found], name: str
@@ -136,18 +144,18 @@ class ReplaceFaces:
         place = treated[one.rows, one.columns]
         alpha, face = _scaled(alpha, full), _scaled(face, full)
         if one.face.attributes.get("occlusion", 0) >= HIDDEN:
-            alpha = alpha * ~_front(image, one)
+            alpha = alpha * ~self._front(image, one)
         if height >= MEASURABLE:
             face = same_noise(face, noise_of(image[one.rows, one.columns].astype(np.float32) / 255), random)
         mixed = place * (1 - alpha[..., None]) + 255 * face * alpha[..., None]
         place[:] = np.where(alpha[..., None] > 0, np.clip(np.rint(mixed), 0, 255), place).astype(np.uint8)
 
 
-def _find(number: int, face: Face, shape: tuple[int, ...]) -> _Found:
+def _find(number: int, face: Face, shape: tuple[int, ...], around: float) -> _Found:
     check_box(face.bbox, shape)
     x, y, w, h = face.bbox
-    rows = slice(max(0, int(y - AROUND * h)), min(shape[0], int(np.ceil(y + h + AROUND * h)) + 1))
-    columns = slice(max(0, int(x - AROUND * w)), min(shape[1], int(np.ceil(x + w + AROUND * w)) + 1))
+    rows = slice(max(0, int(y - around * h)), min(shape[0], int(np.ceil(y + h + around * h)) + 1))
+    columns = slice(max(0, int(x - around * w)), min(shape[1], int(np.ceil(x + w + around * w)) + 1))
     bbox = (x - columns.start, y - rows.start, w, h)
     keypoints = trusted_keypoints(face)
     if keypoints is not None:
@@ -155,10 +163,6 @@ def _find(number: int, face: Face, shape: tuple[int, ...]) -> _Found:
     view, fits = view_of(keypoints, bbox)
     points = keypoints if keypoints is not None and fits else view.project(mean_head().landmarks)
     return _Found(number, face, rows, columns, bbox, view, points, fits)
-
-
-def _front(image: np.ndarray, one: _Found) -> np.ndarray:
-    return in_front(image[one.rows, one.columns], one.view, one.keypoints, one.bbox)
 
 
 def _worked_on(image: np.ndarray, one: _Found) -> tuple[np.ndarray, float]:

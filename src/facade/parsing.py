@@ -1,0 +1,80 @@
+"""facexlib's BiSeNet: which part of a face, or of its surroundings, each pixel shows. The same every time."""
+
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facade.errors import FacadeError
+
+# Of what the network was trained to tell apart (CelebAMask-HQ), that which is no part of a head.
+BACKGROUND, CLOTH = 0, 16
+# Side of the square that the network sees, and where the five landmarks lie in it: facexlib's own alignment.
+SIDE = 512
+TEMPLATE = np.array(
+    [(192.981, 239.947), (318.903, 240.194), (256.634, 314.019), (201.261, 371.410), (313.089, 371.151)]
+)  # fmt: skip
+
+
+class FaceParser:
+    """Tells parts of a face apart."""
+
+    def __init__(self, weights: Path) -> None:
+        """Load the network.
+
+        Args:
+            weights: facexlib's `parsing_bisenet.pth`.
+
+        Raises:
+            FacadeError: There is no such file, or it is not what facexlib loads.
+        """
+        if not weights.is_file():
+            raise FacadeError(f"synthesize.parsing_weights is {weights}, and there is no such file. Correct the path.")
+        import torch  # here, not above: it takes seconds, and most runs need no network
+        from facexlib.parsing.bisenet import BiSeNet
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                state = torch.load(weights, map_location="cpu", weights_only=True)
+            self._network = BiSeNet(num_class=19)
+            self._network.load_state_dict(state, strict=True)
+        except Exception as error:  # noqa: BLE001 - a file of somebody else's may fail in any way
+            raise FacadeError(
+                f"{weights} is not facexlib's parsing_bisenet.pth ({type(error).__name__}). Give another file as "
+                "synthesize.parsing_weights, or null to go by colour."
+            ) from None
+        self._network.eval()
+
+    def parts(self, picture: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        """The part that each pixel shows, (H, W) uint8, by CelebAMask-HQ's numbers; 255 where the network saw nothing.
+
+        Args:
+            picture: (H, W, 3) uint8, BGR.
+            keypoints: (5, 2) float, x y in pixels: eyes, nose tip, corners of the mouth.
+        """
+        import torch
+        from facexlib.detection.matlab_cp2tform import get_similarity_transform_for_cv2
+
+        # Whole-numbered pixel centres, as OpenCV has them.
+        to_square = np.asarray(get_similarity_transform_for_cv2(keypoints - 0.5, TEMPLATE, reflective=False), float)
+        square = cv2.warpAffine(picture, to_square, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # the order of sums is part of what makes the result repeatable
+        try:
+            with torch.no_grad():
+                inputs = torch.from_numpy(square[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 127.5 - 1
+                labels = self._network(inputs)[0][0].argmax(0).numpy().astype(np.uint8)
+        finally:
+            torch.set_num_threads(before)
+        height, width = picture.shape[:2]
+        inverse = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
+        return cv2.warpAffine(labels, to_square, (width, height), flags=inverse, borderValue=255)
+
+
+@lru_cache(maxsize=1)
+def face_parser(weights: Path) -> FaceParser:
+    """The network, loaded once a process."""
+    return FaceParser(weights)

@@ -1,0 +1,58 @@
+"""facexlib's BiSeNet behind Facade's own door; a network that has learned nothing stands in for its weights."""
+
+import numpy as np
+import pytest
+import torch
+from facexlib.parsing.bisenet import BiSeNet
+
+from facade.anonymize.occluder import in_front
+from facade.errors import FacadeError
+from facade.heads import Pose, View
+from facade.heads.fit import mean_head
+from facade.parsing import BACKGROUND, FaceParser, face_parser
+from tests.conftest import noise
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "parsing_bisenet.pth"
+    torch.save(BiSeNet(num_class=19).state_dict(), path)
+    return path
+
+
+def test_every_pixel_round_the_face_gets_a_part_the_same_every_time(weights):
+    view = View.of_face(Pose(), 60, 50, 50)
+    points = view.project(mean_head().landmarks)
+    parts = face_parser(weights).parts(noise(100, 100), points)
+    assert parts.shape == (100, 100)
+    assert set(np.unique(parts)) <= {*range(19), 255}
+    assert (parts[20:80, 20:80] < 19).all()
+    np.testing.assert_array_equal(parts, FaceParser(weights).parts(noise(100, 100), points))
+
+
+def test_what_the_network_calls_background_stays_in_front_but_never_over_a_landmark():
+    class Below:
+        """Says that everything below row 60 is background."""
+
+        def parts(self, picture, keypoints):
+            parts = np.ones(picture.shape[:2], np.uint8)
+            parts[60:] = BACKGROUND
+            return parts
+
+    view = View.of_face(Pose(), 60, 50, 50)
+    points = view.project(mean_head().landmarks)
+    front = in_front(np.full((100, 100, 3), 120, np.uint8), view, points, (26, 20, 48, 60), Below())
+    assert front[74:78, 45:55].all()
+    assert not front[:60].any()
+    for column, row in points[3:].astype(int):
+        assert not front[row - 2 : row + 3, column - 2 : column + 3].any()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no weights"])
+def test_a_file_that_is_no_parser_gets_a_sentence(tmp_path, content):
+    path = tmp_path / "w.pth"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FacadeError, match="parsing_weights"):
+        FaceParser(path)
