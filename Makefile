@@ -22,9 +22,9 @@ repro: $(READY)  ## Run the experiment: everything that is not up to date
 faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 	@$(IN_ENV) python -m facade.report.sheets docs/faces
 
-bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (minutes)
-	@cd benchmarks && $(IN_ENV) python realism.py && $(IN_ENV) python speed.py heads && $(IN_ENV) python speed.py replace \
-		&& $(IN_ENV) python detectability.py --rendered
+bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (ten minutes)
+	@$(IN_ENV) python benchmarks/realism.py && $(IN_ENV) python benchmarks/speed.py heads && $(IN_ENV) python benchmarks/speed.py replace \
+		&& $(IN_ENV) python benchmarks/detectability.py --rendered
 
 test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes on 2 cores)
 	@$(MAKE) --no-print-directory lint

