@@ -15,7 +15,7 @@ from facade.dataset import Face, Photographs
 from facade.detections import detect_arm
 from facade.detector.train import train_arm
 from facade.errors import FacadeError
-from facade.heads import Light, Pose, draw_identity, draw_portrait
+from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
 from facade.params import Params
 from facade.seeds import generator
 from tests.conftest import REPOSITORY, noise, tree
@@ -38,13 +38,11 @@ def faces(make_store) -> Photographs:
     pictures = {}
     for number in range(10):
         picture = noise(96, 96, number)
-        portrait = draw_portrait(draw_identity(generator("t", number)), Pose(), Light(), 30)
-        side = portrait.head.shape[0]
-        cover = portrait.head[..., None]
-        part = picture[20 : 20 + side, 20 : 20 + side]
-        part[:] = part * (1 - cover) + portrait.pixels * 255 * cover
-        x, y, w, h = portrait.bbox
-        pictures[f"{number}.jpg"] = (picture, (Face((x + 20, y + 20, w, h)),))
+        view = View.of_face(Pose(), 30, 40, 40)
+        head = draw_head(draw_identity(generator("t", number)), Expression(), view, Light(), picture.shape[:2])
+        cover = head.alpha[..., None]
+        picture[:] = picture * (1 - cover) + 255 * develop(head.linear) * cover
+        pictures[f"{number}.jpg"] = (picture, (Face(head.bbox),))
     return make_store(pictures, "raw")
 
 
