@@ -5,8 +5,10 @@ from pathlib import Path
 from facade.dataset import Photographs
 from facade.files import read_json, write_json
 from facade.measure.arms import measure_arm, summary
+from facade.measure.compare import compare, verdicts
 from facade.params import Params
 from facade.report.curves import draw_curves, write_curve
+from facade.report.differences import draw_differences
 from facade.report.faces import draw_faces
 from facade.stage import ARMS, stage
 
@@ -15,11 +17,14 @@ from facade.stage import ARMS, stage
 def evaluate(params: Params) -> None:
     golden = Photographs("data/golden")
     truth = read_json(golden.annotations)
-    arms = {name: measure_arm(truth, Path("detections") / name, params.evaluate.iou) for name in ARMS}
+    detections = {name: Path("detections") / name for name in ARMS}
+    arms = {name: measure_arm(truth, folder, params.evaluate.iou) for name, folder in detections.items()}
+    compared = compare(truth, detections, params.evaluate)
     for name, arm in arms.items():
         write_curve(arm, Path("plots/precision-recall") / f"{name}.csv")
     draw_curves(arms, params.evaluate.iou, golden.synthetic, Path("plots/precision-recall.png"))
+    draw_differences(compared, params.evaluate, golden.synthetic, Path("plots/differences.png"))
     training = {name: Photographs(Path("data") / name) for name in ARMS}
     synthetic = all(photographs.synthetic for photographs in training.values())
     draw_faces(training, synthetic or params.report.show_raw, Path("plots/faces.png"))
-    write_json(Path("metrics/golden.json"), summary(truth, arms))
+    write_json(Path("metrics/golden.json"), {"verdict": verdicts(compared, params.evaluate), **summary(truth, arms)})

@@ -152,6 +152,11 @@ class Evaluate(Section):
     """How detections are scored."""
 
     iou: Annotated[float, Field(gt=0, lt=1)]
+    metric: Literal["AP50", "AP"]
+    margin: Annotated[float, Field(gt=0, lt=1)]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    draws: Annotated[int, Field(ge=100, le=100_000)]
+    resample: Literal["photographs", "events"]
 
 
 class Report(Section):
