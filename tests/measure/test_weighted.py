@@ -35,15 +35,15 @@ def random_case(seed: int, photographs: int = 12) -> tuple[dict, list[dict]]:
     return truth, results
 
 
-def by_pycocotools(truth: dict, results: list[dict]) -> np.ndarray:
-    """Average precision at each of COCO's ten overlaps."""
+def by_pycocotools(truth: dict, results: list[dict], areas: tuple[float, float] = (0, 1e10)) -> np.ndarray:
+    """Average precision at each of COCO's ten overlaps; faces whose area lies outside a range are ignored."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = copy.deepcopy(truth)
         coco.createIndex()
         scored = COCOeval(coco, coco.loadRes(copy.deepcopy(results)), "bbox")
         scored.params.maxDets = [1, 10, 100_000]
-        scored.params.areaRng, scored.params.areaRngLbl = [[0, 1e10]], ["all"]
+        scored.params.areaRng, scored.params.areaRngLbl = [list(areas)], ["all"]
         scored.evaluate()
         scored.accumulate()
     return scored.eval["precision"][:, :, 0, 0, 2].mean(1)

@@ -16,10 +16,12 @@ class Draws:
     Attributes:
         photographs: (B, P) int64: how often each photograph counts.
         seeds: (B, S) int: which seeds count, with repetitions.
+        units: How many things were drawn from: photographs, or whole events.
     """
 
     photographs: np.ndarray
     seeds: np.ndarray
+    units: int
 
 
 def draw(
@@ -39,7 +41,7 @@ def draw(
     many = int(groups.max()) + 1
     chosen = random.integers(many, size=(count, many))
     times = np.stack([np.bincount(row, minlength=many) for row in chosen])
-    return Draws(times[:, groups].astype(np.int64), random.integers(seeds, size=(count, seeds)))
+    return Draws(times[:, groups].astype(np.int64), random.integers(seeds, size=(count, seeds)), many)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Difference:
         error: Its standard error over photographs and seeds together.
         photograph_variance: Part of the error's square that more photographs shrink.
         seed_variance: Variance between seeds; more seeds shrink what it adds to the error.
-        photographs: How many (or how many events) were drawn.
+        photographs: How many photographs, or whole events, were drawn from.
         seeds: How many runs each arm has.
     """
 
@@ -125,7 +127,6 @@ def difference(first: Resampled, second: Resampled, draws: Draws, overlaps: slic
     widen = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
     together = middle + widen * (picked - middle)
     seed_variance = float(by_seed.var(ddof=1)) if seeds > 1 else 0.0
-    photographs = draws.photographs.shape[1]
     return Difference(
-        float(by_seed.mean()), float(together.std(ddof=1)), float(middle.var(ddof=1)), seed_variance, photographs, seeds
+        float(by_seed.mean()), float(together.std(ddof=1)), float(middle.var(ddof=1)), seed_variance, draws.units, seeds
     )

@@ -8,9 +8,9 @@ from typing import Any
 from facade.errors import FacadeError
 from facade.files import read_json
 from facade.measure.average_precision import check_results
-from facade.measure.bootstrap import Difference, difference, draw, resample
+from facade.measure.bootstrap import Difference, Draws, Resampled, difference, draw, resample
 from facade.measure.verdict import Verdict, judge
-from facade.measure.weighted import OVERLAPS, Run, matched_run
+from facade.measure.weighted import OVERLAPS, matched_run
 from facade.params import Evaluate
 from facade.seeds import generator
 
@@ -50,23 +50,31 @@ def compare(truth: dict[str, Any], folders: dict[str, Path], params: Evaluate) -
     Raises:
         FacadeError: The arms have not the same seeds, or detections cannot be scored.
     """
-    seeds, runs = _runs(truth, folders)
+    seeds, results = read_runs(truth, folders)
     images = sorted(truth["images"], key=lambda image: image["id"])
     events = [PurePosixPath(image["file_name"]).parts[0] for image in images] if params.resample == "events" else None
     draws = draw(len(images), len(seeds), params.draws, generator("bootstrap", *seeds), events)
-    arms = {name: resample(own, draws) for name, own in runs.items()}
+    arms = {name: resample([matched_run(truth, run) for run in own], draws) for name, own in results.items()}
     pairs = [pair for pair in COMPARISONS if set(pair) <= set(arms)]
-    compared = []
-    for first, second in pairs:
-        for metric, overlaps in METRICS.items():
-            seen = difference(arms[first], arms[second], draws, overlaps)
-            verdict = judge(seen, params.margin, params.alpha, len(pairs))
-            compared.append(Comparison(first, second, metric, seen, verdict))
-    return compared
+    return [difference_of(arms, pair, metric, draws, params, len(pairs)) for pair in pairs for metric in METRICS]
 
 
-def _runs(truth: dict[str, Any], folders: dict[str, Path]) -> tuple[list[str], dict[str, list[Run]]]:
-    """Names of the seeds, and the matched runs of each arm, in the order of the seeds."""
+def difference_of(
+    arms: dict[str, Resampled], pair: tuple[str, str], metric: str, draws: Draws, params: Evaluate, comparisons: int
+) -> Comparison:
+    """One comparison of two arms, judged as one of several."""
+    seen = difference(arms[pair[0]], arms[pair[1]], draws, METRICS[metric])
+    return Comparison(*pair, metric, seen, judge(seen, params.margin, params.alpha, comparisons))
+
+
+def read_runs(
+    truth: dict[str, Any], folders: dict[str, Path]
+) -> tuple[list[str], dict[str, list[list[dict[str, Any]]]]]:
+    """Names of the seeds, and the detections of each arm's runs, in the order of the seeds.
+
+    Raises:
+        FacadeError: The arms have not the same seeds, or detections cannot be scored.
+    """
     files = {name: sorted(folder.glob("seed-*.json"), key=_seed) for name, folder in folders.items()}
     names = {name: [path.stem for path in paths] for name, paths in files.items()}
     first = next(iter(names.values()))
@@ -76,13 +84,11 @@ def _runs(truth: dict[str, Any], folders: dict[str, Path]) -> tuple[list[str], d
                 f"{folders[name]} holds the runs {', '.join(seeds) or 'of no seed'}, another arm {', '.join(first)}. "
                 "Arms are compared seed by seed: `dvc repro` makes the runs that are missing."
             )
-    runs: dict[str, list[Run]] = {}
+    runs: dict[str, list[list[dict[str, Any]]]] = {}
     for name, paths in files.items():
-        runs[name] = []
-        for path in paths:
-            results = read_json(path)
+        runs[name] = [read_json(path) for path in paths]
+        for results in runs[name]:
             check_results(truth, results)
-            runs[name].append(matched_run(truth, results))
     return first, runs
 
 

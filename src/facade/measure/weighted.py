@@ -4,6 +4,7 @@ A run's detections are matched to faces once. What a draw of photographs changes
 face counts; one pass over the detections, surest first, then gives the average precision of all overlaps at once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 # COCO's overlaps, and its recalls at which precision is averaged.
 OVERLAPS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))
 RECALLS = np.linspace(0.0, 1.0, 101)
+# What an annotation is: scored; not scored, yet one face; or an area that may hold several.
+COUNTED, ASIDE, CROWD = 0, 1, 2
 # An overlap of exactly one is asked for a little less strictly, as COCO does.
 WHOLE = 1 - 1e-10
 
@@ -51,7 +54,12 @@ class Run:
         return _average_precision(self.photograph, self.right, self.ignored, weights, total, self.overlaps, RECALLS)
 
 
-def matched_run(truth: dict[str, Any], results: list[dict[str, Any]], overlaps: tuple[float, ...] = OVERLAPS) -> Run:
+def matched_run(
+    truth: dict[str, Any],
+    results: list[dict[str, Any]],
+    overlaps: tuple[float, ...] = OVERLAPS,
+    counts: Callable[[dict[str, Any]], bool] | None = None,
+) -> Run:
     """Match a run's detections to faces, photograph by photograph, as COCO does.
 
     The surest detection chooses first, the face that it overlaps most among those still free; faces with `iscrowd` are
@@ -61,13 +69,16 @@ def matched_run(truth: dict[str, Any], results: list[dict[str, Any]], overlaps: 
         truth: Content of a COCO file.
         results: COCO results.
         overlaps: Intersections over union from which a detection is right, rising; 16 at the most.
+        counts: Says of an annotation whether it is scored; all are by default. Finding one that is not is neither right
+            nor wrong, once.
     """
-    place = {image["id"]: number for number, image in enumerate(sorted(truth["images"], key=lambda image: image["id"]))}
+    place = {identity: number for number, identity in enumerate(sorted(image["id"] for image in truth["images"]))}
     boxes: list[list[Any]] = [[] for _ in place]
-    crowd: list[list[bool]] = [[] for _ in place]
+    kinds: list[list[int]] = [[] for _ in place]
     for annotation in truth["annotations"]:
         boxes[place[annotation["image_id"]]].append(annotation["bbox"])
-        crowd[place[annotation["image_id"]]].append(bool(annotation["iscrowd"]))
+        kind = CROWD if annotation["iscrowd"] else COUNTED if counts is None or counts(annotation) else ASIDE
+        kinds[place[annotation["image_id"]]].append(kind)
     found: list[list[dict[str, Any]]] = [[] for _ in place]
     for result in results:
         found[place[result["image_id"]]].append(result)
@@ -80,12 +91,12 @@ def matched_run(truth: dict[str, Any], results: list[dict[str, Any]], overlaps: 
         order = np.argsort(-values, kind="stable")
         faces = np.array(boxes[number], float).reshape(-1, 4)
         seen = np.array([detections[i]["bbox"] for i in order], float)
-        hit, passed = _matches(seen, faces, np.array(crowd[number], bool), thresholds)
+        hit, passed = _matches(seen, faces, np.array(kinds[number], np.int64), thresholds)
         photograph.append(np.full(len(order), number, np.int32))
         scores.append(values[order])
         right.append(hit)
         ignored.append(passed)
-    faces_to_find = np.array([sum(not c for c in part) for part in crowd], np.int64)
+    faces_to_find = np.array([part.count(COUNTED) for part in kinds], np.int64)
     if not photograph:
         empty = np.zeros(0, np.uint16)
         return Run(np.zeros(0, np.int32), empty, empty, faces_to_find, len(overlaps))
@@ -97,7 +108,7 @@ def matched_run(truth: dict[str, Any], results: list[dict[str, Any]], overlaps: 
 
 
 @numba.njit(cache=True)
-def _matches(seen, faces, crowd, thresholds):  # type: ignore[no-untyped-def]
+def _matches(seen, faces, kinds, thresholds):  # type: ignore[no-untyped-def]
     """Bits of right and of ignored for each detection, (N,) uint16 each; (N, 4) and (M, 4) boxes x y w h."""
     count, many = seen.shape[0], faces.shape[0]
     right, ignored = np.zeros(count, np.uint16), np.zeros(count, np.uint16)
@@ -108,22 +119,24 @@ def _matches(seen, faces, crowd, thresholds):  # type: ignore[no-untyped-def]
             high = min(seen[i, 1] + seen[i, 3], faces[j, 1] + faces[j, 3]) - max(seen[i, 1], faces[j, 1])
             if wide > 0.0 and high > 0.0:
                 shared, own = wide * high, seen[i, 2] * seen[i, 3]
-                overlap[i, j] = shared / (own if crowd[j] else own + faces[j, 2] * faces[j, 3] - shared)
+                overlap[i, j] = shared / (own if kinds[j] == CROWD else own + faces[j, 2] * faces[j, 3] - shared)
     for t in range(thresholds.shape[0]):
         taken = np.zeros(many, np.bool_)
         for i in range(count):
             best, at = thresholds[t], -1
             for j in range(many):
-                if not crowd[j] and not taken[j] and overlap[i, j] >= best:
+                if kinds[j] == COUNTED and not taken[j] and overlap[i, j] >= best:
                     best, at = overlap[i, j], j
             if at >= 0:
                 taken[at] = True
                 right[i] |= np.uint16(1 << t)
                 continue
             for j in range(many):
-                if crowd[j] and overlap[i, j] >= thresholds[t]:
-                    ignored[i] |= np.uint16(1 << t)
-                    break
+                if kinds[j] != COUNTED and not taken[j] and overlap[i, j] >= best:
+                    best, at = overlap[i, j], j
+            if at >= 0:
+                taken[at] = kinds[at] == ASIDE  # a crowd may be found any number of times
+                ignored[i] |= np.uint16(1 << t)
     return right, ignored
 
 
