@@ -33,6 +33,17 @@ def test_a_box_far_from_the_view_is_erased_too():
     assert gap[20, 20]
 
 
+@pytest.mark.parametrize("yaw", [-85, 85])
+def test_a_profile_without_landmarks_vanishes_too(yaw):
+    """The view is not known then, and taken to be frontal; nose and eye lie at the edge of the box."""
+    who = draw_identity(generator("erase", 1)).bare()
+    head = draw_head(who, Expression(), View.of_face(Pose(yaw), 80, 80, 80), Light(), (160, 160))
+    x, y, w, h = head.bbox
+    gap = gap_of(View.of_face(Pose(), h, x + w / 2, y + h / 2), head.bbox, (160, 160), sure=False)
+    for (column, row), seen in zip(head.keypoints, head.visible, strict=True):
+        assert gap[int(row), int(column)] or not seen
+
+
 def test_the_gap_of_one_pixel_is_not_empty():
     assert gap_of(View.of_face(Pose(), 1, 5.5, 5.5), (5, 5, 1, 1), (12, 12)).any()
 

@@ -19,13 +19,14 @@ CORE = 0.70
 LARGEST_FILL = 160
 
 
-def gap_of(view: View, bbox: Box, shape: tuple[int, int]) -> np.ndarray:
+def gap_of(view: View, bbox: Box, shape: tuple[int, int], sure: bool = True) -> np.ndarray:
     """Where a person must vanish.
 
     Args:
         view: How the head is held.
         bbox: The labelled face, x y w h in pixels.
         shape: Height and width of the picture.
+        sure: Whether landmarks told the view. If not, the person may look anywhere: the box's whole ellipse is erased.
 
     Returns:
         (h, w) bool; never empty if the box lies in the picture.
@@ -35,8 +36,9 @@ def gap_of(view: View, bbox: Box, shape: tuple[int, int]) -> np.ndarray:
     hull = cv2.convexHull(np.round(points * 8).astype(np.int32))
     cv2.fillConvexPoly(mask, hull, 1, cv2.LINE_8, 3)
     x, y, w, h = bbox
-    across = (np.arange(shape[1]) + 0.5 - (x + w / 2)) / max(CORE * w / 2, 0.75)
-    down = (np.arange(shape[0]) + 0.5 - (y + h / 2)) / max(CORE * h / 2, 0.75)
+    core = CORE if sure else 1.0
+    across = (np.arange(shape[1]) + 0.5 - (x + w / 2)) / max(core * w / 2, 0.75)
+    down = (np.arange(shape[0]) + 0.5 - (y + h / 2)) / max(core * h / 2, 0.75)
     return (mask > 0) | (across[None] ** 2 + down[:, None] ** 2 < 1)
 
 

@@ -89,7 +89,8 @@ class ReplaceFaces:
         return Treated(treated, counts)
 
     def _gap(self, image: np.ndarray, one: _Found, counts: Counter[str]) -> np.ndarray:
-        gap = gap_of(one.view, one.bbox, (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start))
+        shape = (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start)
+        gap = gap_of(one.view, one.bbox, shape, one.by_landmarks)
         if one.face.attributes.get("occlusion", 0) >= HIDDEN:
             front = self._front(image, one)
             counts["occluders_kept" if front.any() else "occluders_painted_over"] += 1
