@@ -10,7 +10,9 @@ from facade.anonymize.align import trusted_keypoints, view_of
 from facade.anonymize.erase import gap_of
 from facade.anonymize.pseudonym import ReplaceFaces
 from facade.dataset import Face, Photograph
+from facade.seeds import generator
 from facade.sources.procedural import ProceduralHeads
+from facade.sources.source import Layer
 from tests.conftest import noise
 
 FACE = Face((40, 30, 40, 50), ((50, 50), (70, 50), (60, 60), (52, 68), (68, 68)))
@@ -70,6 +72,81 @@ def test_a_source_never_sees_a_pixel_of_a_face(params):
         shown.append([setting.pixels for _, setting in recorder.told])
     for one, two in zip(*shown, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+class Nobody:
+    """A source whose faces cover nothing, so that what is left is what was erased."""
+
+    def layers(self, settings):
+        for setting in settings:
+            shape = setting.gap.shape
+            yield Layer(setting.pixels, np.zeros(shape, np.float32), np.zeros(shape, bool))
+
+
+def odd_face(number):
+    """A box anywhere, of any shape, with landmarks near it, far from it, or none; clipped as ingest clips."""
+    random = generator("odd faces", number)
+    x, y = random.uniform(-40, 200, 2)
+    w, h = np.exp(random.uniform(0, 5.3, 2))
+    keypoints = None
+    if number % 3:
+        frontal = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
+        moved = (frontal - 0.5) * random.uniform(0.3, 2.0, 2) + 0.5 + random.normal(0, 0.12, (5, 2)) * (number % 2)
+        keypoints = tuple(map(tuple, moved * (w, h) + (x, y)))
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, 220), min(y + h, 200)
+    box = (left, top, max(right - left, 0.3), max(bottom - top, 0.3)) if number % 4 else (x, y, w, h)
+    visible = box[0] < 220 and box[1] < 200 and box[0] + box[2] > 0 and box[1] + box[3] > 0
+    return Face(box, keypoints, False, {"occlusion": number % 5 // 3 * 2}) if visible else None
+
+
+SLIVER = Face((299, 50, 1, 200))
+FAR_LANDMARKS = Face((100, 100, 40, 40), ((92, 92), (148, 92), (120, 120), (96, 152), (144, 152)))
+VERY_WIDE = Face((50, 100, 100, 30))
+
+
+def gap_is_independent_of_the_person(params, face, height, width):
+    """Whether two photographs that differ in the gap alone become equal; the gap is worked out on all of it."""
+    view, sure = view_of(trusted_keypoints(face), face.bbox)
+    inside = gap_of(view, face.bbox, (height, width), sure)
+    if face.attributes.get("occlusion") and sure:
+        # What may stay in front depends on colours; here nothing differs from skin.
+        face = Face(face.bbox, face.keypoints)
+    one = noise(height, width, 3)
+    other = one.copy()
+    other[inside] = noise(height, width, 4)[inside]
+    results = [replaced(params, image, face, source=Nobody()).pixels for image in (one, other)]
+    return inside.any() and (results[0] == results[1]).all()
+
+
+@pytest.mark.parametrize("face", [SLIVER, FAR_LANDMARKS, VERY_WIDE], ids=["sliver", "far landmarks", "very wide"])
+def test_the_gap_is_never_cut_off_beside_the_box(params, face):
+    assert gap_is_independent_of_the_person(params, face, 300, 300)
+    replaced(params, noise(300, 300), face)
+
+
+def test_nothing_of_the_gap_survives_whatever_the_box_and_the_landmarks(params):
+    faces = [face for number in range(150) if (face := odd_face(number)) is not None]
+    assert len(faces) > 100
+    left = [face for face in faces if not gap_is_independent_of_the_person(params, face, 200, 220)]
+    assert left == []
+
+
+def test_odd_faces_by_the_dozen_are_replaced_without_a_fault(params):
+    image = noise(200, 220)
+    for number in range(0, 150, 4):
+        face = odd_face(number)
+        if face is not None:
+            assert replaced(params, image, face).counts["faces"] == 1
+
+
+def test_nothing_stays_in_front_of_a_face_of_which_only_the_box_is_known(params):
+    """Where its features lie nobody knows: what looks like a cup may be the person."""
+    image = np.full((120, 160, 3), (110, 140, 190), np.uint8)
+    image[62:90, 40:80] = (200, 60, 20)
+    hidden = {"occlusion": 2}
+    landmarks = replaced(params, image, Face(FACE.bbox, FACE.keypoints, False, hidden)).counts
+    assert landmarks["occluders_kept"] == 1
+    assert replaced(params, image, Face(FACE.bbox, None, False, hidden)).counts["occluders_painted_over"] == 1
 
 
 @pytest.mark.parametrize("face", [FACE, Face(FACE.bbox)], ids=["landmarks", "box alone"])

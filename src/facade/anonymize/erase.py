@@ -1,8 +1,11 @@
 """Erasing a face: the part of the picture by which a person is known, and what is put there before anybody else is."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 
+from facade.anonymize.region import shrunk
 from facade.dataset.records import Box
 from facade.heads.fit import mean_head
 from facade.heads.pose import View
@@ -32,8 +35,7 @@ def gap_of(view: View, bbox: Box, shape: tuple[int, int], sure: bool = True) -> 
         (h, w) bool; never empty if the box lies in the picture.
     """
     mask = np.zeros(shape, np.uint8)
-    points = view.project(_features())
-    hull = cv2.convexHull(np.round(points * 8).astype(np.int32))
+    hull = cv2.convexHull(np.round(features_in(view) * 8).astype(np.int32))
     cv2.fillConvexPoly(mask, hull, 1, cv2.LINE_8, 3)
     x, y, w, h = bbox
     core = CORE if sure else 1.0
@@ -42,6 +44,12 @@ def gap_of(view: View, bbox: Box, shape: tuple[int, int], sure: bool = True) -> 
     return (mask > 0) | (across[None] ** 2 + down[:, None] ** 2 < 1)
 
 
+def features_in(view: View) -> np.ndarray:
+    """Points of a picture whose outline holds brows, eyes, nose, lips and chin of a head in a view, (N, 2), pixels."""
+    return view.project(_features())
+
+
+@cache
 def _features() -> np.ndarray:
     """Points of the mean head whose outline in a picture holds every feature, (N, 3), cm."""
     head = mean_head()
@@ -70,14 +78,9 @@ def fill(pixels: np.ndarray, known: np.ndarray) -> np.ndarray:
     """
     height, width = known.shape
     shrink = min(1.0, LARGEST_FILL / max(height, width))
-    small = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     weight = known.astype(np.float32)
     weighted = np.where(known[..., None], pixels, 0).astype(np.float32)
-    if shrink < 1:
-        weighted, weight = (
-            cv2.resize(weighted, small, interpolation=cv2.INTER_AREA),
-            cv2.resize(weight, small, interpolation=cv2.INTER_AREA),
-        )
+    weighted, weight = shrunk(weighted, shrink), shrunk(weight, shrink)
     sizes = [(weighted, weight)]
     while max(sizes[-1][1].shape) > 1:
         high, wide = sizes[-1][1].shape

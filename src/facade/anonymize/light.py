@@ -1,9 +1,9 @@
 """What a person in a photograph is lit by, read off the brightness of the face."""
 
-import cv2
 import numpy as np
 
 from facade.anonymize.align import face_height
+from facade.anonymize.region import shrunk
 from facade.heads.develop import LUMINANCE, decode_gamma
 from facade.heads.field.scene import SKIN
 from facade.heads.fit import mean_head
@@ -38,7 +38,7 @@ def read_light(pixels: np.ndarray, view: View) -> tuple[Light, tuple[float, floa
         RGB, or None where hardly any can be seen.
     """
     shrink = min(1.0, PROXY_HEIGHT / face_height(view))
-    small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
+    small = shrunk(pixels, shrink)
     proxy = draw_built(mean_head(), view.enlarged(shrink), _UNLIT, small.shape[:2])
     skin = bare_skin(proxy)
     if skin.sum() < FEWEST:

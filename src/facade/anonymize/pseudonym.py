@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from facade.anonymize.align import face_height, trusted_keypoints, view_of
-from facade.anonymize.erase import fill, gap_of
+from facade.anonymize.erase import features_in, fill, gap_of
 from facade.anonymize.light import read_light
 from facade.anonymize.match import noise_of, same_noise, same_softness, same_tone
 from facade.anonymize.occluder import in_front
-from facade.anonymize.region import check_box
+from facade.anonymize.region import check_box, shrunk
 from facade.anonymize.treat import Treated
 from facade.dataset import Face, Photograph
 from facade.dataset.records import Box
@@ -24,7 +24,8 @@ from facade.parsing import face_parser
 from facade.seeds import generator
 from facade.sources.source import FaceSource, Layer, Setting
 
-# The place of a face, or of a whole head, reaches so far beyond the face's box, in shares of its width and height.
+# The place of a face, or of a whole head, reaches so far beyond the box of all that is erased, in shares of its width
+# and height.
 AROUND = {"face": 0.45, "head": 1.2}
 # A larger face is worked on at this height in pixels, and enlarged again.
 LARGEST = 256.0
@@ -71,7 +72,7 @@ class ReplaceFaces:
         # The far ones first, so that the near ones come to lie in front of them.
         found.sort(key=lambda one: (one.face.bbox[3], one.number))
         counts: Counter[str] = Counter()
-        # Every person vanishes before anybody is drawn: no source, no blend and no fill meets a pixel of a face.
+        # Every person vanishes before anybody is drawn: no source, no blend and no fill meets a pixel of a gap.
         gaps = np.zeros(image.shape[:2], bool)
         for one in found:
             gaps[one.rows, one.columns] |= self._gap(image, one, counts)
@@ -98,6 +99,9 @@ class ReplaceFaces:
         return gap
 
     def _front(self, image: np.ndarray, one: _Found) -> np.ndarray:
+        """What stays in front of a face, (h, w) bool; nothing where the box alone tells where the features lie."""
+        if not one.by_landmarks:
+            return np.zeros((one.rows.stop - one.rows.start, one.columns.stop - one.columns.start), bool)
         weights = self.params.parsing_weights
         parser = None if weights is None else face_parser(weights)
         return in_front(image[one.rows, one.columns], one.view, one.keypoints, one.bbox, parser)
@@ -155,25 +159,24 @@ class ReplaceFaces:
 def _find(number: int, face: Face, shape: tuple[int, ...], around: float) -> _Found:
     check_box(face.bbox, shape)
     x, y, w, h = face.bbox
-    rows = slice(max(0, int(y - around * h)), min(shape[0], int(np.ceil(y + h + around * h)) + 1))
-    columns = slice(max(0, int(x - around * w)), min(shape[1], int(np.ceil(x + w + around * w)) + 1))
-    bbox = (x - columns.start, y - rows.start, w, h)
     keypoints = trusted_keypoints(face)
-    if keypoints is not None:
-        keypoints = keypoints - (columns.start, rows.start)
-    view, fits = view_of(keypoints, bbox)
+    view, fits = view_of(keypoints, face.bbox)
     points = keypoints if keypoints is not None and fits else view.project(mean_head().landmarks)
-    return _Found(number, face, rows, columns, bbox, view, points, fits)
+    # Landmarks may lie far outside their box, and a box may be no face's: the place holds what either makes vanish.
+    erased = np.concatenate([features_in(view), [(x, y), (x + w, y + h)]])
+    (left, top), (right, bottom) = erased.min(0), erased.max(0)
+    across, down = around * (right - left), around * (bottom - top)
+    rows = slice(max(0, int(top - down)), min(shape[0], int(np.ceil(bottom + down)) + 1))
+    columns = slice(max(0, int(left - across)), min(shape[1], int(np.ceil(right + across)) + 1))
+    corner = (columns.start, rows.start)
+    bbox = (x - corner[0], y - corner[1], w, h)
+    return _Found(number, face, rows, columns, bbox, view.shifted(*corner), points - corner, fits)
 
 
 def _worked_on(image: np.ndarray, one: _Found) -> tuple[np.ndarray, float]:
     """The place of a face at the size at which it is worked on, and that size as a factor."""
-    crop = image[one.rows, one.columns]
     factor = min(1.0, LARGEST / max(face_height(one.view), one.face.bbox[3]))
-    if factor == 1.0:
-        return crop, factor
-    size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
-    return cv2.resize(crop, size, interpolation=cv2.INTER_AREA), factor
+    return shrunk(image[one.rows, one.columns], factor), factor
 
 
 def _scaled(layer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from facade.dataset.records import Box
@@ -85,6 +86,19 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
     ramp = 1 - np.clip(outside / soft, 0, 1) if soft > 0 else (outside <= 0).astype(float)
     weight = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
     return Region(slice(top, bottom), slice(left, right), weight)
+
+
+def shrunk(picture: np.ndarray, factor: float) -> np.ndarray:
+    """A picture made smaller by a factor up to 1, each pixel the mean of what it covers; one pixel is left at least.
+
+    Args:
+        picture: (h, w) or (h, w, C), uint8 or float32; given back as it is where the factor is 1.
+        factor: Of both sides.
+    """
+    if factor >= 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def blend(image: np.ndarray, area: Region, treated: np.ndarray) -> None:

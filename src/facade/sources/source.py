@@ -14,11 +14,11 @@ from facade.heads.pose import View
 class Setting:
     """A place in a photograph that waits for a synthetic face.
 
-    A source never sees the person: the pixels are those of the surroundings, carried over the face.
+    Of the person a source sees what the gap leaves, edges of cheeks, jaw and forehead: no brow, eye, nose or mouth.
 
     Attributes:
         who: Decides who comes. It depends on the key, the photograph and the number of the face, on nothing else.
-        pixels: (h, w, 3) float32, BGR, 0 to 1: the place and its surroundings, with every face erased.
+        pixels: (h, w, 3) float32, BGR, 0 to 1: the place and its surroundings, gaps filled from what lies round them.
         gap: (h, w) float32, 0 to 1: where a face was erased, and the synthetic one must cover.
         view: How the person holds the head, and where it lies in `pixels`.
         keypoints: (5, 2) float32, x y in pixels: where eyes, nose tip and corners of the mouth should come to lie.
