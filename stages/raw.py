@@ -1,13 +1,27 @@
-"""The control: photographs as they are, encoded once more as in every arm.   python stages/raw.py   (dvc repro raw)"""
+"""Photographs whose faces are as they were: the raw arm, and controls.   python stages/raw.py   (dvc repro raw)"""
 
 from pathlib import Path
 
 from facade.anonymize import keep, treat
+from facade.anonymize.controls import Recode, drop_photographs
 from facade.dataset import Photographs
+from facade.off import switch_off
 from facade.params import Params
 from facade.stage import stage
 
 
 @stage
 def raw(params: Params) -> None:
-    treat(Photographs("data/train"), keep, Path("data/raw"), params.codec, "raw")
+    photographs, arms = Photographs("data/train"), params.arms
+    if arms.raw:
+        treat(photographs, keep, Path("data/raw"), params.codec, "raw")
+    else:
+        switch_off(Path("data/raw"), "arms.raw")
+    if arms.recode:
+        treat(photographs, Recode(params.codec), Path("data/recode"), params.codec, "recode")
+    else:
+        switch_off(Path("data/recode"), "arms.recode")
+    if arms.drop:
+        drop_photographs(Photographs("data/raw"), Path("data/drop"), arms, params.evaluate.calibration)
+    else:
+        switch_off(Path("data/drop"), "arms.drop")

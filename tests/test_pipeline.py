@@ -19,8 +19,9 @@ TINY = {
     "detect": {"size": 96},
 }
 STAGES = {
-    "demo", "ingest", "raw", "blur", "synthesize", "train-raw", "train-blur", "train-pseudo",
-    "detect@raw", "detect@blur", "detect@pseudo", "evaluate",
+    "demo", "ingest", "raw", "blur", "synthesize", "patches", "train-raw", "train-blur", "train-pseudo",
+    "train-control@recode", "train-control@decoy", "train-control@drop", "detect@raw", "detect@blur", "detect@pseudo",
+    "detect@recode", "detect@decoy", "detect@drop", "evaluate",
 }  # fmt: skip
 
 

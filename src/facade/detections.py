@@ -1,7 +1,9 @@
-"""Detections of an arm's runs on a data set, as COCO results."""
+"""Detections of an arm's runs, as COCO results: on the golden set, the calibration part, and the patches."""
 
 import json
 import multiprocessing
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from facade.dataset import Photographs
+from facade.dataset.calibration import calibration_files
 from facade.detector.run import Run, prepare_process
 from facade.detector.train import devices_for
 from facade.errors import FacadeError
@@ -19,19 +22,40 @@ BATCH = 8
 
 
 @dataclass(frozen=True)
+class Part:
+    """Photographs to detect faces in.
+
+    Attributes:
+        root: Their data set.
+        files: Which of its photographs; None for all.
+    """
+
+    root: Path
+    files: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
 class _Job:
     run: Run
     weights: Path
-    photographs: Path
+    parts: Mapping[str, Part]
 
 
-def detect_arm(models: Path, photographs: Path, into: Path, detector: Detector, train: Train, detect: Detect) -> None:
-    """Run every model of an arm over a data set.
+def calibration_part(data: Path, percent: float) -> Part:
+    """The calibration part of an arm's photographs."""
+    return Part(data, frozenset(calibration_files((photograph.file for photograph in Photographs(data)), percent)))
+
+
+def detect_arm(
+    models: Path, parts: Mapping[str, Part], into: Path, detector: Detector, train: Train, detect: Detect
+) -> None:
+    """Run every model of an arm over photographs.
 
     Args:
         models: `models/<arm>`, as `train_arm` wrote it.
-        photographs: The data set, usually the golden one.
-        into: Directory to write: `seed-<n>.json` for each run, COCO results (bbox x y w h in pixels, score).
+        parts: The photographs, by name.
+        into: Directory to write: `<part>/seed-<n>.json` for each run, COCO results (bbox x y w h in pixels, score), and
+            the `model.json` of the models.
         detector: What was trained.
         train: How; it names the seeds and the device.
         detect: Input size, score threshold and NMS, the same for every arm.
@@ -46,19 +70,22 @@ def detect_arm(models: Path, photographs: Path, into: Path, detector: Detector, 
         weights = models / f"seed-{seed}.pth"
         if not weights.is_file():
             raise FacadeError(f"{weights} is missing. `dvc repro train-{arm}` makes it.")
-        run = Run(Path(), seed, detector, train, detect, places[number % len(places)], Path())
-        jobs.append(_Job(run, weights, photographs))
+        run = Run(Path(), seed, detector, train, detect, 0, places[number % len(places)], Path())
+        jobs.append(_Job(run, weights, dict(parts)))
     spawn = multiprocessing.get_context("spawn")
     with whole_directory(into) as beside:
         # A process for each run: torch's threads and GPU are settled once in a process's life.
         with spawn.Pool(len(places), maxtasksperchild=1) as pool:
             found = list(tqdm(pool.imap(_detect, jobs, chunksize=1), f"detect {arm}", len(jobs), unit="run"))
-        for job, results in zip(jobs, found, strict=True):
-            lines = ",\n".join(json.dumps(result) for result in results)
-            write_text(beside / f"seed-{job.run.seed}.json", f"[\n{lines}\n]\n" if results else "[]\n")
+        shutil.copyfile(models / "model.json", beside / "model.json")
+        for job, by_part in zip(jobs, found, strict=True):
+            for name, results in by_part.items():
+                lines = ",\n".join(json.dumps(result) for result in results)
+                path = beside / name / f"seed-{job.run.seed}.json"
+                write_text(path, f"[\n{lines}\n]\n" if results else "[]\n")
 
 
-def _detect(job: _Job) -> list[dict[str, Any]]:
+def _detect(job: _Job) -> dict[str, list[dict[str, Any]]]:
     prepare_process(job.run)
     import torch
 
@@ -68,18 +95,19 @@ def _detect(job: _Job) -> list[dict[str, Any]]:
     model = build(model_config(job.run.detector.model_copy(update={"weights": None}), job.run.detect))
     model.load_state_dict(torch.load(job.weights, map_location="cpu", weights_only=True))
     model.to(job.run.device.partition(":")[0]).eval()
-    return detections(model, Photographs(job.photographs), job.run.detect)
+    return {name: detections(model, part, job.run.detect) for name, part in job.parts.items()}
 
 
-def detections(model: Any, photographs: Photographs, detect: Detect) -> list[dict[str, Any]]:
-    """COCO results of a model on every photograph, in their order, surest first."""
+def detections(model: Any, part: Part, detect: Detect) -> list[dict[str, Any]]:
+    """COCO results of a model on every photograph of a part, in their order, surest first."""
     import torch
     from mmengine.dataset import Compose, pseudo_collate
 
     from facade.detector.data import detection_steps
 
     steps = Compose(detection_steps(detect))
-    items = list(photographs.items())
+    photographs = Photographs(part.root)
+    items = [item for item in photographs.items() if part.files is None or item[1].file in part.files]
     results = []
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]

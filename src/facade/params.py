@@ -99,6 +99,28 @@ class Synthesize(Section):
     diffusion: Diffusion
 
 
+class Arms(Section):
+    """Which arms there are besides the two anonymized ones."""
+
+    raw: bool
+    recode: bool
+    decoy: bool
+    drop: bool
+    drop_share: Annotated[float, Field(gt=0, lt=100)]
+
+    @model_validator(mode="after")
+    def _controls_have_a_control(self) -> "Arms":
+        if not self.raw and (self.recode or self.decoy or self.drop):
+            raise ValueError("recode, decoy and drop are compared with raw, which is off; switch it on, or them off")
+        return self
+
+
+class Patches(Section):
+    """What is put on golden photographs where no face is."""
+
+    sigma: Annotated[float, Field(gt=0, le=100)]
+
+
 class Detector(Section):
     """What is trained."""
 
@@ -151,6 +173,8 @@ class Detect(Section):
 class Evaluate(Section):
     """How detections are scored."""
 
+    calibration: Annotated[float, Field(ge=0, le=50)]
+    wider_ground_truth: Path | None
     iou: Annotated[float, Field(gt=0, lt=1)]
     metric: Literal["AP50", "AP"]
     margin: Annotated[float, Field(gt=0, lt=1)]
@@ -173,6 +197,8 @@ class Params(Section):
     codec: Codec
     blur: Blur
     synthesize: Synthesize
+    arms: Arms
+    patches: Patches
     detector: Detector
     train: Train
     detect: Detect

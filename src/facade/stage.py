@@ -7,8 +7,9 @@ from facade.errors import FacadeError
 from facade.params import Params, load
 
 Stage = Callable[[Params], None]
-# The treatments of the training photographs, in the order in which they are shown.
-ARMS = ("raw", "blur", "pseudo")
+# The treatments of the training photographs, in the order in which they are shown; the controls come last.
+MAIN_ARMS, CONTROLS = ("raw", "blur", "pseudo"), ("recode", "decoy", "drop")
+ARMS = MAIN_ARMS + CONTROLS
 
 
 def arm() -> str:

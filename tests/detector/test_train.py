@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 from facade.dataset import Face, Photographs
-from facade.detections import detect_arm
+from facade.detections import Part, calibration_part, detect_arm
 from facade.detector.train import train_arm
 from facade.errors import FacadeError
 from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
@@ -46,8 +47,12 @@ def faces(make_store) -> Photographs:
     return make_store(pictures, "raw")
 
 
+CALIBRATION = 20
+
+
 def train(small: Params, faces: Photographs, out: Path) -> dict[str, bytes]:
-    train_arm(faces.root, out / "models", out / "curves.csv", small.detector, small.train, small.detect, out / "work")
+    places = (faces.root, out / "models", out / "curves.csv")
+    train_arm(*places, small.detector, small.train, small.detect, CALIBRATION, out / "work")
     return tree(out)
 
 
@@ -70,7 +75,7 @@ def test_two_trainings_are_equal_to_the_byte_even_if_one_was_killed(tmp_path, sm
         f"    p = Params.model_validate_json({small.model_dump_json()!r})\n"
         f"    out = Path({str(out)!r})\n"
         f"    train_arm(Path({str(faces.root)!r}), out / 'models', out / 'curves.csv', p.detector, p.train, p.detect,"
-        " out / 'work')\n"
+        f" {CALIBRATION}, out / 'work')\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     process = subprocess.Popen([sys.executable, str(script)], env=environment, stderr=subprocess.DEVNULL)
@@ -91,15 +96,19 @@ def test_detections_lie_on_the_photographs_scale_and_are_repeatable(tmp_path, sm
     for name in ("one", "two"):
         detect_arm(
             tmp_path / "models",
-            faces.root,
+            {"all": Part(faces.root), "calibration": calibration_part(faces.root, CALIBRATION)},
             tmp_path / name,
             longer.detector,
             longer.train,
             longer.detect.model_copy(update={"size": 64}),
         )
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
-    results = json.loads((tmp_path / "one" / "seed-0.json").read_text())
+    results, apart = (
+        json.loads((tmp_path / "one" / part / "seed-0.json").read_text()) for part in ("all", "calibration")
+    )
     assert {result["image_id"] for result in results} <= {number for number, _ in faces.items()}
+    assert len({result["image_id"] for result in apart}) <= 2
+    assert apart == [result for result in results if result["image_id"] in {one["image_id"] for one in apart}]
     # 45 epochs on ten pictures learn them by heart: the surest detections lie on the faces.
     truth = {number: photograph.faces[0].bbox for number, photograph in faces.items()}
     best = {}
@@ -120,6 +129,30 @@ def test_weights_hold_nothing_but_numbers(tmp_path, small, faces):
     assert all(isinstance(value, torch.Tensor) for value in state.values())
     for name, content in tree(tmp_path / "models").items():
         assert str(tmp_path).encode() not in content, name
+
+
+def test_photographs_of_the_calibration_part_are_not_trained_on(tmp_path, small, faces):
+    """Whatever they show: with other pixels in them the training ends with the same weights."""
+    one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (0,)})})
+    train(one, faces, tmp_path / "before")
+    apart = calibration_part(faces.root, CALIBRATION).files
+    assert apart is not None
+    assert len(apart) == 2
+    for file in apart:
+        (faces.images / file).write_bytes(cv2.imencode(".jpg", noise(96, 96, 77))[1].tobytes())
+    train(one, faces, tmp_path / "after")
+    weights = [(tmp_path / name / "models" / "seed-0.pth").read_bytes() for name in ("before", "after")]
+    assert weights[0] == weights[1]
+
+
+def test_a_calibration_part_that_leaves_no_face_is_refused(tmp_path, small, make_store):
+    only = make_store({"a.jpg": (noise(96, 96), (Face((10, 10, 30, 30)),)), "b.jpg": (noise(96, 96), ())}, "raw")
+    percent = 50
+    if "b.jpg" in calibration_part(only.root, percent).files:
+        only = make_store({"b.jpg": (noise(96, 96), (Face((10, 10, 30, 30)),)), "a.jpg": (noise(96, 96), ())}, "raw")
+    with pytest.raises(FacadeError, match=r"Lower evaluate\.calibration"):
+        train_arm(only.root, tmp_path / "m", tmp_path / "c", small.detector, small.train, small.detect, percent,
+                  tmp_path / "work")  # fmt: skip
 
 
 def test_bfloat16_trains(tmp_path, small, faces):
@@ -146,5 +179,6 @@ def test_a_detector_that_cannot_be_built_gets_a_sentence(tmp_path, small, faces)
 def test_a_missing_model_gets_a_sentence(tmp_path, small, faces):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "model.json").write_text('{"arm": "raw"}')
+    parts = {"golden": Part(faces.root)}
     with pytest.raises(FacadeError, match=r"seed-0\.pth is missing.*dvc repro train-raw"):
-        detect_arm(tmp_path / "models", faces.root, tmp_path / "out", small.detector, small.train, small.detect)
+        detect_arm(tmp_path / "models", parts, tmp_path / "out", small.detector, small.train, small.detect)

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -260,7 +260,7 @@ def _upright(labelled: Labelled, decoded: Decoded) -> tuple[Face, ...]:
             swapped = placed[[1, 0, 2, 4, 3]] if decoded.orientation in (5, 7) else placed
             points = tuple((float(px), float(py)) for px, py in swapped)
         box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
-        faces.append(Face(box, points, face.ignore, face.attributes))
+        faces.append(replace(face, bbox=box, keypoints=points))
     return tuple(faces)
 
 
@@ -289,7 +289,7 @@ def _sound_faces(
             finite = all(abs(value) < FARTHEST for point in points for value in point)
             points = tuple((round(px, 2), round(py, 2)) for px, py in points) if finite else None
         ignore = face.ignore or box[3] < min_face
-        sound.append(Face((box[0], box[1], box[2], box[3]), points, ignore, face.attributes))
+        sound.append(replace(face, bbox=(box[0], box[1], box[2], box[3]), keypoints=points, ignore=ignore))
     return tuple(sound), dropped, clipped
 
 

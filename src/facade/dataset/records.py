@@ -26,12 +26,15 @@ class Face:
             ("left" is the smaller x of an upright face), x y in pixels; None where the data set has none.
         ignore: Too small or too poor to judge: neither trained on nor scored, yet anonymized like all others.
         attributes: WIDER FACE's own, by name; empty where the data set has none.
+        index: Place among the labels of its photograph in the data set that it came from, counted from 0: official
+            evaluations name faces by it. None where no evaluation does.
     """
 
     bbox: Box
     keypoints: tuple[Point, ...] | None = None
     ignore: bool = False
     attributes: Mapping[str, int] = field(default_factory=dict)
+    index: int | None = None
 
 
 @dataclass(frozen=True)

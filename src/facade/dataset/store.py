@@ -142,6 +142,8 @@ def _annotation(face: Face) -> dict[str, Any]:
     if face.keypoints is not None:
         entry["keypoints"] = [value for x, y in face.keypoints for value in (x, y, 2)]
         entry["num_keypoints"] = len(face.keypoints)
+    if face.index is not None:
+        entry["index"] = face.index
     return {**entry, **face.attributes}
 
 
@@ -152,4 +154,5 @@ def _face(annotation: dict[str, Any]) -> Face:
         keypoints=tuple(zip(flat[::3], flat[1::3], strict=True)) if flat else None,
         ignore=bool(annotation["iscrowd"]),
         attributes={name: annotation[name] for name in ATTRIBUTES if name in annotation},
+        index=annotation.get("index"),
     )

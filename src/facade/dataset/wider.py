@@ -6,6 +6,7 @@ and a blur score. -1 stands for a landmark that nobody could place.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from facade.dataset.records import ATTRIBUTES, Box, Face, Labelled, Point, Split
@@ -68,7 +69,7 @@ def _read_boxes(path: Path) -> Iterator[tuple[str, list[Face]]]:
         # A photograph without faces still has one line, of zeros.
         faces = [_box_line(path, lines, at + 2 + number) for number in range(max(count, 1))]
         at += 2 + max(count, 1)
-        yield name, faces[:count]
+        yield name, [replace(face, index=place) for place, face in enumerate(faces[:count])]
 
 
 def _count(path: Path, lines: list[str], at: int) -> int:
@@ -123,7 +124,4 @@ def _read_landmarks(path: Path) -> Landmarks:
 def _attach(faces: list[Face], landmarks: list[tuple[Box, tuple[Point, ...]]]) -> tuple[Face, ...]:
     """Give each face the landmarks that were placed for its very box."""
     by_box = dict(landmarks)
-    return tuple(
-        Face(face.bbox, by_box.get(face.bbox), face.ignore, face.attributes) if face.bbox in by_box else face
-        for face in faces
-    )
+    return tuple(replace(face, keypoints=by_box[face.bbox]) if face.bbox in by_box else face for face in faces)

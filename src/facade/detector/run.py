@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from facade.dataset import Photographs
+from facade.dataset.calibration import training_labels
+from facade.errors import FacadeError
+from facade.files import read_json, write_json
 from facade.params import Detect, Detector, Train
 
 # Weights of a finished run, and what an unfinished one leaves to resume from.
 FINAL, CHECKPOINT, LOCK, CURVES = "final.pth", "checkpoint.pth", "lock", "dvclive"
+# Labels of the photographs that are trained on.
+LABELS = "labels.json"
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Run:
 
     Attributes:
         data: The arm's photographs.
+        calibration: Percent of them that are not trained on.
         work: Where checkpoints, curves and logs go until the training is done.
         device: "cpu", or "cuda:0" and so on.
     """
@@ -30,6 +36,7 @@ class Run:
     detector: Detector
     train: Train
     detect: Detect
+    calibration: float
     device: str
     work: Path
 
@@ -96,12 +103,25 @@ def _train(run: Run, told: Callable[[int, float], None]) -> None:
     beside.replace(run.work / FINAL)
 
 
+def _write_trained_on(photographs: Photographs, calibration: float, path: Path) -> int:
+    """Write the labels without those of the calibration part; how many photographs they are of."""
+    content = training_labels(read_json(photographs.annotations), calibration)
+    if not any(not one["iscrowd"] for one in content["annotations"]):
+        raise FacadeError(
+            f"{photographs.root} without its calibration part has no face to train on. Lower evaluate.calibration."
+        )
+    write_json(path, content)
+    return len(content["images"])
+
+
 def _runner_settings(run: Run) -> dict[str, Any]:
     from facade.detector.data import training_steps
 
     train = run.train
     photographs = Photographs(run.data)
-    steps = train.epochs * ceil(len(photographs) / train.batch)
+    labels = run.work / LABELS
+    count = _write_trained_on(photographs, run.calibration, labels)
+    steps = train.epochs * ceil(count / train.batch)
     warmup = int(train.warmup * steps)
     kind = run.device.partition(":")[0]
     wrapper = (
@@ -123,7 +143,7 @@ def _runner_settings(run: Run) -> dict[str, Any]:
             "dataset": {
                 "type": "SeededCoco",
                 "seed": run.seed,
-                "ann_file": str(photographs.annotations),
+                "ann_file": str(labels),
                 "data_prefix": {"img": str(photographs.images)},
                 "filter_cfg": None,
                 "pipeline": training_steps(train, run.detect),

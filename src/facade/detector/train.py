@@ -26,7 +26,14 @@ PACKAGES = ("torch", "torchvision", "timm", "mmdet", "mmengine", "opencv-python"
 
 
 def train_arm(
-    data: Path, models: Path, curves: Path, detector: Detector, train: Train, detect: Detect, work: Path
+    data: Path,
+    models: Path,
+    curves: Path,
+    detector: Detector,
+    train: Train,
+    detect: Detect,
+    calibration: float,
+    work: Path,
 ) -> None:
     """Train one run for each seed.
 
@@ -37,15 +44,25 @@ def train_arm(
         detector: What is trained.
         train: How.
         detect: The size that photographs are resized to.
+        calibration: Percent of the photographs that are kept apart, and not trained on.
         work: Where unfinished runs are kept. A training that was killed goes on from there.
 
     Raises:
         FacadeError: A run failed; the sentence names it and its log.
     """
     devices = devices_for(train)
-    key = _key(data, detector, train, detect)
+    key = _key(data, detector, train, detect, calibration)
     runs = [
-        Run(data, seed, detector, train, detect, devices[number % len(devices)], work / key / f"seed-{seed}")
+        Run(
+            data,
+            seed,
+            detector,
+            train,
+            detect,
+            calibration,
+            devices[number % len(devices)],
+            work / key / f"seed-{seed}",
+        )
         for number, seed in enumerate(train.seeds)
     ]
     _train_side_by_side(runs, len(devices), data.name)
@@ -69,7 +86,7 @@ def devices_for(train: Train) -> list[str]:
     return ["cpu"] * max(1, cores() // train.threads)
 
 
-def _key(data: Path, detector: Detector, train: Train, detect: Detect) -> str:
+def _key(data: Path, detector: Detector, train: Train, detect: Detect, calibration: float) -> str:
     """Names what went into a training, so that no other is resumed from its checkpoints."""
     digest = hashlib.sha256()
     photographs = Photographs(data)
@@ -81,7 +98,7 @@ def _key(data: Path, detector: Detector, train: Train, detect: Detect) -> str:
         digest.update(hashlib.sha256(detector.weights.read_bytes()).digest())
     for settings in (detector, train):
         digest.update(settings.model_dump_json().encode())
-    digest.update(f"{detect.size} {_versions()}".encode())
+    digest.update(f"{detect.size} {calibration} {_versions()}".encode())
     return f"{data.name}-{digest.hexdigest()[:16]}"
 
 
