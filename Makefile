@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro faces bench test test-slow lint format lock clean
+.PHONY: help setup repro faces calibrate bench test test-slow lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ repro: $(READY)  ## Run the experiment: everything that is not up to date
 
 faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 	@$(IN_ENV) python -m facade.report.sheets docs/faces
+
+calibrate: $(READY)  ## Simulate studies whose truth is known, to see whether the verdict is sound (docs/soundness.md)
+	@$(IN_ENV) python -m facade.measure.simulation docs/soundness.md
 
 bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (ten minutes)
 	@$(IN_ENV) python benchmarks/realism.py && $(IN_ENV) python benchmarks/speed.py heads && $(IN_ENV) python benchmarks/speed.py replace \

@@ -5,32 +5,33 @@ import json
 import numpy as np
 import pytest
 
-from facade.errors import FacadeError
-from facade.measure.arms import NOT_MEASURED, measure_arm, summary
-from tests.measure.test_average_precision import random_case
+from facade.measure.arms import measure_arm, summary
+from facade.measure.compare import NOT_MEASURED
+from facade.measure.study import read_study
+from facade.measure.wider import levels
+
+
+def measured(study):
+    judged = levels(study.truth, None)
+    return study.truth, {name: measure_arm(study, name, judged, 0.5) for name in study.results}
 
 
 @pytest.fixture
-def arms(tmp_path):
-    truth, results = random_case(4)
-    for arm, seeds in (("raw", (0, 1)), ("blur", (0, 1))):
-        for seed in seeds:
-            path = tmp_path / arm / f"seed-{seed}.json"
-            path.parent.mkdir(exist_ok=True)
-            kept = [result for number, result in enumerate(results) if number % 3 != (seed if arm == "raw" else 2)]
-            path.write_text(json.dumps(kept if arm == "raw" else kept[: len(kept) // 2]))
-    return truth, {name: measure_arm(truth, tmp_path / name, 0.5) for name in ("raw", "blur")}
+def arms(study):
+    return measured(study[0])
 
 
 def test_means_and_differences_to_raw(arms):
-    truth, measured = arms
-    told = summary(truth, measured)
-    raw = np.mean(measured["raw"].metrics["AP50"])
+    truth, by_name = arms
+    told = summary(truth, by_name)
+    raw = np.mean(by_name["raw"].metrics["AP50"])
     assert told["raw"]["AP50"] == pytest.approx(raw, rel=1e-3)
-    assert told["raw"]["AP50_sd"] == pytest.approx(np.std(measured["raw"].metrics["AP50"], ddof=1), rel=1e-3)
-    difference = np.mean(measured["blur"].metrics["AP50"]) - raw
-    assert told["blur_minus_raw"]["AP50"] == pytest.approx(difference, rel=1e-3)
-    assert told["golden"]["seeds"] == 2
+    assert told["raw"]["AP50_sd"] == pytest.approx(np.std(by_name["raw"].metrics["AP50"], ddof=1), rel=1e-3)
+    for metric in ("AP50", "precision", "recall", "F1", "misses_a_photo", "AP_from_16px"):
+        difference = by_name["blur"].mean(metric) - by_name["raw"].mean(metric)
+        assert told["blur_minus_raw"][metric] == pytest.approx(difference, rel=1e-3), metric
+    assert "threshold" not in told["blur_minus_raw"]
+    assert told["golden"]["seeds"] == 3
     assert told["golden"]["faces"] + told["golden"]["ignored"] == len(truth["annotations"])
 
 
@@ -40,23 +41,26 @@ def test_the_metrics_are_readable_for_dvc(arms):
     def check(value):
         assert not isinstance(value, list)
         if isinstance(value, dict):
-            assert not any("." in key for key in value)
+            assert not any("." in key or len(key) > 20 for key in value)
             for inner in value.values():
                 check(inner)
+        if isinstance(value, float):
+            assert value == float(f"{value:.4g}")
 
     told = summary(*arms)
     check(told)
     json.dumps(told, allow_nan=False)
 
 
-def test_a_single_seed_has_no_deviation(tmp_path, arms):
-    truth, _ = arms
-    (tmp_path / "raw" / "seed-1.json").unlink()
-    told = summary(truth, {"raw": measure_arm(truth, tmp_path / "raw", 0.5)})
+def test_a_single_seed_has_no_deviation(write_study):
+    told = summary(*measured(read_study(*write_study(seeds=(1,)))))
     assert told["raw"]["AP50_sd"] == NOT_MEASURED
 
 
-def test_an_arm_without_runs_is_refused(tmp_path):
-    (tmp_path / "blur").mkdir()
-    with pytest.raises(FacadeError, match="dvc repro detect@blur"):
-        measure_arm(random_case(0)[0], tmp_path / "blur", 0.5)
+def test_what_one_run_could_not_measure_has_no_mean(write_study):
+    """A run that finds nothing on the calibration part has no threshold: the mean of the others would flatter."""
+    written = write_study()
+    (written[2]["blur"] / "calibration" / "seed-1.json").write_text("[]")
+    told = summary(*measured(read_study(*written)))
+    assert told["blur"]["recall"] == told["blur"]["threshold"] == NOT_MEASURED
+    assert told["blur"]["AP50"] != NOT_MEASURED

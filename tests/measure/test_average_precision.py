@@ -103,8 +103,8 @@ def test_no_detections_at_all_score_zero():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"score": float("nan")}, "number 0 has a score or box that is not finite"),
-        ({"bbox": [0, 0, float("inf"), 5]}, "number 0 has a score or box that is not finite"),
+        ({"score": float("nan")}, "number 0, has a score or box that is not finite"),
+        ({"bbox": [0, 0, float("inf"), 5]}, "number 0, has a score or box that is not finite"),
         ({"image_id": 99}, "photograph 99, which is not golden"),
     ],
 )

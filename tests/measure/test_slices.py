@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from facade.measure.slices import FEWEST, compare_slices, slices_of, table
+from facade.measure.study import read_study
 from facade.measure.weighted import matched_run
 from facade.report.differences import draw_slices
-from tests.measure.test_compare import study  # noqa: F401 - a fixture
+from facade.report.style import save
 from tests.measure.test_weighted import by_pycocotools, random_case
 
 
@@ -22,7 +23,8 @@ def labelled(seed):
 @pytest.mark.parametrize("seed", range(15))
 def test_a_slice_is_scored_as_pycocotools_scores_it_with_the_others_ignored(seed):
     truth, results = labelled(seed)
-    run = matched_run(truth, results, counts=lambda face: face["occlusion"] == 1)
+    counted = frozenset(face["id"] for face in truth["annotations"] if face["occlusion"] == 1)
+    run = matched_run(truth, results, counted=counted)
     # pycocotools ignores by area alone: faces of the slice keep their area, the others get one beyond the range. Its
     # rule for detections is switched off by giving all of them an area within the range.
     marked = {**truth, "annotations": [
@@ -35,27 +37,60 @@ def test_a_slice_is_scored_as_pycocotools_scores_it_with_the_others_ignored(seed
 
 def test_slices_hold_every_labelled_face_once_a_group():
     truth, _ = labelled(3)
-    for group in ("height", "occlusion", "event"):
-        held = [[part.holds(face) for face in truth["annotations"]] for part in slices_of(truth) if part.group == group]
-        assert (np.sum(held, axis=0) == 1).all()
+    for group in ("height", "occlusion", "event", "faces in photo", "place"):
+        held = [[face["id"] in part.faces for face in truth["annotations"]]
+                for part in slices_of(truth) if part.group == group]  # fmt: skip
+        assert (np.sum(held, axis=0) == 1).all(), group
 
 
-def test_too_few_faces_say_so_and_a_loss_shows_where_it_is(study):  # noqa: F811
-    truth, folders, settings = study
+def test_crowds_and_places_are_what_they_say():
+    truth, _ = labelled(3)
+    truth["images"], truth["annotations"] = truth["images"][:2], []
+    boxes = {1: [(90, 90, 20, 20)], 2: [(0, 50, 20, 20), (5, 80, 20, 20), (170, 100, 30, 30)]}
+    for image, own in boxes.items():
+        for box in own:
+            number = len(truth["annotations"])
+            truth["annotations"].append({"id": number, "image_id": image, "bbox": list(box), "iscrowd": 0})
+    by_name = {(part.group, part.name): part.faces for part in slices_of(truth)}
+    assert by_name["faces in photo", "1"] == {0}
+    assert by_name["faces in photo", "2 to 5"] == {1, 2, 3}
+    assert by_name["place", "inside"] == {0}
+    assert by_name["place", "near the border"] == {2}
+    assert by_name["place", "cut by the border"] == {1, 3}
+
+
+def test_too_few_faces_say_so_and_a_loss_shows_where_it_is(write_study):
+    *written, settings = write_study()
+    truth = written[0]
     for number, annotation in enumerate(truth["annotations"]):
         annotation["pose"] = int(number < FEWEST - 1)
         annotation["blur"] = number % 2
-    sliced = compare_slices(truth, folders, settings)
+    sliced = compare_slices(read_study(*written, settings), settings)
     by_name = {(part.group, part.name): part for part in sliced}
     assert by_name["pose", "atypical"].compared == ()
     few = sum(not face["iscrowd"] for face in truth["annotations"][: FEWEST - 1])
     assert f"pose,atypical,{few},too few faces" in table(sliced)
-    loss = {(one.first, one.second): one for one in by_name["blur", "clear"].compared}
-    assert loss["blur", "raw"].verdict.high < 0
-    assert loss["pseudo", "raw"].difference.seen == 0
+    for metric in ("AP50", "recall"):
+        loss = {(one.first, one.second): one for one in by_name["blur", "clear"].compared if one.metric == metric}
+        assert loss["blur", "raw"].verdict.high < 0
+        assert loss["pseudo", "raw"].difference.seen == 0
 
 
-def test_the_figure_is_drawn(study, tmp_path):  # noqa: F811
-    truth, folders, settings = study
-    draw_slices(compare_slices(truth, folders, settings), True, tmp_path / "s.png")
-    assert (tmp_path / "s.png").stat().st_size > 5000
+def test_recall_on_a_slice_counts_its_own_faces(write_study):
+    *written, settings = write_study()
+    for number, annotation in enumerate(written[0]["annotations"]):
+        annotation["blur"] = number % 2
+    study = read_study(*written, settings)
+    sharp = np.array([face["blur"] == 0 for face in study.scored])
+    wanted = {arm: np.mean([one.found[sharp].mean() for one in own]) for arm, own in study.outcomes.items()}
+    part = next(part for part in compare_slices(study, settings) if (part.group, part.name) == ("blur", "clear"))
+    for one in part.compared:
+        if one.metric == "recall":
+            assert one.difference.seen == pytest.approx(wanted[one.first] - wanted[one.second], abs=1e-12)
+
+
+def test_the_figure_is_drawn(study, tmp_path):
+    content, settings = study
+    for metric in ("AP50", "recall"):
+        save(draw_slices(compare_slices(content, settings), metric, True), tmp_path / f"{metric}.png")
+        assert (tmp_path / f"{metric}.png").stat().st_size > 5000

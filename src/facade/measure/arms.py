@@ -1,18 +1,18 @@
-"""What each arm reaches on the golden set, and how far the anonymized arms are from raw."""
+"""What each arm reaches on the golden set, and how far the other arms are from raw."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facade.errors import FacadeError
-from facade.files import read_json
-from facade.measure.average_precision import average_precision, check_results
+from facade.measure.average_precision import average_precision
+from facade.measure.compare import four_digits
 from facade.measure.curves import match, precision_at_recalls, recall_at
+from facade.measure.study import Study
+from facade.measure.wider import wider_average_precision
 
 RECALLS = np.linspace(0, 1, 101)
-NOT_MEASURED = "not measured"
 # False positives a photograph at which recall is told, and what the metrics call it (a dot would nest the name).
 RATES = {"recall_fppi_0p1": 0.1, "recall_fppi_1": 1.0}
 
@@ -30,9 +30,9 @@ class Arm:
     precision: np.ndarray
 
     def mean(self, name: str) -> float | None:
-        """Mean over the runs."""
+        """Mean over the runs; None where one of them could not be measured."""
         values = [value for value in self.metrics[name] if value is not None]
-        return float(np.mean(values)) if values else None
+        return float(np.mean(values)) if values and len(values) == len(self.metrics[name]) else None
 
     def deviation(self, name: str) -> float | None:
         """Standard deviation over the runs, with n - 1; None for a single run."""
@@ -40,47 +40,44 @@ class Arm:
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def measure_arm(truth: dict[str, Any], folder: Path, iou: float) -> Arm:
-    """Score the detections of an arm.
+def measure_arm(study: Study, name: str, levels: Mapping[str, frozenset[int]], iou: float) -> Arm:
+    """Score the runs of an arm.
 
     Args:
-        truth: Content of the golden set's COCO file.
-        folder: `detections/<arm>`, a file for each run.
+        study: The golden set and the arms.
+        name: The arm.
+        levels: Faces judged by WIDER FACE's protocol, by the name of the metric.
         iou: Overlap from which a detection is right, for the curve and for recall at a false-positive rate.
-
-    Raises:
-        FacadeError: There is no run, or its detections cannot be scored.
     """
-    files = sorted(folder.glob("seed-*.json"), key=lambda path: int(path.stem.removeprefix("seed-")))
-    if not files:
-        raise FacadeError(f"{folder} holds no detections. `dvc repro detect@{folder.name}` makes them.")
     metrics: dict[str, list[float | None]] = {}
     curves = []
-    for path in files:
-        results = read_json(path)
-        check_results(truth, results)
-        matched = match(truth, results, iou)
-        values = average_precision(truth, results)
-        values |= {name: recall_at(matched, rate) for name, rate in RATES.items()}
-        for name, value in values.items():
-            metrics.setdefault(name, []).append(value)
+    for results, outcome in zip(study.results[name], study.outcomes[name], strict=True):
+        matched = match(study.truth, results, iou)
+        values = average_precision(study.truth, results)
+        values |= {level: wider_average_precision(study.truth, results, counted) for level, counted in levels.items()}
+        values |= outcome.metrics
+        values |= {rate: recall_at(matched, allowed) for rate, allowed in RATES.items()}
+        for key, value in values.items():
+            metrics.setdefault(key, []).append(value)
         curves.append(precision_at_recalls(matched, RECALLS))
     return Arm(metrics, np.array(curves))
 
 
-def summary(truth: dict[str, Any], arms: dict[str, Arm]) -> dict[str, Any]:
-    """The content of metrics/golden.json: each arm's means, then the differences to raw.
+def summary(truth: dict[str, Any], arms: Mapping[str, Arm]) -> dict[str, Any]:
+    """Part of metrics/golden.json: each arm's means, then the differences to raw.
 
     Values have four significant digits; what could not be measured says so.
     """
     content: dict[str, Any] = {}
     for name, arm in arms.items():
-        content[name] = {metric: _told(arm.mean(metric)) for metric in arm.metrics}
-        content[name]["AP50_sd"] = _told(arm.deviation("AP50"))
+        content[name] = {metric: four_digits(arm.mean(metric)) for metric in arm.metrics}
+        content[name]["AP50_sd"] = four_digits(arm.deviation("AP50"))
     for name, arm in arms.items():
-        if name != "raw":
+        if name != "raw" and "raw" in arms:
             content[f"{name}_minus_raw"] = {
-                metric: _told(_difference(arm.mean(metric), arms["raw"].mean(metric))) for metric in arm.metrics
+                metric: four_digits(_difference(arm.mean(metric), arms["raw"].mean(metric)))
+                for metric in arm.metrics
+                if metric != "threshold"  # scores of different nets do not compare
             }
     ignored = sum(annotation["iscrowd"] for annotation in truth["annotations"])
     content["golden"] = {
@@ -95,7 +92,3 @@ def summary(truth: dict[str, Any], arms: dict[str, Arm]) -> dict[str, Any]:
 
 def _difference(value: float | None, reference: float | None) -> float | None:
     return None if value is None or reference is None else value - reference
-
-
-def _told(value: float | None) -> float | str:
-    return NOT_MEASURED if value is None else float(f"{value:.4g}")

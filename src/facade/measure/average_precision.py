@@ -4,10 +4,9 @@ import contextlib
 import io
 from typing import Any
 
-import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
-from facade.errors import FacadeError
+from facade.measure.runs import check_results, check_truth
 
 # COCO's names of its twelve numbers that are worth a place in the metrics, and where `stats` keeps them.
 NAMES = {"AP": 0, "AP50": 1, "AP75": 2, "AP_small": 3, "AP_medium": 4, "AP_large": 5, "AR": 8}
@@ -28,8 +27,10 @@ def average_precision(truth: dict[str, Any], results: list[dict[str, Any]]) -> d
         there is no face of that size to judge.
 
     Raises:
-        FacadeError: A result has no finite score or box, or names a photograph that is not there.
+        FacadeError: There is no face to judge, a result has no finite score or box, or names a photograph that is not
+            there.
     """
+    check_truth(truth)
     check_results(truth, results)
     with contextlib.redirect_stdout(io.StringIO()):
         scored = COCOeval_faster(_coco(truth), _coco(truth).loadRes(_copies(results)), "bbox", print_function=_silent)
@@ -38,22 +39,6 @@ def average_precision(truth: dict[str, Any], results: list[dict[str, Any]]) -> d
         scored.accumulate()
         scored.summarize()
     return {name: _or_none(float(scored.stats[place])) for name, place in NAMES.items()}
-
-
-def check_results(truth: dict[str, Any], results: list[dict[str, Any]]) -> None:
-    """Refuse results that cannot be scored.
-
-    Raises:
-        FacadeError: See `average_precision`.
-    """
-    known = {image["id"] for image in truth["images"]}
-    if not any(not annotation["iscrowd"] for annotation in truth["annotations"]):
-        raise FacadeError("the golden set has no face to judge: nothing can be measured on it.")
-    for number, result in enumerate(results):
-        if not np.isfinite([result["score"], *result["bbox"]]).all():
-            raise FacadeError(f"detection number {number} has a score or box that is not finite: {result}.")
-        if result["image_id"] not in known:
-            raise FacadeError(f"detection number {number} names photograph {result['image_id']}, which is not golden.")
 
 
 def _coco(content: dict[str, Any]) -> COCO:

@@ -82,51 +82,87 @@ class Difference:
     Attributes:
         seen: The difference, first minus second, mean over seeds.
         error: Its standard error over photographs and seeds together.
-        photograph_variance: Part of the error's square that more photographs shrink.
-        seed_variance: Variance between seeds; more seeds shrink what it adds to the error.
-        photographs: How many photographs, or whole events, were drawn from.
+        photograph_variance: Part of the error's square that photographs make for all runs alike; more photographs
+            shrink it.
+        seed_variance: Variance between seeds; divided by their number, what they add to the error's square.
+        units: How many photographs, or whole events, were drawn from.
         seeds: How many runs each arm has.
+        run_variance: What single photographs do in single runs; divided by the number of seeds, the rest of the
+            error's square. Both more photographs and more seeds shrink it.
     """
 
     seen: float
     error: float
     photograph_variance: float
     seed_variance: float
-    photographs: int
+    units: int
     seeds: int
+    run_variance: float = 0.0
 
     @property
     def freedom(self) -> float:
-        """Degrees of freedom of the error (Satterthwaite, 1946)."""
-        if self.seeds < 2:
-            return max(self.photographs - 1, 1)
-        between = self.seed_variance / self.seeds
-        parts = between**2 / (self.seeds - 1) + self.photograph_variance**2 / max(self.photographs - 1, 1)
-        return float((between + self.photograph_variance) ** 2 / parts) if parts > 0 else float(self.photographs)
+        """Degrees of freedom of the error."""
+        return self.larger(self.units, self.seeds)[1]
+
+    def larger(self, units: int, seeds: int) -> tuple[float, float]:
+        """The error, and its degrees of freedom, of a study of another size.
+
+        By the three mean squares of photographs crossed with seeds; degrees of freedom by Satterthwaite (1946).
+
+        Args:
+            units: Photographs, or events.
+            seeds: Runs of each arm.
+        """
+        share = self.units / units
+        both = self.run_variance * share / seeds
+        by_unit = self.photograph_variance * share + both
+        by_seed = self.seed_variance / seeds + both
+        total = by_unit + by_seed - both
+        many, runs = max(units - 1, 1), max(seeds - 1, 1)
+        parts = by_unit**2 / many + by_seed**2 / runs + both**2 / (many * runs)
+        return float(np.sqrt(total)), float(total**2 / parts) if parts > 0 else float(many)
 
 
 def difference(first: Resampled, second: Resampled, draws: Draws, overlaps: slice) -> Difference:
-    """The difference of two arms in mean average precision over some overlaps.
+    """The difference of two arms in the mean of some of the resampled values.
 
-    Seeds are paired: run k of both arms began with the same weights and saw the same crops. With S seeds, drawing seeds
-    with replacement spreads S / (S - 1) times too little; the part between seeds is widened to make up for it.
+    Seeds are paired: run k of both arms began with the same weights and saw the same crops. Drawing n things with
+    replacement, seeds or photographs, spreads n / (n - 1) times too little; both parts are widened to make up for it.
+    Drawing both counts three times what single photographs do in single runs (Owen, "The pigeonhole bootstrap", 2007);
+    two of them are taken away.
 
     Args:
         first: One arm.
         second: The other.
         draws: What both were drawn with.
-        overlaps: Which overlaps to average over.
+        overlaps: Which values to average over.
+
+    Returns:
+        Variances that are not a number where there is one photograph, or nothing to measure.
     """
     by_seed = (first.seen - second.seen)[:, overlaps].mean(1)
     drawn = (first.drawn - second.drawn)[:, :, overlaps].mean(2)
     kept = np.isfinite(drawn).all(1)
     drawn, chosen = drawn[kept], draws.seeds[kept]
-    seeds = len(by_seed)
+    seeds, seen = len(by_seed), float(by_seed.mean())
+    if len(drawn) < 2 or draws.units < 2:
+        return Difference(seen, float("nan"), float("nan"), float("nan"), draws.units, seeds)
+    # As far as so many draws of n things spread, so far would samples of n: times n / (n - 1).
+    wider = draws.units / (draws.units - 1)
     middle = drawn.mean(1)
-    picked = np.take_along_axis(drawn, chosen, axis=1).mean(1)
-    widen = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
-    together = middle + widen * (picked - middle)
-    seed_variance = float(by_seed.var(ddof=1)) if seeds > 1 else 0.0
+    by_unit = float(middle.var(ddof=1)) * wider
+    if seeds < 2:
+        return Difference(seen, float(np.sqrt(by_unit)), by_unit, 0.0, draws.units, seeds)
+    run_variance = float((drawn - drawn.mean(0)).var(axis=1, ddof=1).mean()) * wider
+    picked = np.take_along_axis(drawn, chosen, axis=1).mean(1) - middle
+    together = np.sqrt(wider) * (middle - middle.mean()) + np.sqrt(seeds / (seeds - 1)) * picked
+    error = np.sqrt(max(float(together.var(ddof=1)) - 2 * run_variance / seeds, by_unit))
     return Difference(
-        float(by_seed.mean()), float(together.std(ddof=1)), float(middle.var(ddof=1)), seed_variance, draws.units, seeds
+        seen,
+        float(error),
+        max(by_unit - run_variance / seeds, 0.0),
+        max(float(by_seed.var(ddof=1)) - run_variance, 0.0),
+        draws.units,
+        seeds,
+        run_variance,
     )

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+# What a detection found that found no face to be scored.
+WRONG, IGNORED = -1, -2
+
 
 @dataclass(frozen=True)
 class Matched:
@@ -62,41 +65,53 @@ def match(truth: dict[str, Any], results: list[dict[str, Any]], iou: float) -> M
         results: COCO results.
         iou: Overlap from which a detection is right.
     """
-    faces: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
-    for annotation in truth["annotations"]:
-        faces[annotation["image_id"]].append(annotation)
-    found: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
-    for result in results:
-        found[result["image_id"]].append(result)
+    faces = by_photograph(truth, truth["annotations"])
     scores: list[float] = []
     right: list[bool] = []
-    for image, unsorted in found.items():
+    for image, unsorted in by_photograph(truth, results).items():
         detections = sorted(unsorted, key=lambda result: -result["score"])
-        for detection, verdict in zip(detections, _verdicts(detections, faces[image], iou), strict=True):
-            if verdict is not None:
+        for detection, found in zip(detections, assign(detections, faces[image], iou), strict=True):
+            if found != IGNORED:
                 scores.append(detection["score"])
-                right.append(verdict)
+                right.append(found != WRONG)
     order = np.argsort(-np.array(scores), kind="stable")
     count = sum(not annotation["iscrowd"] for annotation in truth["annotations"])
     return Matched(np.array(scores)[order], np.array(right, bool)[order], count, len(faces))
 
 
-def _verdicts(detections: list[dict[str, Any]], faces: list[dict[str, Any]], iou: float) -> list[bool | None]:
-    """True for right, False for wrong, None for a detection of an ignored face."""
+def by_photograph(truth: dict[str, Any], entries: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """Annotations or results by the id of their photograph, all photographs in their order."""
+    parts: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
+    for entry in entries:
+        parts[entry["image_id"]].append(entry)
+    return parts
+
+
+def assign(detections: list[dict[str, Any]], faces: list[dict[str, Any]], iou: float) -> list[int]:
+    """Which face each detection of a photograph found.
+
+    Args:
+        detections: Surest first.
+        faces: Annotations of the photograph.
+        iou: Overlap from which a detection is right.
+
+    Returns:
+        For each detection the place of its face in `faces`, `WRONG`, or `IGNORED` where it lies on an ignored face.
+    """
     if not detections or not faces:
-        return [False] * len(detections)
+        return [WRONG] * len(detections)
     ignored = np.array([bool(face["iscrowd"]) for face in faces])
     overlap = overlaps(_boxes(detections), _boxes(faces), ignored)
     free = ~ignored
-    verdicts: list[bool | None] = []
+    found = []
     for row in overlap:
         best = int(np.argmax(np.where(free, row, -1)))
         if free[best] and row[best] >= iou:
             free[best] = False
-            verdicts.append(True)
+            found.append(best)
         else:
-            verdicts.append(None if (row[ignored] >= iou).any() else False)
-    return verdicts
+            found.append(IGNORED if (row[ignored] >= iou).any() else WRONG)
+    return found
 
 
 def _boxes(entries: list[dict[str, Any]]) -> np.ndarray:

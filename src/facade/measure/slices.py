@@ -1,22 +1,28 @@
-"""Where a loss falls: the comparisons again, on faces of one size, one attribute or one event at a time."""
+"""Where a loss falls: the comparisons again, on faces of one size, one attribute, one place or one event at a time."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from facade.measure.bootstrap import draw, resample
-from facade.measure.compare import COMPARISONS, Comparison, difference_of, read_runs
+import numpy as np
+
+from facade.measure.bootstrap import resample
+from facade.measure.compare import METRICS, RECALL, Comparison, difference_of, pairs_of
+from facade.measure.operating import resampled_recall
+from facade.measure.study import Study, event_of
 from facade.measure.weighted import matched_run
 from facade.params import Evaluate
-from facade.seeds import generator
 
 # Faces below which a slice shows noise, and says so instead.
 FEWEST = 25
-# Bounds of the heights, pixels of the golden photograph.
+# So many draws tell an error to within four percent of it, and there are many slices.
+MOST_DRAWS = 300
+# Bounds of the heights, pixels of the golden photograph, and of how many faces a photograph has.
 HEIGHTS = (0, 16, 32, 64, 128, float("inf"))
+CROWDS = (1, 2, 6, 21, float("inf"))
+# A face whose middle lies in this share of the width or height from a side is near the border.
+BORDER = 0.15
 # What WIDER FACE's numbers mean.
 ATTRIBUTES = {
     "blur": ("clear", "normal", "heavy"),
@@ -34,17 +40,17 @@ class Slice:
     Attributes:
         group: What they are told apart by, for example "occlusion".
         name: Which of its values, for example "heavy".
-        holds: Says of an annotation whether it is one of them.
+        faces: Ids of their annotations, the ignored ones too.
     """
 
     group: str
     name: str
-    holds: Callable[[dict[str, Any]], bool]
+    faces: frozenset[int]
 
 
 @dataclass(frozen=True)
 class Sliced:
-    """What a slice shows: how many faces it has, and the comparisons, none where they are too few."""
+    """What a slice shows: how many faces to judge it has, and the comparisons, none where they are too few."""
 
     group: str
     name: str
@@ -53,70 +59,82 @@ class Sliced:
 
 
 def slices_of(truth: dict[str, Any]) -> Iterator[Slice]:
-    """The slices that the labels of a golden set allow, each with a face in it."""
+    """The slices that the labels of a golden set allow; each face is in one of a group at most."""
+    images = {image["id"]: image for image in truth["images"]}
+    faces = truth["annotations"]
+    crowd = dict.fromkeys(images, 0)
+    for face in faces:
+        crowd[face["image_id"]] += 1
     for low, high in pairwise(HEIGHTS):
         name = f"{low:g} to {high:g} px" if high < HEIGHTS[-1] else f"from {low:g} px"
-        yield Slice("height", name, partial(_is_high, low, high))
+        yield Slice("height", name, _ids(face for face in faces if low <= face["bbox"][3] < high))
     for key, words in ATTRIBUTES.items():
         for value, word in enumerate(words):
-            yield Slice(key, word, partial(_is_labelled, key, value))
-    events = {image["id"]: PurePosixPath(image["file_name"]).parts[0] for image in truth["images"]}
+            yield Slice(key, word, _ids(face for face in faces if face.get(key) == value))
+    for low, high in pairwise(CROWDS):
+        name = f"{low:g} to {high - 1:g}" if high - 1 > low else f"{low:g}"
+        name = name if high < CROWDS[-1] else f"from {low:g}"
+        yield Slice("faces in photo", name, _ids(face for face in faces if low <= crowd[face["image_id"]] < high))
+    for place in ("inside", "near the border", "cut by the border"):
+        yield Slice("place", place, _ids(face for face in faces if _place(face, images[face["image_id"]]) == place))
+    events = {number: event_of(image) for number, image in images.items()}
     if len(set(events.values())) < len(events):
         for event in sorted(set(events.values())):
-            yield Slice("event", event, partial(_is_of, {image for image in events if events[image] == event}))
+            yield Slice("event", event, _ids(face for face in faces if events[face["image_id"]] == event))
 
 
-def _is_high(low: float, high: float, face: dict[str, Any]) -> bool:
-    return bool(low <= face["bbox"][3] < high)
+def _ids(faces: Iterator[dict[str, Any]]) -> frozenset[int]:
+    return frozenset(face["id"] for face in faces)
 
 
-def _is_labelled(key: str, value: int, face: dict[str, Any]) -> bool:
-    return bool(face.get(key) == value)
+def _place(face: dict[str, Any], image: dict[str, Any]) -> str:
+    x, y, w, h = face["bbox"]
+    if x <= 0 or y <= 0 or x + w >= image["width"] or y + h >= image["height"]:
+        return "cut by the border"
+    across, down = (x + w / 2) / image["width"], (y + h / 2) / image["height"]
+    return "near the border" if min(across, 1 - across, down, 1 - down) < BORDER else "inside"
 
 
-def _is_of(images: set[int], face: dict[str, Any]) -> bool:
-    return face["image_id"] in images
-
-
-def compare_slices(truth: dict[str, Any], folders: dict[str, Path], params: Evaluate) -> list[Sliced]:
-    """Compare the arms on every slice in AP50, faces of other slices being neither right nor wrong.
+def compare_slices(study: Study, params: Evaluate) -> list[Sliced]:
+    """Compare the arms on every slice in AP50 and in recall, faces of other slices being neither right nor wrong.
 
     A detection that finds no face at all is wrong in every slice. Limits are those of one comparison: there are many
     slices, and one in twenty lies beside its limits by chance.
 
     Args:
-        truth: Content of the golden set's COCO file.
-        folders: `detections/<arm>` of each arm.
-        params: Margin, alpha, and how many draws.
+        study: The golden set and the arms.
+        params: Margin and alpha.
     """
-    seeds, results = read_runs(truth, folders)
-    draws = draw(len(truth["images"]), len(seeds), params.draws, generator("slices", *seeds))
-    pairs = [pair for pair in COMPARISONS if set(pair) <= set(results)]
+    draws = replace(study.draws, photographs=study.draws.photographs[:MOST_DRAWS], seeds=study.draws.seeds[:MOST_DRAWS])
     sliced = []
-    for part in slices_of(truth):
-        faces = sum(part.holds(face) and not face["iscrowd"] for face in truth["annotations"])
+    for part in slices_of(study.truth):
+        counted = np.array([face["id"] in part.faces for face in study.scored])
+        faces = int(counted.sum())
         if faces == 0:
             continue
-        compared: tuple[Comparison, ...] = ()
+        compared: list[Comparison] = []
         if faces >= FEWEST:
-            arms = {
-                name: resample([matched_run(truth, run, (0.5,), part.holds) for run in own], draws)
-                for name, own in results.items()
+            precision = {
+                name: resample([matched_run(study.truth, run, (0.5,), part.faces) for run in own], draws)
+                for name, own in study.results.items()
             }
-            compared = tuple(difference_of(arms, pair, "AP50", draws, params, 1) for pair in pairs)
-        sliced.append(Sliced(part.group, part.name, faces, compared))
+            recall = {name: resampled_recall(study.truth, own, draws, counted) for name, own in study.outcomes.items()}
+            for pair in pairs_of(list(study.results)):
+                compared.append(difference_of(precision, pair, "AP50", METRICS["AP50"], draws, params, 1))
+                compared.append(difference_of(recall, pair, RECALL, slice(None), draws, params, 1))
+        sliced.append(Sliced(part.group, part.name, faces, tuple(compared)))
     return sliced
 
 
-def table(sliced: list[Sliced]) -> str:
-    """The slices as CSV: group, slice, faces, comparison, difference in AP50, lower and upper limit."""
-    rows = ["group,slice,faces,comparison,AP50,low,high"]
+def table(sliced: Sequence[Sliced]) -> str:
+    """The slices as CSV: group, slice, faces, metric, comparison, difference, lower and upper limit."""
+    rows = ["group,slice,faces,metric,comparison,difference,low,high"]
     for part in sliced:
         head = f"{part.group},{part.name},{part.faces}"
         if not part.compared:
-            rows.append(f"{head},too few faces,,,")
+            rows.append(f"{head},too few faces,,,,")
         for one in part.compared:
             verdict = one.verdict
             numbers = f"{one.difference.seen:.4f},{verdict.low:.4f},{verdict.high:.4f}"
-            rows.append(f"{head},{one.first} minus {one.second},{numbers}")
+            rows.append(f"{head},{one.metric},{one.first} minus {one.second},{numbers}")
     return "\n".join(rows) + "\n"

@@ -1,6 +1,7 @@
 """The verdict on a difference, at a margin fixed before: non-inferior, inferior or inconclusive."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,11 +9,20 @@ from scipy import stats
 
 from facade.measure.bootstrap import Difference
 
-Answer = Literal["non-inferior", "inferior", "inconclusive", "not measurable with one seed"]
+Answer = Literal[
+    "non-inferior",
+    "inferior",
+    "inconclusive",
+    "not measurable with one seed",
+    "not measurable with one photograph",
+    "not measurable",
+]
 # The power that the planner plans for.
 POWER = 0.8
-# More photographs than this are not worth planning for.
-MANY = 100_000_000
+# More photographs, or seeds, than this are not worth planning for.
+MANY_UNITS, MANY_SEEDS = 100_000_000, 10_000
+# The planner looks at numbers so much apart first.
+STRIDE = 1.04
 
 
 @dataclass(frozen=True)
@@ -23,15 +33,18 @@ class Verdict:
         answer: Of the first arm against the second.
         low: Lower end of the interval: the difference is lower with probability `alpha` at most.
         high: Upper end, in the same way.
-        photographs: How many would decide it at the effect seen, with the seeds there are; None if no number would.
+        units: How many photographs, or events, would decide it at the effect seen, with the seeds there are; None if
+            no number would.
         seeds: How many would decide it with the photographs there are; None if no number would.
+        both: Photographs (or events) and seeds, more of both by one factor, that would; None if no number would.
     """
 
     answer: Answer
     low: float
     high: float
-    photographs: int | None
-    seeds: int | None
+    units: int | None = None
+    seeds: int | None = None
+    both: tuple[int, int] | None = None
 
 
 def judge(difference: Difference, margin: float, alpha: float, comparisons: int) -> Verdict:
@@ -44,20 +57,29 @@ def judge(difference: Difference, margin: float, alpha: float, comparisons: int)
         comparisons: How many are made.
     """
     level = alpha / comparisons
+    if not math.isfinite(difference.error):
+        one = difference.units < 2 and math.isfinite(difference.seen)
+        answer: Answer = "not measurable with one photograph" if one else "not measurable"
+        return Verdict(answer, math.nan, math.nan)
     reach = float(stats.t.ppf(1 - level, difference.freedom)) * difference.error
-    low, high = difference.seen - reach, difference.seen + reach
+    # Metrics lie between 0 and 1, so that no difference is greater than one.
+    low, high = max(difference.seen - reach, -1.0), min(difference.seen + reach, 1.0)
     if difference.seeds < 2:
         # The limits hold for these very runs. How far others would lie nobody knows, and they often lie far.
-        return Verdict("not measurable with one seed", low, high, None, None)
+        return Verdict("not measurable with one seed", low, high)
     if low > -margin:
-        return Verdict("non-inferior", low, high, difference.photographs, difference.seeds)
+        return Verdict("non-inferior", low, high)
     if high < -margin:
-        return Verdict("inferior", low, high, difference.photographs, difference.seeds)
+        return Verdict("inferior", low, high)
     return Verdict("inconclusive", low, high, *plan(difference, margin, level))
 
 
-def plan(difference: Difference, margin: float, level: float, power: float = POWER) -> tuple[int | None, int | None]:
+def plan(
+    difference: Difference, margin: float, level: float, power: float = POWER
+) -> tuple[int | None, int | None, tuple[int, int] | None]:
     """How many photographs, or how many seeds, would decide at the effect seen, with the given power.
+
+    The error that a larger study would have, and its degrees of freedom, follow from the two variances seen.
 
     Args:
         difference: What was seen.
@@ -66,28 +88,39 @@ def plan(difference: Difference, margin: float, level: float, power: float = POW
         power: Chance of an answer, if the effect is the one seen.
 
     Returns:
-        Photographs with the seeds there are, seeds with the photographs there are; None where no number is enough.
+        Photographs (or events) with the seeds there are; seeds with the photographs there are; both, as many times
+        more of one as of the other. None where no number is enough.
     """
     effect = abs(difference.seen + margin)
-    between = difference.seed_variance / difference.seeds
 
-    def allowed(freedom: float) -> float:
-        """The squared error at which the effect is told with the power."""
-        reach = stats.t.ppf(1 - level, freedom) + stats.t.ppf(power, freedom)
-        return float(effect / reach) ** 2
+    def decides(units: int, seeds: int) -> bool:
+        error, freedom = difference.larger(units, seeds)
+        return effect >= error * float(stats.t.ppf(1 - level, freedom) + stats.t.ppf(power, freedom))
 
-    photographs = _whole(difference.photographs * difference.photograph_variance, allowed(difference.freedom) - between)
-    # More seeds also make their own variance surer.
-    seeds = _whole(difference.seed_variance, allowed(1e6) - difference.photograph_variance)
-    for _ in range(6):
-        if seeds is not None:
-            freedom = max(float(seeds - 1), 1.0)
-            seeds = _whole(difference.seed_variance, allowed(freedom) - difference.photograph_variance)
-    return photographs, seeds
+    units = _least(difference.units, MANY_UNITS, lambda number: decides(number, difference.seeds))
+    at_least = max(difference.seeds, 2)
+    seeds = _least(at_least, MANY_SEEDS, lambda number: decides(difference.units, number))
+    both = _least(at_least, MANY_SEEDS, lambda number: decides(_as_many(difference, number), number))
+    return units, seeds, None if both is None else (_as_many(difference, both), both)
 
 
-def _whole(variance: float, allowed: float) -> int | None:
-    """The least number that brings a variance, divided by it, below what is allowed."""
-    if allowed <= 0 or variance / allowed > MANY:
-        return None
-    return max(1, math.ceil(variance / allowed))
+def _as_many(difference: Difference, seeds: int) -> int:
+    """As many times the photographs there are as these seeds are the seeds there are."""
+    return math.ceil(difference.units * seeds / difference.seeds)
+
+
+def _least(start: int, most: int, enough: Callable[[int], bool]) -> int | None:
+    """The least number from a start on that is enough, up to a fraction of `STRIDE`; None if none up to the most is.
+
+    Not simply halved: with more photographs the freedom left is that of a few seeds, and a number that is enough may
+    be followed by larger ones that are not.
+    """
+    before, number = start, start
+    while not enough(number):
+        if number >= most:
+            return None
+        before, number = number, min(most, max(number + 1, round(number * STRIDE)))
+    while number - before > 1:
+        middle = (before + number) // 2
+        before, number = (before, middle) if enough(middle) else (middle, number)
+    return number

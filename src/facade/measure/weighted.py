@@ -4,7 +4,6 @@ A run's detections are matched to faces once. What a draw of photographs changes
 face counts; one pass over the detections, surest first, then gives the average precision of all overlaps at once.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +57,7 @@ def matched_run(
     truth: dict[str, Any],
     results: list[dict[str, Any]],
     overlaps: tuple[float, ...] = OVERLAPS,
-    counts: Callable[[dict[str, Any]], bool] | None = None,
+    counted: frozenset[int] | None = None,
 ) -> Run:
     """Match a run's detections to faces, photograph by photograph, as COCO does.
 
@@ -69,15 +68,15 @@ def matched_run(
         truth: Content of a COCO file.
         results: COCO results.
         overlaps: Intersections over union from which a detection is right, rising; 16 at the most.
-        counts: Says of an annotation whether it is scored; all are by default. Finding one that is not is neither right
-            nor wrong, once.
+        counted: Ids of the annotations that are scored; all are by default. Finding another is neither right nor
+            wrong, once.
     """
     place = {identity: number for number, identity in enumerate(sorted(image["id"] for image in truth["images"]))}
     boxes: list[list[Any]] = [[] for _ in place]
     kinds: list[list[int]] = [[] for _ in place]
     for annotation in truth["annotations"]:
         boxes[place[annotation["image_id"]]].append(annotation["bbox"])
-        kind = CROWD if annotation["iscrowd"] else COUNTED if counts is None or counts(annotation) else ASIDE
+        kind = CROWD if annotation["iscrowd"] else COUNTED if counted is None or annotation["id"] in counted else ASIDE
         kinds[place[annotation["image_id"]]].append(kind)
     found: list[list[dict[str, Any]]] = [[] for _ in place]
     for result in results:

@@ -1,0 +1,78 @@
+"""Detections of all arms as the detect stage wrote them, read and checked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facade.errors import FacadeError
+from facade.files import read_json
+
+# COCO results of one run.
+Results = list[dict[str, Any]]
+
+
+def read_runs(truth: dict[str, Any], folders: Mapping[str, Path]) -> tuple[list[int], dict[str, list[Results]]]:
+    """The seeds, and the detections of each arm's runs in the order of the seeds.
+
+    Args:
+        truth: Content of the COCO file of the photographs.
+        folders: `detections/<arm>/<part>` of each arm.
+
+    Raises:
+        FacadeError: An arm has no run, the arms have not the same seeds, or detections cannot be scored.
+    """
+    files = {name: sorted(folder.glob("seed-*.json"), key=_seed) for name, folder in folders.items()}
+    seeds = {name: [_seed(path) for path in paths] for name, paths in files.items()}
+    first = next(iter(seeds.values()))
+    for name, own in seeds.items():
+        if not own:
+            raise FacadeError(f"{folders[name]} holds no detections. `dvc repro detect@{name}` makes them.")
+        if own != first:
+            raise FacadeError(
+                f"{folders[name]} holds runs of the seeds {own}, another arm of {first}. Arms are compared seed by "
+                "seed: `dvc repro` makes the runs that are missing."
+            )
+    runs = {name: [read_json(path) for path in paths] for name, paths in files.items()}
+    for name, own_runs in runs.items():
+        for path, results in zip(files[name], own_runs, strict=True):
+            check_results(truth, results, str(path))
+    return first, runs
+
+
+def _seed(path: Path) -> int:
+    return int(path.stem.removeprefix("seed-"))
+
+
+def check_truth(truth: dict[str, Any]) -> None:
+    """Refuse labels on which nothing can be measured.
+
+    Raises:
+        FacadeError: A photograph stands twice, or there is no face to judge.
+    """
+    numbers = [image["id"] for image in truth["images"]]
+    if len(set(numbers)) < len(numbers):
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        raise FacadeError(f"the golden set numbers several photographs {twice[0]}. Run `dvc repro ingest` again.")
+    if not any(not annotation["iscrowd"] for annotation in truth["annotations"]):
+        raise FacadeError("the golden set has no face to judge: nothing can be measured on it.")
+
+
+def check_results(truth: dict[str, Any], results: Results, name: str = "the detections") -> None:
+    """Refuse results that cannot be scored.
+
+    Raises:
+        FacadeError: A result has no finite score or box, or names a photograph that is not there.
+    """
+    known = {image["id"] for image in truth["images"]}
+    for number, result in enumerate(results):
+        try:
+            finite = np.isfinite([result["score"], *result["bbox"]]).all() and len(result["bbox"]) == 4
+            image = result["image_id"]
+        except (KeyError, TypeError, ValueError):
+            raise FacadeError(f"{name}, number {number}, is no COCO result: {str(result)[:120]}.") from None
+        if not finite:
+            raise FacadeError(f"{name}, number {number}, has a score or box that is not finite: {result}.")
+        if image not in known:
+            raise FacadeError(f"{name}, number {number}, names photograph {image}, which is not golden.")

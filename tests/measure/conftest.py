@@ -1,0 +1,43 @@
+"""A small study: three arms, three seeds, detections written as the detect stage writes them."""
+
+import json
+
+import pytest
+
+from facade.measure.study import read_study
+from tests.measure.test_weighted import random_case
+
+
+@pytest.fixture
+def write_study(tmp_path, params):
+    """Writes a study, and gives what `read_study` is called with. Raw finds all that the detector found, pseudo the
+    same, blur one in twelve.
+    """
+
+    def write(arms=("raw", "pseudo", "blur"), seeds=(0, 1, 10), photographs=120, events=6, **changes):
+        truth, results = random_case(7, photographs=photographs)
+        calibration, calibrated = random_case(8, photographs=30)
+        for content in (truth, calibration):
+            content["info"] = {"synthetic": True}
+            for image in content["images"]:
+                image["file_name"] = f"{image['id'] % events}--Event/{image['id']}.jpg"
+        for arm in arms:
+            for part, whole in (("golden", results), ("calibration", calibrated)):
+                kept = whole[::12] if arm == "blur" else whole
+                for seed in seeds:
+                    # Runs differ a little: another detection is left out in each.
+                    own = [result for number, result in enumerate(kept) if number % 13 != seed % 3]
+                    path = tmp_path / arm / part / f"seed-{seed}.json"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(json.dumps(own))
+        settings = params.evaluate.model_copy(update={"draws": 150, **changes})
+        return truth, dict.fromkeys(arms, calibration), {arm: tmp_path / arm for arm in arms}, settings
+
+    return write
+
+
+@pytest.fixture
+def study(write_study):
+    """The study, and its settings."""
+    written = write_study()
+    return read_study(*written), written[-1]

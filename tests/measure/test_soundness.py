@@ -1,0 +1,85 @@
+"""Is the verdict sound? Studies drawn from a known model, judged as real ones are."""
+
+import numpy as np
+import pytest
+
+from facade.measure.bootstrap import difference, draw, resample
+from facade.measure.simulation import (
+    AP50,
+    SHIFT,
+    Setting,
+    drawn_runs,
+    main,
+    planned,
+    simulate,
+    true_loss,
+)
+from facade.measure.verdict import judge
+from facade.seeds import generator
+
+PHOTOGRAPHS, SEEDS = 120, 4
+
+
+def study(random, shifts, photographs=PHOTOGRAPHS, seeds=SEEDS):
+    return drawn_runs(random, shifts, photographs, seeds)
+
+
+@pytest.fixture(scope="module")
+def at_the_margin():
+    """The true loss, and studies in which it is the margin."""
+    loss = true_loss(SHIFT)
+    return loss, [verdict for _, verdict in simulate(Setting(PHOTOGRAPHS, SEEDS, SHIFT, -loss), 200, workers=1)]
+
+
+def test_a_loss_as_large_as_the_margin_is_seldom_called_non_inferior(at_the_margin):
+    answers = np.array([verdict.answer for verdict in at_the_margin[1]])
+    # Five in a hundred are meant; with 200 studies chance makes it nine and a half at the most, in 999 of 1,000.
+    assert np.mean(answers == "non-inferior") <= 0.095
+    assert np.mean(answers == "inferior") <= 0.095
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says(at_the_margin):
+    loss, verdicts = at_the_margin
+    covered = np.mean([verdict.low <= loss <= verdict.high for verdict in verdicts])
+    assert 0.84 <= covered <= 0.97, "two one-sided limits at 5 % make an interval of 90 %"
+
+
+def test_two_halves_of_the_seeds_of_one_arm_are_seldom_called_inferior():
+    """A/A: no margin to speak of, and nothing but luck between the two."""
+    answers = []
+    for number in range(150):
+        random = generator("a/a", number)
+        (runs,) = study(random, (0.0,), seeds=2 * SEEDS)
+        draws = draw(PHOTOGRAPHS, SEEDS, 200, random)
+        first, second = (resample(half, draws, threads=1) for half in (runs[:SEEDS], runs[SEEDS:]))
+        answers.append(judge(difference(second, first, draws, AP50), 0.0001, 0.05, 1).answer)
+    assert np.mean(np.array(answers) == "inferior") <= 0.10
+
+
+def test_a_planted_loss_is_found():
+    answers = [verdict.answer for _, verdict in simulate(Setting(300, SEEDS, -1.5, 0.03), 20, workers=1)]
+    assert answers.count("inferior") >= 18
+
+
+def test_the_power_without_a_loss_is_what_the_planner_says():
+    setting = planned(Setting(PHOTOGRAPHS, 6, 0.0, 0.05), workers=1)
+    assert setting.photographs > PHOTOGRAPHS
+    answers = [verdict.answer for _, verdict in simulate(setting, 100, workers=1)]
+    # Eight in ten are planned for.
+    assert 0.68 <= answers.count("non-inferior") / 100 <= 0.92
+
+
+@pytest.mark.slow
+def test_the_table_of_the_simulation_is_written(tmp_path):
+    main(tmp_path / "soundness.md", count=3, told=lambda text: None)
+    rows = [line for line in (tmp_path / "soundness.md").read_text().splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + 12 + 3
+    assert all(line.count("|") == 8 for line in rows)
+
+
+def test_the_error_is_the_spread_of_studies():
+    """Independent oracle: how far the differences of many studies lie apart."""
+    results = simulate(Setting(80, 3, 0.0, 0.05), 300, workers=1)
+    spread = np.std([seen.seen for seen, _ in results])
+    error = np.sqrt(np.mean([seen.error**2 for seen, _ in results]))
+    assert error == pytest.approx(spread, rel=0.15)
