@@ -1,34 +1,62 @@
-"""Score every arm on the golden set and compare.   python stages/evaluate.py   (dvc repro evaluate)"""
+"""Score every arm on the golden set, compare, report.   python stages/evaluate.py   (dvc repro evaluate)"""
 
 from pathlib import Path
 
 from facade.dataset import Photographs
-from facade.files import read_json, write_json, write_text
+from facade.dataset.calibration import calibration_labels
+from facade.files import read_json, whole_directory, write_json, write_text
 from facade.measure.arms import measure_arm, summary
-from facade.measure.compare import compare, verdicts
+from facade.measure.compare import causes, compare, verdicts
+from facade.measure.misses import as_coco, as_table, misses
+from facade.measure.shortcut import measure_shortcut, shortcut_summary
 from facade.measure.slices import compare_slices, table
+from facade.measure.study import read_study
+from facade.measure.wider import levels
+from facade.off import is_off
 from facade.params import Params
 from facade.report.curves import draw_curves, write_curve
 from facade.report.differences import draw_differences, draw_slices
 from facade.report.faces import draw_faces
-from facade.stage import ARMS, stage
+from facade.report.page import Measured, read_versions, write_page
+from facade.report.style import save
+from facade.stage import ARMS, MAIN_ARMS, stage
+
+PLOTS = Path("plots")
 
 
 @stage
 def evaluate(params: Params) -> None:
-    golden = Photographs("data/golden")
+    golden, settings = Photographs("data/golden"), params.evaluate
     truth = read_json(golden.annotations)
-    detections = {name: Path("detections") / name for name in ARMS}
-    arms = {name: measure_arm(truth, folder, params.evaluate.iou) for name, folder in detections.items()}
-    compared = compare(truth, detections, params.evaluate)
-    for name, arm in arms.items():
-        write_curve(arm, Path("plots/precision-recall") / f"{name}.csv")
-    draw_curves(arms, params.evaluate.iou, golden.synthetic, Path("plots/precision-recall.png"))
-    draw_differences(compared, params.evaluate, golden.synthetic, Path("plots/differences.png"))
-    sliced = compare_slices(truth, detections, params.evaluate)
-    write_text(Path("plots/slices.csv"), table(sliced))
-    draw_slices(sliced, golden.synthetic, Path("plots/slices.png"))
-    training = {name: Photographs(Path("data") / name) for name in ARMS}
-    synthetic = all(photographs.synthetic for photographs in training.values())
-    draw_faces(training, synthetic or params.report.show_raw, Path("plots/faces.png"))
-    write_json(Path("metrics/golden.json"), {"verdict": verdicts(compared, params.evaluate), **summary(truth, arms)})
+    detections = {name: Path("detections") / name for name in ARMS if not is_off(Path("detections") / name)}
+    data = {name: Photographs(Path("data") / name) for name in detections}
+    calibration = {
+        name: calibration_labels(read_json(own.annotations), settings.calibration) for name, own in data.items()
+    }
+    study = read_study(truth, calibration, detections, settings)
+    judged = levels(truth, settings.wider_ground_truth)
+    measured = Measured(
+        arms={name: measure_arm(study, name, judged, settings.iou) for name in detections},
+        compared=compare(study, settings),
+        sliced=compare_slices(study, settings),
+        fired=measure_shortcut(study, read_json(Path("data/patches/annotations.json")), detections, settings.iou),
+        missed=misses(study),
+    )
+
+    for name in MAIN_ARMS:
+        write_curve(measured.arms.get(name), PLOTS / "precision-recall" / f"{name}.csv")
+    save(draw_curves(measured.arms, settings.iou, golden.synthetic), PLOTS / "precision-recall.png")
+    save(draw_differences(measured.compared, settings, golden.synthetic), PLOTS / "differences.png")
+    write_text(PLOTS / "slices.csv", table(measured.sliced))
+    save(draw_slices(measured.sliced, "AP50", golden.synthetic), PLOTS / "slices.png")
+    shown = params.report.show_raw or all(photographs.synthetic for photographs in data.values())
+    faces = draw_faces({name: data[name] for name in MAIN_ARMS if name in data}, shown)
+    save(faces, PLOTS / "faces.png")
+
+    with whole_directory(Path("report")) as report:
+        write_page(measured, golden, faces, params, read_versions(detections), report / "index.html")
+        write_json(report / "misses.json", as_coco(truth, measured.missed))
+        write_text(report / "misses.csv", as_table(measured.missed))
+    content = {"verdict": verdicts(measured.compared, settings), "causes": causes(measured.compared, settings)}
+    content |= summary(truth, measured.arms) | {"fires_on": shortcut_summary(measured.fired)}
+    write_json(Path("metrics/golden.json"), {key: value for key, value in content.items() if value})

@@ -8,6 +8,7 @@ from facade.dataset import Face
 from facade.measure.arms import Arm
 from facade.report.curves import draw_curves, write_curve
 from facade.report.faces import draw_faces
+from facade.report.style import save
 from tests.conftest import noise
 
 
@@ -28,9 +29,14 @@ def test_a_curve_is_a_table_of_recall_and_precision(tmp_path, arms):
     assert rows[-1] == "1.00,0.3000"
 
 
+def test_an_arm_that_is_switched_off_has_a_table_without_rows(tmp_path):
+    write_curve(None, tmp_path / "raw.csv")
+    assert (tmp_path / "raw.csv").read_text() == "recall,precision\n"
+
+
 def test_the_curves_are_drawn_the_same_every_time(tmp_path, arms):
     for name in ("one.png", "two.png"):
-        draw_curves(arms, 0.5, synthetic=True, path=tmp_path / name)
+        save(draw_curves(arms, 0.5, synthetic=True), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     picture = cv2.imread(str(tmp_path / "one.png"))
     assert picture.shape[1] == 600
@@ -43,8 +49,8 @@ def test_faces_of_real_people_are_withheld(tmp_path, make_store):
         name: make_store({"a.jpg": (np.full((80, 80, 3), (10, 20, 250), np.uint8), (Face((20, 20, 40, 40)),))}, name)
         for name in ("raw", "blur", "pseudo")
     }
-    draw_faces(stores, show=True, path=tmp_path / "shown.png")
-    draw_faces(stores, show=False, path=tmp_path / "withheld.png")
+    save(draw_faces(stores, show=True), tmp_path / "shown.png")
+    save(draw_faces(stores, show=False), tmp_path / "withheld.png")
 
     def red(path):
         return (np.abs(cv2.imread(str(path)).astype(int) - (10, 20, 250)).max(2) < 20).sum()
@@ -59,5 +65,5 @@ def test_one_column_a_photograph_and_one_row_an_arm(tmp_path, make_store):
         for number in range(4)
     }
     stores = {name: make_store(pictures, name) for name in ("raw", "blur")}
-    draw_faces(stores, show=True, path=tmp_path / "faces.png")
+    save(draw_faces(stores, show=True), tmp_path / "faces.png")
     assert cv2.imread(str(tmp_path / "faces.png")).shape == (310, 460, 3)

@@ -3,21 +3,23 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from facade.files import write_text
 from facade.measure.arms import RECALLS, Arm
-from facade.report.style import COLOURS, NAMES, SYNTHETIC_NOTE, new_figure, save
+from facade.report.style import COLOURS, NAMES, new_figure, titled
 
 
-def write_curve(arm: Arm, path: Path) -> None:
-    """Write a CSV of the mean over the runs: recall, precision."""
-    rows = [f"{recall:.2f},{precision:.4f}" for recall, precision in zip(RECALLS, arm.precision.mean(0), strict=True)]
+def write_curve(arm: Arm | None, path: Path) -> None:
+    """Write a CSV of the mean over the runs: recall, precision; no rows for an arm that is switched off."""
+    means = [] if arm is None else list(zip(RECALLS, arm.precision.mean(0), strict=True))
+    rows = [f"{recall:.2f},{precision:.4f}" for recall, precision in means]
     write_text(path, "\n".join(["recall,precision", *rows]) + "\n")
 
 
-def draw_curves(arms: dict[str, Arm], iou: float, synthetic: bool, path: Path) -> None:
+def draw_curves(arms: dict[str, Arm], iou: float, synthetic: bool, width: float = 6.0) -> Figure:
     """Draw the curves of all arms: the mean over the runs, and a band from the worst to the best run."""
-    figure = new_figure(6.0, 4.4)
+    figure = new_figure(width, 0.73 * width)
     axes = figure.add_subplot()
     for name, arm in arms.items():
         low, high = arm.precision.min(0), arm.precision.max(0)
@@ -27,7 +29,7 @@ def draw_curves(arms: dict[str, Arm], iou: float, synthetic: bool, path: Path) -
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     runs = min(len(arm.precision) for arm in arms.values())
     title = f"Golden set, IoU ≥ {iou:g}; mean and range of {runs} runs"
-    axes.set_title(f"{title}\n{SYNTHETIC_NOTE}" if synthetic else title, fontsize=8)
+    axes.set_title(titled(title, synthetic, width), fontsize=8)
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.legend(loc="lower left", frameon=False)
-    save(figure, path)
+    return figure

@@ -1,18 +1,19 @@
 """The differences between arms with their intervals, and the margin: what the verdict is read off."""
 
 from collections.abc import Sequence
-from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from facade.measure.compare import Comparison
 from facade.measure.slices import Sliced
 from facade.params import Evaluate
-from facade.report.style import COLOURS, NAMES, SYNTHETIC_NOTE, new_figure, save
+from facade.report.style import COLOURS, NAMES, new_figure, titled
 
 
-def draw_differences(compared: Sequence[Comparison], params: Evaluate, synthetic: bool, path: Path) -> None:
-    """Draw a forest plot in the metric that decides: one row a comparison, best at the top."""
+def draw_differences(compared: Sequence[Comparison], params: Evaluate, synthetic: bool, width: float = 6.4) -> Figure:
+    """Draw a forest plot in the metric that decides: one row a comparison, the controls last."""
     rows = [one for one in compared if one.metric == params.metric]
-    figure = new_figure(6.4, 0.62 * len(rows) + 1.7)
+    figure = new_figure(width, 0.62 * len(rows) + 1.8)
     axes = figure.add_subplot()
     axes.axvline(0, color="0.3", linewidth=1)
     axes.axvline(-params.margin, color="0.3", linewidth=1, linestyle="--")
@@ -20,40 +21,51 @@ def draw_differences(compared: Sequence[Comparison], params: Evaluate, synthetic
         low, high = one.verdict.low, one.verdict.high
         axes.plot([low, high], [place, place], color=COLOURS[one.first], linewidth=3, solid_capstyle="butt")
         axes.plot(one.difference.seen, place, "o", color=COLOURS[one.first], markersize=8)
-        axes.annotate(one.verdict.answer, (one.difference.seen, place), (0, 9), textcoords="offset points", ha="center",
-                      fontsize=8)  # fmt: skip
+        told = "control" if one.is_cause else one.verdict.answer
+        axes.annotate(told, (one.difference.seen, place), (0, 9), textcoords="offset points", ha="center", fontsize=8)
     axes.set_yticks(
         range(len(rows)), [f"{NAMES[one.first]}\nminus {NAMES[one.second]}" for one in reversed(rows)], fontsize=8
     )
     axes.set_ylim(-0.6, len(rows) - 0.3)
+    axes.margins(x=0.12)
     axes.set_xlabel(f"difference in {params.metric}; dashed: margin {params.margin:g}")
     sure = 100 * (1 - params.alpha)
     title = f"One-sided limits, together {sure:g} % sure (Bonferroni), over photographs and seeds"
-    axes.set_title(f"{title}\n{SYNTHETIC_NOTE}" if synthetic else title, fontsize=8)
-    save(figure, path)
+    axes.set_title(titled(title, synthetic, width), fontsize=8)
+    return figure
 
 
-def draw_slices(sliced: Sequence[Sliced], synthetic: bool, path: Path) -> None:
-    """Draw the loss against raw on every slice that has faces enough; the others say that they have too few."""
-    figure = new_figure(6.6, 0.27 * len(sliced) + 1.4)
+def draw_slices(sliced: Sequence[Sliced], metric: str, synthetic: bool, width: float = 6.6) -> Figure:
+    """Draw the loss against raw on every slice that has faces enough; the others say that they have too few.
+
+    Args:
+        sliced: The slices.
+        metric: "AP50" or "recall".
+        synthetic: Whether the photographs are the demo's.
+        width: Of the figure, inches.
+    """
+    figure = new_figure(width, 0.27 * len(sliced) + 1.6)
     axes = figure.add_subplot()
     axes.axvline(0, color="0.3", linewidth=1)
     names = []
+    # Against raw; where there is no raw arm, the two anonymized arms against each other.
+    second = "raw" if any(one.second == "raw" for part in sliced for one in part.compared) else "pseudo"
+    drawn = list(dict.fromkeys(one.first for part in sliced for one in part.compared if one.second == second))
     for place, part in enumerate(reversed(sliced)):
         names.append(f"{part.group}: {part.name} ({part.faces})")
-        against_raw = [one for one in part.compared if one.second == "raw"]
-        for nudge, one in zip((0.16, -0.16), against_raw, strict=False):
+        shown = [one for one in part.compared if one.second == second and one.metric == metric]
+        for number, one in enumerate(shown):
+            row = place + 0.16 * (len(shown) - 1) - 0.32 * number if len(shown) < 3 else place + 0.3 - 0.15 * number
             ends = [one.verdict.low, one.verdict.high]
-            axes.plot(ends, [place + nudge] * 2, color=COLOURS[one.first], linewidth=2, solid_capstyle="butt")
-            axes.plot(one.difference.seen, place + nudge, "o", color=COLOURS[one.first], markersize=4)
+            axes.plot(ends, [row] * 2, color=COLOURS[one.first], linewidth=2, solid_capstyle="butt")
+            axes.plot(one.difference.seen, row, "o", color=COLOURS[one.first], markersize=4)
         if not part.compared:
-            axes.annotate("too few faces", (0, place), (6, 0), textcoords="offset points", va="center", fontsize=7)
-    axes.set_yticks(range(len(names)), names, fontsize=7)
+            axes.annotate("too few faces", (0, place), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.set_xlabel("difference to raw in AP50, on the faces of a slice")
-    for arm in {one.first: None for part in sliced for one in part.compared if one.second == "raw"}:
+    axes.set_xlabel(f"difference to {NAMES[second]} in {metric}")
+    for arm in drawn:
         axes.plot([], [], "o-", color=COLOURS[arm], label=NAMES[arm])
-    axes.legend(loc="upper left", bbox_to_anchor=(0, 1.0), fontsize=7, frameon=False)
-    title = "Where the loss falls (faces in brackets)"
-    axes.set_title(f"{title}\n{SYNTHETIC_NOTE}" if synthetic else title, fontsize=8)
-    save(figure, path)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    axes.set_title(titled("Where the loss falls (faces in brackets)", synthetic, width), fontsize=8)
+    return figure

@@ -1,11 +1,10 @@
 """The same faces in every arm, side by side."""
 
-from pathlib import Path
-
 import numpy as np
+from matplotlib.figure import Figure
 
 from facade.dataset import Face, Photograph, Photographs
-from facade.report.style import NAMES, SYNTHETIC_NOTE, new_figure, save
+from facade.report.style import NAMES, SYNTHETIC_NOTE, new_figure
 
 SHOWN = 8
 # A picture shows this many times the width and height of the face's box.
@@ -16,19 +15,17 @@ WITHHELD = (
 )
 
 
-def draw_faces(arms: dict[str, Photographs], show: bool, path: Path) -> None:
+def draw_faces(arms: dict[str, Photographs], show: bool) -> Figure:
     """Draw faces of several sizes as each arm has them: a row an arm, a column a face.
 
     Args:
         arms: The training photographs of each arm.
         show: False draws a notice in their place.
-        path: PNG to write.
     """
     if not show:
         figure = new_figure(6.0, 1.2)
         figure.text(0.5, 0.5, WITHHELD, ha="center", va="center")
-        save(figure, path)
-        return
+        return figure
     chosen = _choose(next(iter(arms.values())))
     figure = new_figure(1.15 * max(len(chosen), 1), 1.3 * len(arms) + 0.5)
     grid = figure.subplots(len(arms), max(len(chosen), 1), squeeze=False)
@@ -43,7 +40,7 @@ def draw_faces(arms: dict[str, Photographs], show: bool, path: Path) -> None:
         axes.set_xlabel(f"{face.bbox[3]:.0f} px", fontsize=8)
     if all(photographs.synthetic for photographs in arms.values()):
         figure.suptitle(SYNTHETIC_NOTE, fontsize=9)
-    save(figure, path)
+    return figure
 
 
 def _choose(photographs: Photographs) -> list[tuple[Photograph, Face]]:

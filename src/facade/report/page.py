@@ -1,0 +1,151 @@
+"""The report: one HTML file that needs no other file, no network and no script."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from matplotlib.figure import Figure
+
+from facade.dataset import Photographs
+from facade.files import read_json, write_text
+from facade.measure.arms import Arm
+from facade.measure.compare import Comparison
+from facade.measure.misses import Miss
+from facade.measure.shortcut import Fired
+from facade.measure.slices import Sliced
+from facade.measure.wider import HEIGHTS, LEVELS
+from facade.params import Params
+from facade.report.curves import draw_curves
+from facade.report.differences import draw_differences, draw_slices
+from facade.report.gallery import data_uri, gallery
+from facade.report.style import NAMES, SYNTHETIC_NOTE, as_svg
+from facade.report.words import sentence, to_decide, told
+
+# Width of the page's figures, inches: their letters stay readable on a telephone.
+NARROW = 4.2
+# What the tables call the metrics; those that are not named keep their name.
+TITLES = {
+    "recall_fppi_0p1": "recall at 0.1 false positives a photograph",
+    "recall_fppi_1": "recall at 1 false positive a photograph",
+    "misses_a_photo": "misses a photograph",
+    "false_a_photo": "false positives a photograph",
+    "AP": "AP, mean over IoU .5 to .95",
+    "AR": "AR, average recall",
+    **{f"AP_from_{height}px": f"AP by WIDER FACE's rules, faces from {height} px" for height in HEIGHTS},
+    **{f"WIDER_{level}": f"WIDER FACE's own AP, {level} faces" for level in LEVELS},
+    "threshold": "operating threshold",
+}
+AT_THRESHOLD = ("threshold", "precision", "recall", "F1", "misses_a_photo", "false_a_photo")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that the page tells.
+
+    Attributes:
+        arms: By name, what each reaches.
+        compared: The comparisons, in every metric.
+        sliced: The same on parts of the golden faces.
+        fired: By arm, how often its runs fire on patches.
+        missed: The missed faces, the most surely missed first.
+    """
+
+    arms: dict[str, Arm]
+    compared: Sequence[Comparison]
+    sliced: Sequence[Sliced]
+    fired: Mapping[str, Sequence[Fired]]
+    missed: Sequence[Miss]
+
+
+def write_page(
+    measured: Measured, golden: Photographs, faces: Figure, params: Params, versions: Mapping[str, str], path: Path
+) -> None:
+    """Write the report.
+
+    Args:
+        measured: What was measured.
+        golden: The golden set; of its people the page shows mosaics alone, unless they are synthetic or agreed.
+        faces: The same faces in every arm, from `draw_faces`, which withholds those of real people.
+        params: All of params.yaml.
+        versions: Of the packages that the result depends on.
+        path: HTML file to write.
+    """
+    evaluate = params.evaluate
+    show = golden.synthetic or params.report.show_raw
+    figures = {
+        "differences": draw_differences(measured.compared, evaluate, False, NARROW),
+        "curves": draw_curves(measured.arms, evaluate.iou, False, NARROW),
+        "slices": draw_slices(measured.sliced, "AP50", False, NARROW),
+        "slices_recall": draw_slices(measured.sliced, "recall", False, NARROW),
+        "faces": faces,
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("facade.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    environment.filters["number"] = told
+    page = environment.get_template("page.html").render(
+        sentence=sentence(measured.compared, evaluate),
+        note=SYNTHETIC_NOTE if golden.synthetic else None,
+        raw="raw" in measured.arms,
+        figures={name: data_uri(as_svg(figure), "image/svg+xml") for name, figure in figures.items()},
+        deciding=[one for one in measured.compared if one.metric == evaluate.metric and not one.is_cause],
+        compared=measured.compared,
+        causes=[one for one in measured.compared if one.is_cause],
+        to_decide=lambda one: to_decide(one, evaluate),
+        arms=measured.arms,
+        names=NAMES,
+        titles=TITLES,
+        at_threshold=AT_THRESHOLD,
+        sliced=measured.sliced,
+        fired=measured.fired,
+        missed=measured.missed,
+        tiles=gallery(golden, measured.missed, show),
+        show=show,
+        params=params,
+        settings=_flat(params.model_dump()),
+        versions=versions,
+        hashes=data_hashes(golden),
+        golden=golden,
+        seeds=params.train.seeds,
+    )
+    write_text(path, page)
+
+
+def data_hashes(golden: Photographs, lock: Path = Path("dvc.lock")) -> dict[str, str]:
+    """What tells the data apart: sha256 of the golden labels, and DVC's own sums where it has made them."""
+    hashes = {"golden labels (sha256)": hashlib.sha256(golden.annotations.read_bytes()).hexdigest()[:16]}
+    if lock.is_file():
+        from ruamel.yaml import YAML
+
+        for stage in (YAML(typ="safe").load(lock) or {}).get("stages", {}).values():
+            for out in stage.get("outs", []):
+                if out["path"].startswith(("data/", "models/")) and "md5" in out and "/demo" not in out["path"]:
+                    hashes[f"{out['path']} (md5)"] = out["md5"]
+    return dict(sorted(hashes.items()))
+
+
+def read_versions(detections: Mapping[str, Path]) -> dict[str, str]:
+    """Versions of the packages that trained the arms, as their models tell them."""
+    found: dict[str, str] = {}
+    for folder in detections.values():
+        found |= read_json(folder / "model.json")["versions"]
+    return found
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Nested settings by their dotted names. Where somebody keeps data and weights is nobody's business."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{name}.")
+        elif isinstance(value, Path):
+            flat[name] = "a path of its own" if value.is_absolute() else json.dumps(value.as_posix())
+        else:
+            flat[name] = json.dumps(value)
+    return flat

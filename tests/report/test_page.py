@@ -1,0 +1,186 @@
+"""The report as a reader has it: in a browser, without a network, on a telephone; and nobody real in it."""
+
+import base64
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from facade.dataset import Face, Photographs
+from facade.measure.arms import measure_arm
+from facade.measure.bootstrap import Difference
+from facade.measure.compare import Comparison
+from facade.measure.misses import Miss
+from facade.measure.operating import Outcome
+from facade.measure.shortcut import Fired
+from facade.measure.slices import Sliced
+from facade.measure.study import Study
+from facade.measure.verdict import judge
+from facade.measure.wider import levels
+from facade.report.faces import draw_faces
+from facade.report.gallery import CELLS, gallery, mosaic
+from facade.report.page import Measured, write_page
+from tests.conftest import noise
+
+VERSIONS = {"torch": "2.11.0"}
+RED = (10, 20, 250)
+
+
+def face_picture(number):
+    picture = noise(120, 160, number)
+    picture[30:80, 40:80] = RED
+    picture[30:80:4, 40:80] = (250, 250, 0)
+    return picture
+
+
+@pytest.fixture
+def write(tmp_path, make_store, params):
+    """Writes a page of a small study; `synthetic` and `show_raw` say what it may show."""
+
+    def page(synthetic=True, show_raw=False, arms=("raw", "blur", "pseudo")):
+        golden = make_store(
+            {f"e/{n}.jpg": (face_picture(n), (Face((40, 30, 40, 50)),)) for n in range(5)}, "golden", synthetic
+        )
+        truth = json.loads(golden.annotations.read_text())
+        results = [
+            {"image_id": n, "category_id": 1, "bbox": [41, 31, 39, 48], "score": 0.9 - 0.1 * n} for n in range(1, 4)
+        ]
+        outcome = Outcome(0.4, np.array([True] * 3 + [False] * 2), np.full(5, 0.3), np.full(5, 0.2), np.zeros(5, int))
+        study = Study(truth, [0, 1], {arm: [results] * 2 for arm in arms}, {arm: [outcome] * 2 for arm in arms}, None)
+        judged = levels(truth, None)
+        differences = {
+            pair: Difference(seen, 0.02, 2e-4, 1e-4, 100, 4)
+            for pair, seen in ((("pseudo", "raw"), -0.02), (("blur", "raw"), -0.4), (("blur", "pseudo"), -0.38))
+            if set(pair) <= set(arms)
+        }
+        compared = [
+            Comparison(*pair, metric, one, judge(one, 0.03, 0.05, 3))
+            for pair, one in differences.items()
+            for metric in ("AP50", "AP", "recall")
+        ]
+        few = Sliced("height", "16 to 32 px", 7, ())
+        measured = Measured(
+            arms={arm: measure_arm(study, arm, judged, 0.5) for arm in arms},
+            compared=compared,
+            sliced=[Sliced("height", "32 to 64 px", 264, tuple(compared)), few],
+            fired={arm: [Fired("blurred", 90, 0.5, 0.4, 0.6), Fired("pasted", 88, None, None, None)] for arm in arms},
+            missed=[Miss(face, f"e/{face['image_id'] - 1}.jpg", {"blur": [0, 1]}, 0.33, 0.3, 0.2)
+                    for face in truth["annotations"]],
+        )  # fmt: skip
+        stores = {arm: make_store({"a.jpg": (face_picture(9), (Face((40, 30, 40, 50)),))}, arm, synthetic)
+                  for arm in arms}  # fmt: skip
+        shown = params.model_copy(update={"report": params.report.model_copy(update={"show_raw": show_raw})})
+        path = tmp_path / "report" / "index.html"
+        faces = draw_faces(stores, synthetic or show_raw)
+        write_page(measured, Photographs(golden.root), faces, shown, VERSIONS, path)
+        return path
+
+    return page
+
+
+def pictures(page):
+    """Every bitmap in a page, decoded."""
+    found = []
+    for kind, encoded in re.findall(r"data:image/([a-z+]+);base64,([A-Za-z0-9+/=]+)", page):
+        content = base64.b64decode(encoded)
+        if kind == "svg+xml":
+            found += pictures(re.sub(r"\s", "", content.decode()))
+        else:
+            found.append(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))
+    return found
+
+
+def stripes(picture):
+    """Pixels in which both colours of the faces of this test stand side by side, as in no mosaic."""
+    red = np.abs(picture.astype(int) - RED).max(2) < 60
+    cyan = np.abs(picture.astype(int) - (250, 250, 0)).max(2) < 60
+    return int(red.sum()), int(cyan.sum())
+
+
+def test_it_renders_without_errors_requests_or_scripts(write, chromium):
+    path = write()
+    page = chromium.new_page(viewport={"width": 1000, "height": 800})
+    faults, asked = [], []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_load_state("networkidle")
+    assert faults == []
+    assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
+    assert len([url for url in asked if url.startswith("file:")]) == 1
+    assert "<script" not in path.read_text()
+    images = page.locator("img")
+    assert images.count() >= 6
+    for number in range(images.count()):
+        image = images.nth(number)
+        assert len(image.get_attribute("alt") or "") > 10
+        assert image.evaluate("one => one.complete && one.naturalWidth > 0"), image.get_attribute("alt")
+    assert "pseudonymized training photographs" in page.locator("h1").inner_text().lower()
+    page.close()
+
+
+def test_it_is_readable_at_400_pixels(write, chromium):
+    page = chromium.new_page(viewport={"width": 400, "height": 800})
+    page.goto(write().as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('p, li, td, th, h1, h2, caption')]"
+        ".map(element => parseFloat(getComputedStyle(element).fontSize))"
+    )
+    assert min(sizes) >= 12
+    # Figures are drawn for this width: their letters are not scaled below what they were drawn at.
+    scales = page.evaluate(
+        "[...document.querySelectorAll('img[width]')].map(e => e.getBoundingClientRect().width / 420)"
+    )
+    assert scales
+    assert min(scales) > 0.85
+    page.close()
+
+
+def test_what_was_not_measured_says_so(write):
+    text = write().read_text()
+    assert "not measured" in text
+    assert "too few faces" in text
+    assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower()
+
+
+def test_without_a_raw_arm_the_page_says_so(write):
+    text = write(arms=("blur", "pseudo")).read_text()
+    assert "No raw arm was trained" in text
+    assert "compared with each other" in text
+
+
+def test_nobody_real_is_shown(write):
+    bitmaps = pictures(write(synthetic=False).read_text())
+    assert bitmaps
+    assert all(min(stripes(picture)) == 0 for picture in bitmaps)
+
+
+@pytest.mark.parametrize("allowed", [{"synthetic": True}, {"synthetic": False, "show_raw": True}])
+def test_those_who_agreed_or_do_not_exist_are_shown(write, allowed):
+    bitmaps = pictures(write(**allowed).read_text())
+    assert any(min(stripes(picture)) > 20 for picture in bitmaps)
+
+
+def test_a_mosaic_holds_no_more_than_its_cells():
+    picture = mosaic(noise(144, 130, 1))
+    assert picture.shape == (144, 130, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) <= CELLS**2
+
+
+def test_faces_at_the_border_and_of_one_pixel_have_pictures(make_store):
+    store = make_store({"a.jpg": (noise(60, 80), (Face((0, 0, 1, 1)), Face((70, 50, 10, 10))))})
+    missed = [
+        Miss({"bbox": list(face.bbox)}, "a.jpg", {"raw": [0]}, 1.0, 0.0, 0.0)
+        for photograph in store for face in photograph.faces
+    ]  # fmt: skip
+    assert len(gallery(store, missed, show=False)) == 2
+
+
+def test_the_page_is_the_same_every_time_and_names_no_place_of_this_machine(write, tmp_path):
+    first = write().read_bytes()
+    assert write().read_bytes() == first
+    assert str(tmp_path).encode() not in first
