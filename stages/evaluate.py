@@ -41,6 +41,7 @@ def evaluate(params: Params) -> None:
         sliced=compare_slices(study, settings),
         fired=measure_shortcut(study, read_json(Path("data/patches/annotations.json")), detections, settings.iou),
         missed=misses(study),
+        calibrated=study.calibrated,
     )
 
     for name in MAIN_ARMS:

@@ -102,7 +102,10 @@ def test_repro_goes_from_photographs_to_metrics_and_figures(reproduced):
         assert 0 <= metrics[arm]["AP50"] <= 1
     assert "AP50" in metrics["blur_minus_raw"]
     assert metrics["golden"]["synthetic"] is True
-    for name in ("plots/precision-recall.png", "plots/faces.png", "plots/precision-recall/raw.csv",
+    assert "recall" in metrics["verdict"]["pseudo_against_raw"]
+    assert set(metrics["fires_on"]) == {"raw", "blur", "pseudo"}, "controls are off"
+    for name in ("report/index.html", "report/misses.json", "report/misses.csv",
+                 "plots/precision-recall.png", "plots/faces.png", "plots/precision-recall/raw.csv",
                  "plots/training/blur.csv", "metrics/ingest.json", "data/quarantine.csv"):  # fmt: skip
         assert (reproduced.root / name).stat().st_size > 0, name
     assert reproduced.run("git", "status", "--porcelain") == "", "everything is committed or ignored"
@@ -120,6 +123,30 @@ def test_an_experiment_with_another_blur_runs_that_arm_alone(reproduced):
     assert "golden.json" in reproduced.run("dvc", "metrics", "diff", "--all")
     shown = json.loads(reproduced.run("dvc", "exp", "show", "--json"))
     assert len(shown) >= 2
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q")
+
+
+def test_without_a_raw_arm_the_anonymized_ones_are_compared(reproduced):
+    output = reproduced.run("dvc", "exp", "run", "-S", "arms.raw=false")
+    assert ran(output) == {"raw", "train-raw", "detect@raw", "evaluate"}
+    metrics = reproduced.metrics()
+    assert "raw" not in metrics
+    assert list(metrics["verdict"])[3:] == ["blur_against_pseudo"]
+    assert "No raw arm was trained" in (reproduced.root / "report" / "index.html").read_text()
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q")
+
+
+@pytest.mark.slow
+def test_controls_are_arms_of_their_own(reproduced):
+    switches = [word for name in ("recode", "decoy", "drop") for word in ("-S", f"arms.{name}=true")]
+    output = reproduced.run("dvc", "exp", "run", *switches)
+    trained = {f"{stage}@{arm}" for stage in ("train-control", "detect") for arm in ("recode", "decoy", "drop")}
+    assert ran(output) == {"raw", "blur", *trained, "evaluate"}
+    metrics = reproduced.metrics()
+    assert set(metrics["causes"]) == {"recode_against_raw", "decoy_against_raw", "drop_against_raw"}
+    assert set(metrics["fires_on"]) == {"raw", "blur", "pseudo", "recode", "decoy", "drop"}
     reproduced.run("git", "checkout", "-q", ".")
     reproduced.run("dvc", "checkout", "-q")
 

@@ -7,6 +7,7 @@ import pytest
 
 from facade.anonymize.patches import KINDS, write_patches
 from facade.dataset import Face, Photographs
+from facade.errors import FacadeError
 from tests.conftest import noise, tree
 
 
@@ -32,6 +33,12 @@ def test_patches_lie_off_the_faces_and_change_nothing_else(golden, tmp_path, par
             assert x + w <= 20 or x >= 60 or y + h <= 30 or y >= 80, "off the face"
             middle = changed[int(y + h / 3) : int(y + 2 * h / 3), int(x + w / 3) : int(x + 2 * w / 3)].mean()
             assert (middle > 15) == (kind != "untouched"), kind
+
+
+def test_a_golden_set_without_a_face_to_judge_is_refused(make_store, tmp_path, params):
+    nobody = make_store({"a.jpg": (noise(60, 60), (Face((5, 5, 9, 9), None, True),))}, "golden")
+    with pytest.raises(FacadeError, match="no face to judge"):
+        write_patches(nobody, tmp_path / "patches", params.patches, params.codec, workers=1)
 
 
 def test_the_number_of_processes_changes_no_byte(golden, tmp_path, params):

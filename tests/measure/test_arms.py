@@ -58,9 +58,10 @@ def test_a_single_seed_has_no_deviation(write_study):
 
 
 def test_what_one_run_could_not_measure_has_no_mean(write_study):
-    """A run that finds nothing on the calibration part has no threshold: the mean of the others would flatter."""
+    """A run that finds nothing on the calibration part is not used: it has no precision, and a recall of 0."""
     written = write_study()
     (written[2]["blur"] / "calibration" / "seed-1.json").write_text("[]")
     told = summary(*measured(read_study(*written)))
-    assert told["blur"]["recall"] == told["blur"]["threshold"] == NOT_MEASURED
-    assert told["blur"]["AP50"] != NOT_MEASURED
+    assert told["blur"]["precision"] == told["blur"]["threshold"] == NOT_MEASURED
+    assert told["blur"]["recall"] < told["raw"]["recall"]
+    json.dumps(told, allow_nan=False)

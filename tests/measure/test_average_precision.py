@@ -1,6 +1,7 @@
 """Average precision against pycocotools, the reference."""
 
 import contextlib
+import copy
 import io
 import math
 
@@ -93,6 +94,13 @@ def test_sizes_without_a_face_are_not_measured():
     truth, results = random_case(0)
     truth["annotations"] = [face for face in truth["annotations"] if face["area"] < 32**2]
     assert average_precision(truth, results)["AP_large"] is None
+
+
+def test_the_labels_are_left_as_they_are():
+    truth, results = random_case(2)
+    before = copy.deepcopy(truth)
+    average_precision(truth, results)
+    assert truth == before
 
 
 def test_no_detections_at_all_score_zero():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import brentq
 
 from facade.measure.bootstrap import Difference, Resampled, difference, draw, resample
 from facade.measure.simulation import (
@@ -44,6 +45,9 @@ def test_one_seed_counts_photographs_alone_and_threads_change_nothing():
     results = [[resample(runs, draws, threads) for runs in arms] for threads in (1, 3)]
     np.testing.assert_array_equal(results[0][0].drawn, results[1][0].drawn)
     seen = difference(results[0][1], results[0][0], draws, AP50)
+    assert judge(seen, 0.5, 0.05, 1).low == pytest.approx(
+        seen.seen - stats.t.ppf(0.95, PHOTOGRAPHS - 1) * seen.error, abs=1e-12
+    )
     assert seen.seed_variance == seen.run_variance == 0
     assert seen.error == pytest.approx(np.sqrt(seen.photograph_variance))
     assert judge(seen, 0.5, 0.05, 1).answer == "not measurable with one seed", "other seeds may lie anywhere"
@@ -71,7 +75,7 @@ def test_one_photograph_is_not_measurable():
     draws = draw(1, SEEDS, 50, generator("d"))
     first, second = (resample(runs, draws) for runs in arms)
     verdict = judge(difference(second, first, draws, AP50), 0.1, 0.05, 1)
-    assert verdict.answer == "not measurable with one photograph"
+    assert verdict.answer == "not measurable with so few photographs"
     assert np.isnan(verdict.low)
 
 
@@ -87,10 +91,14 @@ def test_the_planner_names_the_least_numbers_that_decide(photo, seed):
     margin, level = 0.03, 0.05 / 3
 
     def power(units, seeds):
-        parts = photo * 200 / units, seed / seeds
-        known = sum(parts) ** 2 / (parts[0] ** 2 / (units - 1) + parts[1] ** 2 / (seeds - 1))
-        error = np.sqrt(sum(parts))
-        return stats.t.cdf((0.025 - stats.t.ppf(1 - level, known) * error) / error, known)
+        parts = np.array([photo * 200 / units, seed / seeds])
+        error = np.sqrt(parts.sum())
+
+        def quantile(probability):
+            return (stats.t.ppf(probability, [units - 1, seeds - 1]) * parts).sum() / parts.sum()
+
+        room = 0.025 / error - quantile(1 - level)
+        return 0.0 if room < quantile(0.51) else brentq(lambda p: quantile(p) - room, 0.5, 1 - 1e-12)
 
     units, seeds, both = plan(seen, margin, level)
     if units is None:
@@ -111,3 +119,25 @@ def test_limits_are_differences_that_can_be():
     wide = judge(Difference(-0.4, 0.5, 0.1, 0.3, 40, 2), 0.03, 0.05, 3)
     assert wide.low == -1
     assert wide.high == 1
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
+def test_limits_hold_where_few_seeds_prevail(seeds, share):
+    """Independent oracle: normal numbers, of whose variance seeds make a share. One in sixty is meant to be wrong."""
+    random = generator("few seeds", seeds, share)
+    level, count, units = 0.05 / 3, 6000, 100
+    seen = random.normal(0, 1, count)
+    by_unit = (1 - share) * random.chisquare(units - 1, count) / (units - 1)
+    by_seed = share * random.chisquare(seeds - 1, count) / (seeds - 1)
+    wrong = [
+        judge(Difference(one, np.sqrt(a + b), a, b * seeds, units, seeds), 1.0, level, 1).low > 0
+        for one, a, b in zip(seen / 50, by_unit / 2500, by_seed / 2500, strict=True)
+    ]
+    assert np.mean(wrong) < level + 3 * np.sqrt(level / count)
+
+
+def test_a_reference_with_nothing_to_lose_gives_no_verdict():
+    sure = Difference(0.0, 1e-4, 1e-8, 1e-9, 100, 4)
+    assert judge(sure, 0.03, 0.05, 3, reference=0.02).answer.startswith("not measurable: the other arm")
+    assert judge(sure, 0.03, 0.05, 3, reference=0.5).answer == "non-inferior"

@@ -8,6 +8,7 @@ import pytest
 from facade.errors import FacadeError
 from facade.measure.average_precision import average_precision
 from facade.measure.compare import NOT_MEASURED, causes, compare, verdicts
+from facade.measure.misses import misses
 from facade.measure.study import read_study
 from facade.report.differences import draw_differences
 from facade.report.style import save
@@ -74,7 +75,7 @@ def test_whole_events_make_other_intervals_and_the_same_difference(write_study):
     by_event = compare(read_study(*written, settings), settings)
     for one, other in zip(by_event, by_photograph, strict=True):
         assert one.difference.seen == other.difference.seen
-        assert one.difference.units == 6
+        assert one.difference.units == 6, "events that hold a face"
         assert one.difference.error != other.difference.error or one.difference.error == 0
 
 
@@ -108,27 +109,57 @@ def test_one_seed_gives_no_verdict(write_study):
     assert told["blur_against_raw"]["answer"] == "not measurable with one seed"
 
 
-def test_one_photograph_gives_no_verdict_and_no_limits(write_study):
-    written = write_study(photographs=1)
-    *written, settings = written
-    truth = written[0]
-    if not any(not face["iscrowd"] for face in truth["annotations"]):
-        truth["annotations"].append({"id": 99, "image_id": 1, "category_id": 1, "bbox": [5, 5, 9, 9], "area": 81,
-                                     "iscrowd": 0})  # fmt: skip
+@pytest.mark.parametrize("photographs", [1, 4])
+def test_few_photographs_give_no_verdict_and_no_limits(write_study, photographs):
+    *written, settings = write_study(photographs=photographs)
+    written[0]["annotations"].append({"id": 99, "image_id": 1, "category_id": 1, "bbox": [5, 5, 9, 9], "area": 81,
+                                      "iscrowd": 0})  # fmt: skip
     told = verdicts(compare(read_study(*written, settings), settings), settings)
-    assert told["blur_against_raw"]["answer"] == "not measurable with one photograph"
+    assert told["blur_against_raw"]["answer"] == "not measurable with so few photographs"
     assert told["blur_against_raw"]["AP50_low"] == NOT_MEASURED
 
 
-def test_no_detections_at_all_score_nothing_and_say_that_no_threshold_is_known(write_study):
+def test_photographs_without_a_face_do_not_count(write_study):
+    """A hundred photographs, all faces in four of them: how photographs differ is not known."""
+    *written, settings = write_study()
+    written[0]["annotations"] = [face for face in written[0]["annotations"] if face["image_id"] < 5]
+    told = verdicts(compare(read_study(*written, settings), settings), settings)
+    assert told["pseudo_against_raw"]["answer"] == "not measurable with so few photographs"
+
+
+def test_an_arm_that_finds_nothing_is_inferior_and_misses_everything(write_study):
     *written, settings = write_study()
     for path in (written[2]["blur"]).rglob("*.json"):
         path.write_text("[]")
     content = read_study(*written, settings)
-    assert all(outcome.threshold is None for outcome in content.outcomes["blur"])
     told = verdicts(compare(content, settings), settings)["blur_against_raw"]
     assert told["answer"] == "inferior"
-    assert told["recall"] == NOT_MEASURED
+    assert told["recall"] < 0
+    assert content.calibrated
+    assert len(misses(content)) == len(content.scored)
+
+
+def test_where_raw_finds_nothing_nothing_is_non_inferior_to_it(write_study):
+    *written, settings = write_study()
+    for folder in written[2].values():
+        for path in folder.rglob("*.json"):
+            path.write_text("[]")
+    told = verdicts(compare(read_study(*written, settings), settings), settings)
+    assert told["pseudo_against_raw"]["answer"].startswith("not measurable: the other arm has no more to lose")
+
+
+def test_without_calibration_photographs_operating_points_are_not_measured(write_study):
+    truth, calibration, folders, settings = write_study()
+    calibration = {arm: {**content, "annotations": [], "images": content["images"][:1]}
+                   for arm, content in calibration.items()}  # fmt: skip
+    for folder in folders.values():
+        for path in (folder / "calibration").iterdir():
+            path.write_text("[]")
+    content = read_study(truth, calibration, folders, settings)
+    assert not content.calibrated
+    told = verdicts(compare(content, settings), settings)["blur_against_raw"]
+    assert told["recall"] == told["recall_low"] == NOT_MEASURED
+    assert told["answer"] == "inferior"
 
 
 def test_a_missing_run_is_refused_with_a_sentence(write_study):

@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 
 from facade.measure.average_precision import average_precision
-from facade.measure.curves import match, overlaps, precision_at_recalls, recall_at
+from facade.measure.curves import match, nearest, precision_at_recalls, recall_at
 from tests.measure.test_average_precision import random_case
+from tests.measure.test_weighted import arrays
 
 
 def truth_of(*faces: tuple[list[float], bool], photographs: int = 1) -> dict:
     return {
         "images": [{"id": number + 1} for number in range(photographs)],
-        "annotations": [{"image_id": 1, "bbox": box, "iscrowd": int(ignored)} for box, ignored in faces],
+        "annotations": [
+            {"id": number, "image_id": 1, "bbox": box, "iscrowd": int(ignored)}
+            for number, (box, ignored) in enumerate(faces)
+        ],
     }
 
 
@@ -37,25 +41,34 @@ FACE, FAR = [0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 10.0, 10.0]
     ],
 )
 def test_matching(faces, detections, right):
-    assert match(truth_of(*faces), found(*detections), 0.5).right.tolist() == right
+    assert match(*arrays(truth_of(*faces), found(*detections)), 0.5).right.tolist() == right
 
 
-def test_overlap_is_measured_as_coco_does():
-    boxes, others = np.array([[0, 0, 10, 10]]), np.array([[5, 0, 10, 10], [5, 0, 10, 10]])
-    np.testing.assert_allclose(overlaps(boxes, others, np.array([False, True])), [[50 / 150, 50 / 100]])
+def test_how_near_a_detection_came_is_told_by_intersection_over_union():
+    truth = truth_of(([5.0, 0.0, 10.0, 10.0], False), (FAR, False))
+    overlap, score = nearest(*arrays(truth, found((FACE, 0.9), (FAR, 0.3), (FAR, 0.2))), 0.5)
+    np.testing.assert_allclose(overlap, [50 / 150, 1])
+    np.testing.assert_allclose(score, [0, 0.3])
+
+
+def test_equal_scores_are_let_in_together_or_not_at_all():
+    truth, nowhere = truth_of((FACE, False)), [100.0, 100.0, 10.0, 10.0]
+    for one, other in ((FACE, nowhere), (nowhere, FACE)):
+        assert recall_at(match(*arrays(truth, found((one, 0.5), (other, 0.5))), 0.5), 0.5) == 0
+        assert recall_at(match(*arrays(truth, found((one, 0.5), (other, 0.5))), 0.5), 1) == 1
 
 
 def test_recall_at_a_false_positive_rate():
     truth = truth_of((FACE, False), (FAR, False), photographs=10)
     nowhere = [100.0, 100.0, 10.0, 10.0]
-    matched = match(truth, found((FACE, 0.9), (nowhere, 0.8), (nowhere, 0.7), (FAR, 0.6)), 0.5)
+    matched = match(*arrays(truth, found((FACE, 0.9), (nowhere, 0.8), (nowhere, 0.7), (FAR, 0.6))), 0.5)
     assert recall_at(matched, 0.1) == 0.5, "one false positive in ten photographs is allowed, the second is not"
     assert recall_at(matched, 0.2) == 1.0
-    assert recall_at(match(truth, found((nowhere, 0.8), (FACE, 0.5)), 0.5), 0.05) == 0.0
+    assert recall_at(match(*arrays(truth, found((nowhere, 0.8), (FACE, 0.5))), 0.5), 0.05) == 0.0
 
 
 def test_no_detections_give_no_recall():
-    matched = match(truth_of((FACE, False)), [], 0.5)
+    matched = match(*arrays(truth_of((FACE, False)), []), 0.5)
     assert recall_at(matched, 1.0) == 0.0
     assert precision_at_recalls(matched, np.linspace(0, 1, 5)).tolist() == [0] * 5
 
@@ -64,5 +77,5 @@ def test_no_detections_give_no_recall():
 def test_the_mean_of_the_curve_is_coco_ap50(seed):
     """Independent oracle: COCO's AP is the mean of this curve at recalls 0, 0.01, ... 1."""
     truth, results = random_case(seed)
-    curve = precision_at_recalls(match(truth, results, 0.5), np.linspace(0, 1, 101))
+    curve = precision_at_recalls(match(*arrays(truth, results), 0.5), np.linspace(0, 1, 101))
     assert curve.mean() == pytest.approx(average_precision(truth, results)["AP50"], abs=1e-9)

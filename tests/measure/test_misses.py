@@ -4,6 +4,7 @@ import csv
 import io
 
 from facade.measure.misses import as_coco, as_table, misses
+from facade.measure.study import read_study
 
 
 def test_every_missed_face_is_there_once_with_the_runs_that_missed_it(study):
@@ -29,12 +30,10 @@ def test_the_most_surely_missed_come_first(study):
 
 
 def test_a_run_without_a_threshold_misses_nothing_that_is_known(write_study):
-    from facade.measure.study import read_study
-
-    written = write_study()
-    for path in (written[2]["blur"] / "calibration").iterdir():
-        path.write_text("[]")
-    assert all("blur" not in one.missed_by for one in misses(read_study(*written)))
+    truth, calibration, folders, settings = write_study()
+    calibration["blur"] = {**calibration["blur"], "annotations": []}
+    study = read_study(truth, calibration, folders, settings)
+    assert all("blur" not in one.missed_by for one in misses(study))
 
 
 def test_the_coco_file_and_the_table_tell_the_same(study):
@@ -47,6 +46,7 @@ def test_the_coco_file_and_the_table_tell_the_same(study):
     assert len(coco["annotations"]) == len(rows) == len(found)
     assert {one["image_id"] for one in coco["annotations"]} == {image["id"] for image in coco["images"]}
     first, row = coco["annotations"][0], rows[0]
+    assert set(first) - {"missed_share", "missed_by", "best_overlap", "best_score"} == set(found[0].face)
     assert [float(row[name]) for name in ("x", "y", "width", "height")] == first["bbox"]
     assert int(row["occlusion"]) == first["occlusion"]
     assert row["by"].count("seed") == len(first["missed_by"])

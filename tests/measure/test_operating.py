@@ -5,8 +5,9 @@ import pytest
 
 from facade.measure.bootstrap import draw
 from facade.measure.operating import at_threshold, frozen_threshold, resampled_recall
+from facade.measure.tables import faces_of
 from facade.seeds import generator
-from tests.measure.test_weighted import random_case
+from tests.measure.test_weighted import arrays, random_case
 
 
 def plain(truth, results, threshold, iou=0.5):
@@ -45,7 +46,7 @@ def test_the_threshold_has_the_best_f1_of_all(seed):
         right, wrong = plain(truth, results, threshold)
         return 2 * right / (right + wrong + faces)
 
-    chosen = frozen_threshold(truth, results, 0.5)
+    chosen = frozen_threshold(*arrays(truth, results), 0.5)
     scores = sorted({result["score"] for result in results})
     assert f1(chosen) == pytest.approx(max(map(f1, scores)), abs=1e-12)
     lowest = min(score for score in scores if f1(score) == pytest.approx(f1(chosen), abs=1e-12))
@@ -58,7 +59,7 @@ def test_precision_and_recall_are_those_of_plain_counting(seed):
     faces = sum(not face["iscrowd"] for face in truth["annotations"])
     for threshold in (0.2, 0.5, 0.8):
         right, wrong = plain(truth, results, threshold)
-        told = at_threshold(truth, results, threshold, 0.5).metrics
+        told = at_threshold(*arrays(truth, results), threshold, 0.5).metrics
         assert told["recall"] == pytest.approx(right / faces)
         assert told["precision"] == pytest.approx(right / (right + wrong))
         assert told["F1"] == pytest.approx(2 * right / (right + wrong + faces))
@@ -66,18 +67,33 @@ def test_precision_and_recall_are_those_of_plain_counting(seed):
         assert told["false_a_photo"] == pytest.approx(wrong / 12)
 
 
-def test_golden_detections_do_not_move_the_threshold():
-    """It is a function of the calibration part alone, by its signature; and of the overlap."""
-    truth, results = random_case(3)
-    assert frozen_threshold(truth, results, 0.5) == frozen_threshold(*random_case(3), 0.5)
-
-
-def test_without_faces_or_hits_there_is_no_threshold_and_nothing_is_told():
+def test_without_faces_there_is_no_threshold_and_nothing_is_told():
     truth, results = random_case(4)
-    assert frozen_threshold({**truth, "annotations": []}, results, 0.5) is None
-    assert frozen_threshold(truth, [], 0.5) is None
-    assert frozen_threshold(truth, [{**results[0], "bbox": [190, 190, 1, 1]}], 0.5) is None
-    assert set(at_threshold(truth, results, None, 0.5).metrics.values()) == {None}
+    assert frozen_threshold(*arrays({**truth, "annotations": []}, results), 0.5) is None
+    assert set(at_threshold(*arrays(truth, results), None, 0.5).metrics.values()) == {None}
+
+
+def test_a_run_that_finds_nothing_on_calibration_photographs_is_not_used_at_all():
+    """That is a result: it misses everything."""
+    truth, results = random_case(4)
+    nowhere = {**results[0], "bbox": [190, 190, 1, 1]}
+    for found in ([], [nowhere]):
+        assert frozen_threshold(*arrays(truth, found), 0.5) == float("inf")
+    told = at_threshold(*arrays(truth, results), float("inf"), 0.5).metrics
+    assert told["recall"] == told["false_a_photo"] == 0
+    assert told["precision"] is None
+
+
+def test_faces_are_told_in_the_order_of_the_annotations():
+    """Whatever the order of the photographs in them."""
+    truth, results = random_case(9)
+    told = at_threshold(*arrays(truth, results), 0.4, 0.5)
+    scored = [face["id"] for face in truth["annotations"] if not face["iscrowd"]]
+    by_id = dict(zip(scored, told.found, strict=True))
+    mixed = {**truth, "annotations": truth["annotations"][::-1], "images": truth["images"][::-1]}
+    again = at_threshold(*arrays(mixed, results), 0.4, 0.5)
+    for face, found in zip([f for f in mixed["annotations"] if not f["iscrowd"]], again.found, strict=True):
+        assert by_id[face["id"]] == found
 
 
 def test_a_missed_face_tells_how_near_it_was_to_being_found():
@@ -87,7 +103,7 @@ def test_a_missed_face_tells_how_near_it_was_to_being_found():
         {"image_id": 1, "bbox": [0, 0, 10, 9], "score": 0.2},
         {"image_id": 1, "bbox": [0, 0, 10, 4], "score": 0.9},
     ]
-    outcome = at_threshold(truth, results, 0.5, 0.5)
+    outcome = at_threshold(*arrays(truth, results), 0.5, 0.5)
     assert not outcome.found[0]
     assert outcome.best_overlap[0] == pytest.approx(0.9)
     assert outcome.best_score[0] == pytest.approx(0.3)
@@ -96,9 +112,9 @@ def test_a_missed_face_tells_how_near_it_was_to_being_found():
 
 def test_recall_in_a_draw_is_that_of_the_photographs_drawn():
     truth, results = random_case(5)
-    outcomes = [at_threshold(truth, results[n:], 0.4, 0.5) for n in range(2)]
+    outcomes = [at_threshold(*arrays(truth, results[n:]), 0.4, 0.5) for n in range(2)]
     draws = draw(12, 2, 20, generator("recall"))
-    resampled = resampled_recall(truth, outcomes, draws)
+    resampled = resampled_recall(faces_of(truth), outcomes, draws)
     scored = [face for face in truth["annotations"] if not face["iscrowd"]]
     for weights, row in zip(draws.photographs, resampled.drawn[:, :, 0], strict=True):
         times = np.array([weights[face["image_id"] - 1] for face in scored])

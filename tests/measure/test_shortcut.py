@@ -7,7 +7,13 @@ from facade.measure.shortcut import fired, shortcut_summary
 PATCHES = {
     "images": [{"id": number} for number in range(1, 11)],
     "annotations": [
-        {"id": 2 * number + place, "image_id": number, "bbox": [10 + 50 * place, 10, 20, 20], "kind": kind}
+        {
+            "id": 2 * number + place,
+            "image_id": number,
+            "bbox": [10 + 50 * place, 10, 20, 20],
+            "kind": kind,
+            "iscrowd": 0,
+        }
         for number in range(1, 11)
         for place, kind in enumerate(("blurred", "untouched"))
     ],

@@ -1,5 +1,8 @@
 """Slices: the faces of one kind scored, the others neither right nor wrong."""
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
@@ -8,7 +11,7 @@ from facade.measure.study import read_study
 from facade.measure.weighted import matched_run
 from facade.report.differences import draw_slices
 from facade.report.style import save
-from tests.measure.test_weighted import by_pycocotools, random_case
+from tests.measure.test_weighted import arrays, by_pycocotools, random_case
 
 
 def labelled(seed):
@@ -24,7 +27,8 @@ def labelled(seed):
 def test_a_slice_is_scored_as_pycocotools_scores_it_with_the_others_ignored(seed):
     truth, results = labelled(seed)
     counted = frozenset(face["id"] for face in truth["annotations"] if face["occlusion"] == 1)
-    run = matched_run(truth, results, counted=counted)
+    faces, found = arrays(truth, results)
+    run = matched_run(faces, found, counted=faces.among(counted))
     # pycocotools ignores by area alone: faces of the slice keep their area, the others get one beyond the range. Its
     # rule for detections is switched off by giving all of them an area within the range.
     marked = {**truth, "annotations": [
@@ -74,6 +78,57 @@ def test_too_few_faces_say_so_and_a_loss_shows_where_it_is(write_study):
         loss = {(one.first, one.second): one for one in by_name["blur", "clear"].compared if one.metric == metric}
         assert loss["blur", "raw"].verdict.high < 0
         assert loss["pseudo", "raw"].difference.seen == 0
+
+
+def test_a_slice_that_few_photographs_carry_shows_nothing(write_study):
+    """However many its faces: how photographs differ cannot be known from two of them."""
+    *written, settings = write_study()
+    for annotation in written[0]["annotations"]:
+        annotation["blur"] = int(annotation["image_id"] in (1, 2))
+    crowd = [face for face in written[0]["annotations"] if face["image_id"] == 1]
+    number = max(face["id"] for face in written[0]["annotations"])
+    for step in range(2 * FEWEST):
+        written[0]["annotations"].append({**crowd[0], "id": number + 1 + step, "image_id": 1, "blur": 1, "iscrowd": 0})
+    part = next(
+        part for part in compare_slices(read_study(*written, settings), settings)
+        if (part.group, part.name) == ("blur", "normal")
+    )  # fmt: skip
+    assert part.faces > FEWEST
+    assert part.compared == ()
+
+
+def test_an_event_is_judged_by_its_photographs_even_where_events_are_drawn(write_study):
+    *written, settings = write_study(resample="events")
+    sliced = compare_slices(read_study(*written, settings), settings)
+    events = [one for part in sliced if part.group == "event" for one in part.compared]
+    assert events
+    assert all(one.difference.photograph_variance > 0 or one.difference.seen == 0 for one in events)
+    assert all(one.difference.units > 6 for one in events)
+
+
+@pytest.mark.parametrize("name", ["Paris, 2020", '5 "o clock', "$a{$"])
+def test_names_of_events_may_hold_anything(write_study, tmp_path, name):
+    *written, settings = write_study()
+    for image in written[0]["images"]:
+        image["file_name"] = f"{name} {image['id'] % 3}/{image['id']}.jpg"
+    sliced = compare_slices(read_study(*written, settings), settings)
+    rows = list(csv.DictReader(io.StringIO(table(sliced))))
+    assert {row["slice"] for row in rows if row["group"] == "event"} == {f"{name} {number}" for number in range(3)}
+    assert all(None not in row and None not in row.values() for row in rows)
+    save(draw_slices(sliced, "AP50", False), tmp_path / "s.png")
+
+
+def test_slices_without_a_threshold_say_so(write_study):
+    *written, settings = write_study()
+    for path in (written[2]["blur"] / "calibration").iterdir():
+        path.unlink()
+    empty = {**written[1]["blur"], "annotations": []}
+    for seed in (0, 1, 10):
+        (written[2]["blur"] / "calibration" / f"seed-{seed}.json").write_text("[]")
+    written[1]["blur"] = empty
+    told = table(compare_slices(read_study(*written, settings), settings))
+    assert "not measured" in told
+    assert "nan" not in told
 
 
 def test_recall_on_a_slice_counts_its_own_faces(write_study):

@@ -9,6 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from facade.measure.tables import faces_of, found_in
 from facade.measure.weighted import matched_run
 from facade.seeds import generator
 
@@ -35,6 +36,11 @@ def random_case(seed: int, photographs: int = 12) -> tuple[dict, list[dict]]:
     return truth, results
 
 
+def arrays(truth: dict, results: list[dict]):
+    """Labels and detections as the matching takes them."""
+    return faces_of(truth), found_in(truth, results)
+
+
 def by_pycocotools(truth: dict, results: list[dict], areas: tuple[float, float] = (0, 1e10)) -> np.ndarray:
     """Average precision at each of COCO's ten overlaps; faces whose area lies outside a range are ignored."""
     with contextlib.redirect_stdout(io.StringIO()):
@@ -52,7 +58,7 @@ def by_pycocotools(truth: dict, results: list[dict], areas: tuple[float, float] 
 @pytest.mark.parametrize("seed", range(25))
 def test_with_all_weights_one_it_is_cocos(seed):
     truth, results = random_case(seed)
-    run = matched_run(truth, results)
+    run = matched_run(*arrays(truth, results))
     np.testing.assert_allclose(run.average_precision(np.ones(12)), by_pycocotools(truth, results), atol=1e-9)
 
 
@@ -77,19 +83,19 @@ def test_a_photograph_that_counts_twice_is_as_if_it_were_there_twice(seed):
             detections += [{**r, "image_id": number} for r in results if r["image_id"] == image["id"]]
     # Copies of one detection tie among themselves, which changes nothing: they are all right, or all wrong.
     wanted = by_pycocotools(copied, detections)
-    got = matched_run(truth, results).average_precision(weights)
+    got = matched_run(*arrays(truth, results)).average_precision(weights)
     np.testing.assert_allclose(got, wanted, atol=0.02)
     assert np.abs(got - wanted).mean() < 0.005
 
 
 def test_nothing_to_find_is_not_a_number_and_nothing_found_is_zero():
     truth, results = random_case(3)
-    run = matched_run(truth, results)
+    run = matched_run(*arrays(truth, results))
     assert np.isnan(run.average_precision(np.zeros(12))).all()
-    assert (matched_run(truth, []).average_precision(np.ones(12)) == 0).all()
+    assert (matched_run(*arrays(truth, [])).average_precision(np.ones(12)) == 0).all()
 
 
 def test_fewer_overlaps_give_the_same_numbers():
     truth, results = random_case(5)
-    one = matched_run(truth, results, (0.5,)).average_precision(np.ones(12))
-    np.testing.assert_array_equal(one, matched_run(truth, results).average_precision(np.ones(12))[:1])
+    one = matched_run(*arrays(truth, results), (0.5,)).average_precision(np.ones(12))
+    np.testing.assert_array_equal(one, matched_run(*arrays(truth, results)).average_precision(np.ones(12))[:1])

@@ -7,7 +7,7 @@ from scipy.io import savemat
 from facade.errors import FacadeError
 from facade.measure.wider import levels, wider_average_precision
 from tests.conftest import SHARED
-from tests.measure.test_weighted import random_case
+from tests.measure.test_weighted import arrays, random_case
 
 
 def reference(truth, results, counted):
@@ -60,14 +60,17 @@ def iou(one, other):
     return wide * high / ((aw + 1) * (ah + 1) + (bw + 1) * (bh + 1) - wide * high)
 
 
+def protocol(truth, results, counted):
+    faces, found = arrays(truth, results)
+    return wider_average_precision(faces, found, faces.among(frozenset(counted)))
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_it_equals_the_plain_reference_with_ignored_faces_and_ties(seed):
     truth, results = random_case(seed)
     random = np.random.default_rng(seed)
     counted = frozenset(face["id"] for face in truth["annotations"] if random.random() < 0.6)
-    assert wider_average_precision(truth, results, counted) == pytest.approx(
-        reference(truth, results, counted), abs=1e-9
-    )
+    assert protocol(truth, results, counted) == pytest.approx(reference(truth, results, counted), abs=1e-9)
 
 
 def test_levels_by_height_have_names_of_their_own_and_lie_in_each_other():
@@ -83,9 +86,9 @@ def test_one_score_for_all_and_nothing_found():
     truth, results = random_case(1)
     counted = frozenset(face["id"] for face in truth["annotations"])
     same = [{**one, "score": 0.5} for one in results]
-    assert 0 < wider_average_precision(truth, same, counted) < 1
-    assert wider_average_precision(truth, [], counted) == 0
-    assert wider_average_precision(truth, results, frozenset()) is None
+    assert 0 < protocol(truth, same, counted) < 1
+    assert protocol(truth, [], counted) == 0
+    assert protocol(truth, results, frozenset()) is None
 
 
 def cells(rows):
@@ -127,9 +130,7 @@ def test_official_levels_are_read_by_the_place_of_each_face(golden):
     assert list(found) == ["WIDER_easy", "WIDER_medium", "WIDER_hard"]
     for name, step in (("WIDER_easy", 3), ("WIDER_medium", 2), ("WIDER_hard", 1)):
         assert found[name] == {face["id"] for face in truth["annotations"] if face["index"] % step == 0}
-        assert wider_average_precision(truth, results, found[name]) == pytest.approx(
-            reference(truth, results, found[name]), abs=1e-9
-        )
+        assert protocol(truth, results, found[name]) == pytest.approx(reference(truth, results, found[name]), abs=1e-9)
 
 
 def test_ground_truth_of_another_set_is_refused(golden):

@@ -10,18 +10,20 @@ import pytest
 
 from facade.dataset import Face, Photographs
 from facade.measure.arms import measure_arm
-from facade.measure.bootstrap import Difference
+from facade.measure.bootstrap import Difference, draw
 from facade.measure.compare import Comparison
 from facade.measure.misses import Miss
 from facade.measure.operating import Outcome
 from facade.measure.shortcut import Fired
 from facade.measure.slices import Sliced
 from facade.measure.study import Study
+from facade.measure.tables import faces_of, found_in
 from facade.measure.verdict import judge
 from facade.measure.wider import levels
 from facade.report.faces import draw_faces
 from facade.report.gallery import CELLS, gallery, mosaic
 from facade.report.page import Measured, write_page
+from facade.seeds import generator
 from tests.conftest import noise
 
 VERSIONS = {"torch": "2.11.0"}
@@ -39,7 +41,7 @@ def face_picture(number):
 def write(tmp_path, make_store, params):
     """Writes a page of a small study; `synthetic` and `show_raw` say what it may show."""
 
-    def page(synthetic=True, show_raw=False, arms=("raw", "blur", "pseudo")):
+    def page(synthetic=True, show_raw=False, arms=("raw", "blur", "pseudo"), calibrated=True, **diffusion):
         golden = make_store(
             {f"e/{n}.jpg": (face_picture(n), (Face((40, 30, 40, 50)),)) for n in range(5)}, "golden", synthetic
         )
@@ -48,7 +50,11 @@ def write(tmp_path, make_store, params):
             {"image_id": n, "category_id": 1, "bbox": [41, 31, 39, 48], "score": 0.9 - 0.1 * n} for n in range(1, 4)
         ]
         outcome = Outcome(0.4, np.array([True] * 3 + [False] * 2), np.full(5, 0.3), np.full(5, 0.2), np.zeros(5, int))
-        study = Study(truth, [0, 1], {arm: [results] * 2 for arm in arms}, {arm: [outcome] * 2 for arm in arms}, None)
+        found = found_in(truth, results)
+        study = Study(
+            truth, faces_of(truth), [0, 1], {arm: [results] * 2 for arm in arms}, {arm: [found] * 2 for arm in arms},
+            {arm: [outcome] * 2 for arm in arms}, draw(5, 2, 100, generator("page")),
+        )  # fmt: skip
         judged = levels(truth, None)
         differences = {
             pair: Difference(seen, 0.02, 2e-4, 1e-4, 100, 4)
@@ -68,10 +74,17 @@ def write(tmp_path, make_store, params):
             fired={arm: [Fired("blurred", 90, 0.5, 0.4, 0.6), Fired("pasted", 88, None, None, None)] for arm in arms},
             missed=[Miss(face, f"e/{face['image_id'] - 1}.jpg", {"blur": [0, 1]}, 0.33, 0.3, 0.2)
                     for face in truth["annotations"]],
+            calibrated=calibrated,
         )  # fmt: skip
         stores = {arm: make_store({"a.jpg": (face_picture(9), (Face((40, 30, 40, 50)),))}, arm, synthetic)
                   for arm in arms}  # fmt: skip
-        shown = params.model_copy(update={"report": params.report.model_copy(update={"show_raw": show_raw})})
+        painted = params.synthesize.diffusion.model_copy(update=diffusion)
+        shown = params.model_copy(
+            update={
+                "report": params.report.model_copy(update={"show_raw": show_raw}),
+                "synthesize": params.synthesize.model_copy(update={"diffusion": painted}),
+            }
+        )
         path = tmp_path / "report" / "index.html"
         faces = draw_faces(stores, synthetic or show_raw)
         write_page(measured, Photographs(golden.root), faces, shown, VERSIONS, path)
@@ -184,3 +197,14 @@ def test_the_page_is_the_same_every_time_and_names_no_place_of_this_machine(writ
     first = write().read_bytes()
     assert write().read_bytes() == first
     assert str(tmp_path).encode() not in first
+
+
+@pytest.mark.parametrize("secret", ["/home/alice/secret/sd15", "~/secret/sd15"])
+def test_where_somebody_keeps_weights_is_not_told(write, secret):
+    assert "secret" not in write(model=secret).read_text()
+
+
+def test_misses_without_an_operating_point_are_not_measured(write):
+    text = write(calibrated=False).read_text()
+    assert "without calibration photographs there is no operating threshold" in text
+    assert "golden faces are missed" not in text

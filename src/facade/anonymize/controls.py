@@ -41,7 +41,8 @@ class BlurDecoys:
     def __call__(self, image: np.ndarray, photograph: Photograph) -> Treated:
         """The photograph with decoys, (H, W, 3) uint8, BGR; `decoys` counts them, `no_place` those that found none."""
         sizes = [face.bbox[2:] for face in photograph.faces]
-        places = free_places(photograph, sizes, generator("decoy", photograph.file))
+        random = generator("decoy", photograph.file)
+        places = free_places(photograph, sizes, random, self.params.widen, self.params.feather)
         decoys = tuple(Face(place) for place in places if place is not None)
         blurred = BlurFaces(self.params)(image, replace(photograph, faces=decoys))
         return Treated(blurred.pixels, Counter(decoys=len(decoys), no_place=len(places) - len(decoys)))

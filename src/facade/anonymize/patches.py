@@ -17,6 +17,7 @@ from facade.anonymize.region import blend, region
 from facade.dataset import Face, Photograph, Photographs, encode
 from facade.dataset.records import Box
 from facade.dataset.store import CATEGORY, write_annotations
+from facade.errors import FacadeError
 from facade.files import whole_directory
 from facade.parallel import in_order
 from facade.params import Blur, Codec, Patches
@@ -25,6 +26,8 @@ from facade.seeds import generator
 KINDS = ("blurred", "pasted", "untouched")
 # A patch is no wider and no higher than this share of its photograph, so that several find a place.
 LARGEST = 0.3
+# How far a blurred patch goes beyond its place, and how soft its edge is, percent (as `blur.widen`, `blur.feather`).
+WIDEN, FEATHER = 15.0, 4.0
 # Edge of the pasted patch, percent of its diagonal: about as soft as a pseudonym's.
 SEAM = 2.0
 # So many other photographs are looked at for something to paste.
@@ -46,7 +49,7 @@ class _Patch:
         limit = LARGEST * min(photograph.width, photograph.height)
         drawn = [self.sizes[int(random.integers(len(self.sizes)))] for _ in KINDS]
         sizes = [tuple(side * min(1.0, limit / max(size)) for side in size) for size in drawn]
-        places = dict(zip(KINDS, free_places(photograph, sizes, random), strict=True))  # type: ignore[arg-type]
+        places = dict(zip(KINDS, free_places(photograph, sizes, random, WIDEN, FEATHER), strict=True))  # type: ignore[arg-type]
         image = self.golden.pixels(photograph)
         if place := places["blurred"]:
             image = BlurFaces(self.blur)(image, replace(photograph, faces=(Face(place),))).pixels
@@ -83,9 +86,14 @@ def write_patches(golden: Photographs, into: Path, params: Patches, codec: Codec
         params: How strongly the blurred patch is blurred.
         codec: JPEG settings.
         workers: Processes; all cores by default. The result does not depend on it.
+
+    Raises:
+        FacadeError: The golden set has no face to judge, whose size patches could take.
     """
     sizes = tuple(face.bbox[2:] for photograph in golden for face in photograph.faces if not face.ignore)
-    blur = Blur(method="gaussian", sigma=params.sigma, cells=6, shape="ellipse", widen=15, feather=4)
+    if not sizes:
+        raise FacadeError(f"{golden.root} has no face to judge: nothing can be measured on it.")
+    blur = Blur(method="gaussian", sigma=params.sigma, cells=6, shape="ellipse", widen=WIDEN, feather=FEATHER)
     with whole_directory(into) as beside:
         patch = _Patch(golden, sizes, blur, codec, beside)
         images: list[dict[str, Any]] = []

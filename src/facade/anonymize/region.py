@@ -42,6 +42,13 @@ def check_box(bbox: Box, shape: tuple[int, ...]) -> None:
         raise ValueError(f"a face's box {bbox} lies outside a photograph of {shape[1]}x{shape[0]} pixels")
 
 
+def reached(bbox: Box, widen: float, feather: float) -> Box:
+    """The box of all that treating a face may change: widened, with its soft edge (see `region`)."""
+    x, y, w, h = widened(bbox, widen)
+    soft = feather / 100 * diagonal(bbox) + 1
+    return (x - soft, y - soft, w + 2 * soft, h + 2 * soft)
+
+
 def diagonal(bbox: Box) -> float:
     """Diagonal of a box, in pixels."""
     return float(np.hypot(bbox[2], bbox[3]))

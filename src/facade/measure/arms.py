@@ -51,10 +51,11 @@ def measure_arm(study: Study, name: str, levels: Mapping[str, frozenset[int]], i
     """
     metrics: dict[str, list[float | None]] = {}
     curves = []
-    for results, outcome in zip(study.results[name], study.outcomes[name], strict=True):
-        matched = match(study.truth, results, iou)
+    judged = {level: study.faces.among(counted) for level, counted in levels.items()}
+    for results, found, outcome in zip(study.results[name], study.found[name], study.outcomes[name], strict=True):
+        matched = match(study.faces, found, iou)
         values = average_precision(study.truth, results)
-        values |= {level: wider_average_precision(study.truth, results, counted) for level, counted in levels.items()}
+        values |= {level: wider_average_precision(study.faces, found, counted) for level, counted in judged.items()}
         values |= outcome.metrics
         values |= {rate: recall_at(matched, allowed) for rate, allowed in RATES.items()}
         for key, value in values.items():

@@ -43,7 +43,8 @@ def average_precision(truth: dict[str, Any], results: list[dict[str, Any]]) -> d
 
 def _coco(content: dict[str, Any]) -> COCO:
     coco = COCO(print_function=_silent)
-    coco.dataset = content
+    # The evaluator writes into the annotations.
+    coco.dataset = {**content, "annotations": [dict(annotation) for annotation in content["annotations"]]}
     coco.createIndex()
     return coco
 

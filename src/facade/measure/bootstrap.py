@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from facade.measure.weighted import Run
 
@@ -17,11 +18,17 @@ class Draws:
         photographs: (B, P) int64: how often each photograph counts.
         seeds: (B, S) int: which seeds count, with repetitions.
         units: How many things were drawn from: photographs, or whole events.
+        of: (P,) int64, the unit of each photograph.
     """
 
     photographs: np.ndarray
     seeds: np.ndarray
     units: int
+    of: np.ndarray
+
+    def carrying(self, photographs: np.ndarray) -> int:
+        """How many units hold some of these photographs, which are given by their numbers."""
+        return len(np.unique(self.of[photographs]))
 
 
 def draw(
@@ -41,7 +48,7 @@ def draw(
     many = int(groups.max()) + 1
     chosen = random.integers(many, size=(count, many))
     times = np.stack([np.bincount(row, minlength=many) for row in chosen])
-    return Draws(times[:, groups].astype(np.int64), random.integers(seeds, size=(count, seeds)), many)
+    return Draws(times[:, groups].astype(np.int64), random.integers(seeds, size=(count, seeds)), many, groups)
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class Difference:
         photograph_variance: Part of the error's square that photographs make for all runs alike; more photographs
             shrink it.
         seed_variance: Variance between seeds; divided by their number, what they add to the error's square.
-        units: How many photographs, or whole events, were drawn from.
+        units: How many photographs, or whole events, with a face to judge were drawn from.
         seeds: How many runs each arm has.
         run_variance: What single photographs do in single runs; divided by the number of seeds, the rest of the
             error's square. Both more photographs and more seeds shrink it.
@@ -99,31 +106,32 @@ class Difference:
     seeds: int
     run_variance: float = 0.0
 
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the error."""
-        return self.larger(self.units, self.seeds)[1]
+    def reach(self, probability: float, units: int | None = None, seeds: int | None = None) -> float:
+        """How far from the difference its one-sided limit lies, in this study or in one of another size.
 
-    def larger(self, units: int, seeds: int) -> tuple[float, float]:
-        """The error, and its degrees of freedom, of a study of another size.
-
-        By the three mean squares of photographs crossed with seeds; degrees of freedom by Satterthwaite (1946).
+        The squared error is the sum of two estimated variances, what photographs and what seeds make. The quantile of
+        Student's t is the mean of theirs, weighed by the two (Cochran and Cox, "Experimental Designs", 1957, section
+        4.14). It errs on the safe side; the degrees of freedom of Satterthwaite are too many where few seeds prevail.
 
         Args:
-            units: Photographs, or events.
-            seeds: Runs of each arm.
+            probability: That the limit is not passed, for example .95.
+            units: Photographs, or events; those there are by default.
+            seeds: Runs of each arm; those there are by default.
         """
+        other = (units, seeds) != (None, None)
+        units, seeds = units or self.units, seeds or self.seeds
         share = self.units / units
         both = self.run_variance * share / seeds
-        by_unit = self.photograph_variance * share + both
-        by_seed = self.seed_variance / seeds + both
-        total = by_unit + by_seed - both
-        many, runs = max(units - 1, 1), max(seeds - 1, 1)
-        parts = by_unit**2 / many + by_seed**2 / runs + both**2 / (many * runs)
-        return float(np.sqrt(total)), float(total**2 / parts) if parts > 0 else float(many)
+        by_unit, by_seed = self.photograph_variance * share + both, self.seed_variance / seeds + both
+        error = np.sqrt(by_unit + by_seed - both) if other else self.error
+        quantiles = stats.t.ppf(probability, [max(units - 1, 1), max(seeds - 1, 1)])
+        weights = np.array([by_unit, by_seed]) if by_unit + by_seed > 0 else np.ones(2)
+        return float(error * (quantiles * weights).sum() / weights.sum())
 
 
-def difference(first: Resampled, second: Resampled, draws: Draws, overlaps: slice) -> Difference:
+def difference(
+    first: Resampled, second: Resampled, draws: Draws, overlaps: slice, units: int | None = None
+) -> Difference:
     """The difference of two arms in the mean of some of the resampled values.
 
     Seeds are paired: run k of both arms began with the same weights and saw the same crops. Drawing n things with
@@ -136,6 +144,7 @@ def difference(first: Resampled, second: Resampled, draws: Draws, overlaps: slic
         second: The other.
         draws: What both were drawn with.
         overlaps: Which values to average over.
+        units: How many of the things drawn hold a face to judge; all by default. The others tell next to nothing.
 
     Returns:
         Variances that are not a number where there is one photograph, or nothing to measure.
@@ -145,14 +154,15 @@ def difference(first: Resampled, second: Resampled, draws: Draws, overlaps: slic
     kept = np.isfinite(drawn).all(1)
     drawn, chosen = drawn[kept], draws.seeds[kept]
     seeds, seen = len(by_seed), float(by_seed.mean())
-    if len(drawn) < 2 or draws.units < 2:
-        return Difference(seen, float("nan"), float("nan"), float("nan"), draws.units, seeds)
+    units = draws.units if units is None else units
+    if len(drawn) < 2 or units < 2:
+        return Difference(seen, float("nan"), float("nan"), float("nan"), units, seeds)
     # As far as so many draws of n things spread, so far would samples of n: times n / (n - 1).
-    wider = draws.units / (draws.units - 1)
+    wider = units / (units - 1)
     middle = drawn.mean(1)
     by_unit = float(middle.var(ddof=1)) * wider
     if seeds < 2:
-        return Difference(seen, float(np.sqrt(by_unit)), by_unit, 0.0, draws.units, seeds)
+        return Difference(seen, float(np.sqrt(by_unit)), by_unit, 0.0, units, seeds)
     run_variance = float((drawn - drawn.mean(0)).var(axis=1, ddof=1).mean()) * wider
     picked = np.take_along_axis(drawn, chosen, axis=1).mean(1) - middle
     together = np.sqrt(wider) * (middle - middle.mean()) + np.sqrt(seeds / (seeds - 1)) * picked
@@ -162,7 +172,7 @@ def difference(first: Resampled, second: Resampled, draws: Draws, overlaps: slic
         float(error),
         max(by_unit - run_variance / seeds, 0.0),
         max(float(by_seed.var(ddof=1)) - run_variance, 0.0),
-        draws.units,
+        units,
         seeds,
         run_variance,
     )

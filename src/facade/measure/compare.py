@@ -59,17 +59,17 @@ def compare(study: Study, params: Evaluate) -> list[Comparison]:
         params: Margin and alpha.
     """
     precision = {
-        name: resample([matched_run(study.truth, run) for run in own], study.draws)
-        for name, own in study.results.items()
+        name: resample([matched_run(study.faces, run) for run in own], study.draws) for name, own in study.found.items()
     }
-    recall = {name: resampled_recall(study.truth, own, study.draws) for name, own in study.outcomes.items()}
+    recall = {name: resampled_recall(study.faces, own, study.draws) for name, own in study.outcomes.items()}
+    units = study.draws.carrying(study.faces.photograph[~study.faces.ignored])
     together = sum(pair in COMPARISONS for pair in pairs_of(list(study.results)))
     compared = []
     for pair in pairs_of(list(study.results)):
         comparisons = together if pair in COMPARISONS else 1
         for metric, overlaps in METRICS.items():
-            compared.append(difference_of(precision, pair, metric, overlaps, study.draws, params, comparisons))
-        compared.append(difference_of(recall, pair, RECALL, slice(None), study.draws, params, comparisons))
+            compared.append(difference_of(precision, pair, metric, overlaps, study.draws, params, comparisons, units))
+        compared.append(difference_of(recall, pair, RECALL, slice(None), study.draws, params, comparisons, units))
     return compared
 
 
@@ -81,10 +81,26 @@ def difference_of(
     draws: Draws,
     params: Evaluate,
     comparisons: int,
+    units: int,
+    planned: bool = True,
 ) -> Comparison:
-    """One comparison of two arms, judged as one of several; the metric is the mean of some of the values."""
-    seen = difference(arms[pair[0]], arms[pair[1]], draws, values)
-    return Comparison(*pair, metric, seen, judge(seen, params.margin, params.alpha, comparisons))
+    """One comparison of two arms, judged as one of several; the metric is the mean of some of the values.
+
+    Args:
+        arms: What was resampled, by arm.
+        pair: The two arms.
+        metric: Its name.
+        values: Which of the resampled values it is the mean of.
+        draws: What was drawn.
+        params: Margin and alpha.
+        comparisons: How many comparisons share alpha.
+        units: How many of the things drawn hold a face to judge.
+        planned: Whether to plan what would decide.
+    """
+    seen = difference(arms[pair[0]], arms[pair[1]], draws, values, units)
+    reference = float(arms[pair[1]].seen[:, values].mean())
+    verdict = judge(seen, params.margin, params.alpha, comparisons, reference, planned)
+    return Comparison(*pair, metric, seen, verdict)
 
 
 def verdicts(compared: Sequence[Comparison], params: Evaluate) -> dict[str, Any]:

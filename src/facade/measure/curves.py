@@ -1,9 +1,11 @@
 """Which detections are right, and what precision and recall follow at every score threshold."""
 
 from dataclasses import dataclass
-from typing import Any
 
+import numba
 import numpy as np
+
+from facade.measure.tables import Faces, Found
 
 # What a detection found that found no face to be scored.
 WRONG, IGNORED = -1, -2
@@ -32,96 +34,114 @@ class Matched:
         return np.cumsum(self.right) / self.faces
 
     @property
+    def whole(self) -> np.ndarray:
+        """(N,) bool, after which a threshold may lie: it lets in all detections of one score or none."""
+        return np.append(self.scores[1:] != self.scores[:-1], True)[: len(self.scores)]
+
+    @property
     def precision(self) -> np.ndarray:
         """(N,) share of right ones among the detections down to each."""
         return np.cumsum(self.right) / np.arange(1, len(self.right) + 1)
 
 
-def overlaps(boxes: np.ndarray, others: np.ndarray, ignored: np.ndarray) -> np.ndarray:
-    """Overlap of detections with faces.
-
-    Args:
-        boxes: (N, 4) float, x y w h, detections.
-        others: (M, 4) float, x y w h, faces.
-        ignored: (M,) bool. With an ignored face the overlap is the share of the detection that lies in it, as COCO
-            has it: the ignored area may hold several people.
-
-    Returns:
-        (N, M) float, intersection over union, or over the detection's own area.
-    """
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, :2] + boxes[:, None, 2:], others[None, :, :2] + others[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(2)
-    area, other_area = boxes[:, 2:].prod(1)[:, None], others[:, 2:].prod(1)[None]
-    whole = np.where(ignored[None], area, area + other_area - shared)
-    return shared / np.maximum(whole, 1e-12)
-
-
-def match(truth: dict[str, Any], results: list[dict[str, Any]], iou: float) -> Matched:
+def match(faces: Faces, found: Found, iou: float) -> Matched:
     """Match detections to faces, photograph by photograph, the surest first, each face once.
 
     Args:
-        truth: Content of a COCO file.
-        results: COCO results.
+        faces: What there is to find.
+        found: The detections of a run.
         iou: Overlap from which a detection is right.
     """
-    faces = by_photograph(truth, truth["annotations"])
-    scores: list[float] = []
-    right: list[bool] = []
-    for image, unsorted in by_photograph(truth, results).items():
-        detections = sorted(unsorted, key=lambda result: -result["score"])
-        for detection, found in zip(detections, assign(detections, faces[image], iou), strict=True):
-            if found != IGNORED:
-                scores.append(detection["score"])
-                right.append(found != WRONG)
-    order = np.argsort(-np.array(scores), kind="stable")
-    count = sum(not annotation["iscrowd"] for annotation in truth["annotations"])
-    return Matched(np.array(scores)[order], np.array(right, bool)[order], count, len(faces))
+    met = assign(faces, found, iou)
+    counts = met != IGNORED
+    order = np.argsort(-found.scores[counts], kind="stable")
+    photographs = len(faces.starts) - 1
+    return Matched(found.scores[counts][order], (met != WRONG)[counts][order], int((~faces.ignored).sum()), photographs)
 
 
-def by_photograph(truth: dict[str, Any], entries: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """Annotations or results by the id of their photograph, all photographs in their order."""
-    parts: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
-    for entry in entries:
-        parts[entry["image_id"]].append(entry)
-    return parts
+def assign(faces: Faces, found: Found, iou: float) -> np.ndarray:
+    """Which face each detection found, the surest detection of a photograph choosing first.
 
-
-def assign(detections: list[dict[str, Any]], faces: list[dict[str, Any]], iou: float) -> list[int]:
-    """Which face each detection of a photograph found.
+    With an ignored face the overlap is the share of the detection that lies in it, as COCO has it: the ignored area
+    may hold several people.
 
     Args:
-        detections: Surest first.
-        faces: Annotations of the photograph.
+        faces: What there is to find.
+        found: The detections of a run.
         iou: Overlap from which a detection is right.
 
     Returns:
-        For each detection the place of its face in `faces`, `WRONG`, or `IGNORED` where it lies on an ignored face.
+        (N,) int64, for each detection the place of its face in `faces`, `WRONG`, or `IGNORED`.
     """
-    if not detections or not faces:
-        return [WRONG] * len(detections)
-    ignored = np.array([bool(face["iscrowd"]) for face in faces])
-    overlap = overlaps(_boxes(detections), _boxes(faces), ignored)
-    free = ~ignored
-    found = []
-    for row in overlap:
-        best = int(np.argmax(np.where(free, row, -1)))
-        if free[best] and row[best] >= iou:
-            free[best] = False
-            found.append(best)
-        else:
-            found.append(IGNORED if (row[ignored] >= iou).any() else WRONG)
-    return found
+    return np.asarray(_assign(faces.boxes, faces.ignored, faces.starts, found.boxes, found.starts, iou))
 
 
-def _boxes(entries: list[dict[str, Any]]) -> np.ndarray:
-    return np.array([entry["bbox"] for entry in entries], float)
+def nearest(faces: Faces, found: Found, iou: float) -> tuple[np.ndarray, np.ndarray]:
+    """How near any detection came to each face.
+
+    Args:
+        faces: What there is to find.
+        found: The detections of a run, however unsure.
+        iou: Overlap from which a detection is right.
+
+    Returns:
+        (M,) greatest overlap, and (M,) score of the surest detection that overlaps by `iou`, 0 where there is none.
+    """
+    overlap, score = _nearest(faces.boxes, faces.starts, found.boxes, found.scores, found.starts, iou)
+    return np.asarray(overlap), np.asarray(score)
+
+
+@numba.njit(cache=True)
+def shared_area(one, other):  # type: ignore[no-untyped-def]
+    """Area of the intersection of two boxes x y w h."""
+    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return wide * high if wide > 0.0 and high > 0.0 else 0.0
+
+
+@numba.njit(cache=True)
+def _assign(faces, ignored, starts, boxes, box_starts, iou):  # type: ignore[no-untyped-def]
+    met = np.full(boxes.shape[0], WRONG, np.int64)
+    taken = np.zeros(faces.shape[0], np.bool_)
+    for p in range(starts.shape[0] - 1):
+        for i in range(box_starts[p], box_starts[p + 1]):
+            best, at, aside = 0.0, -1, False
+            area = boxes[i, 2] * boxes[i, 3]
+            for j in range(starts[p], starts[p + 1]):
+                shared = shared_area(boxes[i], faces[j])
+                if ignored[j]:
+                    aside = aside or shared >= iou * max(area, 1e-12)
+                elif not taken[j]:
+                    overlap = shared / max(area + faces[j, 2] * faces[j, 3] - shared, 1e-12)
+                    if overlap > best:
+                        best, at = overlap, j
+            if at >= 0 and best >= iou:
+                taken[at] = True
+                met[i] = at
+            elif aside:
+                met[i] = IGNORED
+    return met
+
+
+@numba.njit(cache=True)
+def _nearest(faces, starts, boxes, scores, box_starts, iou):  # type: ignore[no-untyped-def]
+    overlaps, surest = np.zeros(faces.shape[0]), np.zeros(faces.shape[0])
+    for p in range(starts.shape[0] - 1):
+        for i in range(box_starts[p], box_starts[p + 1]):
+            for j in range(starts[p], starts[p + 1]):
+                shared = shared_area(boxes[i], faces[j])
+                union = boxes[i, 2] * boxes[i, 3] + faces[j, 2] * faces[j, 3] - shared
+                overlap = shared / max(union, 1e-12)
+                overlaps[j] = max(overlaps[j], overlap)
+                if overlap >= iou:
+                    surest[j] = max(surest[j], scores[i])
+    return overlaps, surest
 
 
 def recall_at(matched: Matched, false_positives: float) -> float:
-    """Greatest recall with at most so many false positives a photograph, on average."""
+    """Greatest recall with at most so many false positives a photograph, on average, at any threshold."""
     wrong = np.cumsum(~matched.right)
-    allowed = wrong <= false_positives * matched.photographs
+    allowed = matched.whole & (wrong <= false_positives * matched.photographs)
     return float(matched.recall[allowed][-1]) if allowed.any() else 0.0
 
 

@@ -36,7 +36,7 @@ class Miss:
 def misses(study: Study) -> list[Miss]:
     """The missed faces, the most surely missed first: by most runs, then with the least sure detection.
 
-    Runs without an operating threshold do not count.
+    Runs without an operating threshold, for want of calibration photographs, do not count.
     """
     files = {image["id"]: image["file_name"] for image in study.truth["images"]}
     runs = [

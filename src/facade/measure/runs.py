@@ -66,6 +66,8 @@ def check_results(truth: dict[str, Any], results: Results, name: str = "the dete
         FacadeError: A result has no finite score or box, or names a photograph that is not there.
     """
     known = {image["id"] for image in truth["images"]}
+    if _all_sound(known, results):
+        return
     for number, result in enumerate(results):
         try:
             finite = np.isfinite([result["score"], *result["bbox"]]).all() and len(result["bbox"]) == 4
@@ -76,3 +78,12 @@ def check_results(truth: dict[str, Any], results: Results, name: str = "the dete
             raise FacadeError(f"{name}, number {number}, has a score or box that is not finite: {result}.")
         if image not in known:
             raise FacadeError(f"{name}, number {number}, names photograph {image}, which is not golden.")
+
+
+def _all_sound(known: set[int], results: Results) -> bool:
+    """Whether all results can be scored: the whole list at once, as nearly always all of it can."""
+    try:
+        numbers = np.array([(result["score"], *result["bbox"]) for result in results], float).reshape(-1, 5)
+        return bool(np.isfinite(numbers).all()) and {result["image_id"] for result in results} <= known
+    except (KeyError, TypeError, ValueError):
+        return False

@@ -9,9 +9,10 @@ import numpy as np
 from scipy.stats import binomtest
 
 from facade.measure.compare import four_digits
-from facade.measure.curves import by_photograph, overlaps
+from facade.measure.curves import nearest
 from facade.measure.runs import Results, read_runs
 from facade.measure.study import Study
+from facade.measure.tables import faces_of, found_in
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,15 @@ def fired(patches: dict[str, Any], runs: list[Results], thresholds: list[float |
         thresholds: Of each run.
         iou: Overlap of a detection with the patch from which it fires on it.
     """
-    by_kind: dict[str, list[float]] = {}
+    by_kind: dict[str, list[bool]] = {}
+    places = faces_of(patches)
+    kinds = [patches["annotations"][place]["kind"] for place in places.places]
     if None not in thresholds:
-        own = by_photograph(patches, patches["annotations"])
         for run, threshold in zip(runs, thresholds, strict=True):
-            sure = by_photograph(patches, [one for one in run if one["score"] >= threshold])
-            for image, places in own.items():
-                boxes = np.array([one["bbox"] for one in sure[image]], float).reshape(-1, 4)
-                others = np.array([one["bbox"] for one in places], float).reshape(-1, 4)
-                hit = overlaps(boxes, others, np.zeros(len(others), bool)).max(0, initial=0) >= iou
-                for place, fires in zip(places, hit, strict=True):
-                    by_kind.setdefault(place["kind"], []).append(float(fires))
+            sure = [one for one in run if one["score"] >= threshold]
+            overlap, _ = nearest(places, found_in(patches, sure), iou)
+            for kind, fires in zip(kinds, overlap >= iou, strict=True):
+                by_kind.setdefault(kind, []).append(bool(fires))
     told = []
     for kind in dict.fromkeys(one["kind"] for one in patches["annotations"]):
         count = sum(one["kind"] == kind for one in patches["annotations"])

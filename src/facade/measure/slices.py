@@ -1,5 +1,8 @@
 """Where a loss falls: the comparisons again, on faces of one size, one attribute, one place or one event at a time."""
 
+import csv
+import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -7,17 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from facade.measure.bootstrap import resample
-from facade.measure.compare import METRICS, RECALL, Comparison, difference_of, pairs_of
+from facade.measure.bootstrap import draw, resample
+from facade.measure.compare import METRICS, NOT_MEASURED, RECALL, Comparison, difference_of, pairs_of
 from facade.measure.operating import resampled_recall
 from facade.measure.study import Study, event_of
+from facade.measure.verdict import FEWEST_UNITS
 from facade.measure.weighted import matched_run
 from facade.params import Evaluate
+from facade.seeds import generator
 
-# Faces below which a slice shows noise, and says so instead.
+# Faces below which a slice shows noise, and says so instead; they lie in several photographs, too.
 FEWEST = 25
-# So many draws tell an error to within four percent of it, and there are many slices.
-MOST_DRAWS = 300
+TOO_FEW = "too few faces"
+# So many draws tell an error to within five percent of it, and there are many slices.
+MOST_DRAWS = 200
 # Bounds of the heights, pixels of the golden photograph, and of how many faces a photograph has.
 HEIGHTS = (0, 16, 32, 64, 128, float("inf"))
 CROWDS = (1, 2, 6, 21, float("inf"))
@@ -105,7 +111,11 @@ def compare_slices(study: Study, params: Evaluate) -> list[Sliced]:
         study: The golden set and the arms.
         params: Margin and alpha.
     """
-    draws = replace(study.draws, photographs=study.draws.photographs[:MOST_DRAWS], seeds=study.draws.seeds[:MOST_DRAWS])
+    photographs = len(study.truth["images"])
+    by_photograph = draw(photographs, len(study.seeds), MOST_DRAWS, generator("slices", *study.seeds))
+    study_draws = replace(
+        study.draws, photographs=study.draws.photographs[:MOST_DRAWS], seeds=study.draws.seeds[:MOST_DRAWS]
+    )
     sliced = []
     for part in slices_of(study.truth):
         counted = np.array([face["id"] in part.faces for face in study.scored])
@@ -113,28 +123,39 @@ def compare_slices(study: Study, params: Evaluate) -> list[Sliced]:
         if faces == 0:
             continue
         compared: list[Comparison] = []
-        if faces >= FEWEST:
+        # An event is one draw where events are drawn: within it only photographs can tell.
+        draws = by_photograph if part.group == "event" else study_draws
+        judged = study.faces.among(part.faces) & ~study.faces.ignored
+        units = draws.carrying(study.faces.photograph[judged])
+        if faces >= FEWEST and units >= FEWEST_UNITS:
+            own_faces = study.faces.among(part.faces)
             precision = {
-                name: resample([matched_run(study.truth, run, (0.5,), part.faces) for run in own], draws)
-                for name, own in study.results.items()
+                name: resample([matched_run(study.faces, run, (0.5,), own_faces) for run in own], draws)
+                for name, own in study.found.items()
             }
-            recall = {name: resampled_recall(study.truth, own, draws, counted) for name, own in study.outcomes.items()}
+            recall = {name: resampled_recall(study.faces, own, draws, counted) for name, own in study.outcomes.items()}
             for pair in pairs_of(list(study.results)):
-                compared.append(difference_of(precision, pair, "AP50", METRICS["AP50"], draws, params, 1))
-                compared.append(difference_of(recall, pair, RECALL, slice(None), draws, params, 1))
+                compared.append(
+                    difference_of(precision, pair, "AP50", METRICS["AP50"], draws, params, 1, units, planned=False)
+                )
+                compared.append(
+                    difference_of(recall, pair, RECALL, slice(None), draws, params, 1, units, planned=False)
+                )
         sliced.append(Sliced(part.group, part.name, faces, tuple(compared)))
     return sliced
 
 
 def table(sliced: Sequence[Sliced]) -> str:
     """The slices as CSV: group, slice, faces, metric, comparison, difference, lower and upper limit."""
-    rows = ["group,slice,faces,metric,comparison,difference,low,high"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["group", "slice", "faces", "metric", "comparison", "difference", "low", "high"])
     for part in sliced:
-        head = f"{part.group},{part.name},{part.faces}"
+        head = [part.group, part.name, part.faces]
         if not part.compared:
-            rows.append(f"{head},too few faces,,,,")
+            writer.writerow([*head, TOO_FEW, "", "", "", ""])
         for one in part.compared:
-            verdict = one.verdict
-            numbers = f"{one.difference.seen:.4f},{verdict.low:.4f},{verdict.high:.4f}"
-            rows.append(f"{head},{one.metric},{one.first} minus {one.second},{numbers}")
-    return "\n".join(rows) + "\n"
+            numbers = (one.difference.seen, one.verdict.low, one.verdict.high)
+            told = [f"{value:.4f}" if math.isfinite(value) else NOT_MEASURED for value in numbers]
+            writer.writerow([*head, one.metric, f"{one.first} minus {one.second}", *told])
+    return text.getvalue()

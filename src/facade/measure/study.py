@@ -9,6 +9,7 @@ from facade.errors import FacadeError
 from facade.measure.bootstrap import Draws, draw
 from facade.measure.operating import Outcome, at_threshold, frozen_threshold
 from facade.measure.runs import Results, check_truth, read_runs
+from facade.measure.tables import Faces, Found, faces_of, found_in
 from facade.params import Evaluate
 from facade.seeds import generator
 
@@ -22,17 +23,26 @@ class Study:
 
     Attributes:
         truth: Content of the golden set's COCO file.
+        faces: The same as arrays.
         seeds: Of the runs, the same in every arm.
-        results: By arm, the detections of each run in the golden set.
+        results: By arm, the detections of each run in the golden set, as COCO results.
+        found: The same as arrays.
         outcomes: By arm, each run at its operating threshold.
         draws: What the bootstrap drew, the same for every arm.
     """
 
     truth: dict[str, Any]
+    faces: Faces
     seeds: list[int]
     results: dict[str, list[Results]]
+    found: dict[str, list[Found]]
     outcomes: dict[str, list[Outcome]]
     draws: Draws
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether every run has an operating threshold."""
+        return all(outcome.threshold is not None for own in self.outcomes.values() for outcome in own)
 
     @property
     def scored(self) -> list[dict[str, Any]]:
@@ -56,11 +66,19 @@ def read_study(
     """
     check_truth(truth)
     seeds, results = read_runs(truth, {name: folder / "golden" for name, folder in detections.items()})
-    outcomes = {}
+    faces, outcomes, found = faces_of(truth), {}, {}
     for name, own in results.items():
-        _, calibrated = read_runs(calibration[name], {name: detections[name] / "calibration"})
-        thresholds = [frozen_threshold(calibration[name], run, params.iou) for run in calibrated[name]]
-        outcomes[name] = [at_threshold(truth, run, at, params.iou) for run, at in zip(own, thresholds, strict=True)]
+        found[name] = [found_in(truth, run) for run in own]
+        labels = calibration[name]
+        known, calibrated = read_runs(labels, {name: detections[name] / "calibration"})
+        if known != seeds:
+            raise FacadeError(
+                f"{detections[name]} has other seeds for calibration, {known}, than {seeds}. `dvc repro`."
+            )
+        thresholds = [frozen_threshold(faces_of(labels), found_in(labels, run), params.iou) for run in calibrated[name]]
+        outcomes[name] = [
+            at_threshold(faces, run, at, params.iou) for run, at in zip(found[name], thresholds, strict=True)
+        ]
     images = sorted(truth["images"], key=lambda image: image["id"])
     events = None
     if params.resample == "events":
@@ -71,7 +89,7 @@ def read_study(
                 f"{FEWEST_EVENTS} nothing is known of how events differ. Use photographs, or more events."
             )
     draws = draw(len(images), len(seeds), params.draws, generator("bootstrap", *seeds), events)
-    return Study(truth, seeds, results, outcomes, draws)
+    return Study(truth, faces, seeds, results, found, outcomes, draws)
 
 
 def event_of(image: dict[str, Any]) -> str:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
-
 from facade.measure.bootstrap import Difference
 
 Answer = Literal[
@@ -14,9 +12,12 @@ Answer = Literal[
     "inferior",
     "inconclusive",
     "not measurable with one seed",
-    "not measurable with one photograph",
+    "not measurable with so few photographs",
+    "not measurable: the other arm has no more to lose than the margin",
     "not measurable",
 ]
+# With fewer photographs, or events, that hold a face, nothing is known of how they differ.
+FEWEST_UNITS = 5
 # The power that the planner plans for.
 POWER = 0.8
 # More photographs, or seeds, than this are not worth planning for.
@@ -47,31 +48,37 @@ class Verdict:
     both: tuple[int, int] | None = None
 
 
-def judge(difference: Difference, margin: float, alpha: float, comparisons: int) -> Verdict:
-    """One-sided tests of non-inferiority and of inferiority, by t with Satterthwaite's degrees of freedom.
+def judge(
+    difference: Difference, margin: float, alpha: float, comparisons: int, reference: float = 1.0, planned: bool = True
+) -> Verdict:
+    """One-sided tests of non-inferiority and of inferiority.
 
     Args:
         difference: First arm minus second; a loss is negative.
         margin: The greatest loss that is accepted, positive.
         alpha: Chance of a wrong answer that is accepted, for all comparisons together (Bonferroni).
         comparisons: How many are made.
+        reference: What the second arm reaches. Where that is no more than the margin no loss can be greater, and
+            "non-inferior" would say nothing.
+        planned: Whether to plan what would decide where the answer is inconclusive.
     """
     level = alpha / comparisons
-    if not math.isfinite(difference.error):
-        one = difference.units < 2 and math.isfinite(difference.seen)
-        answer: Answer = "not measurable with one photograph" if one else "not measurable"
-        return Verdict(answer, math.nan, math.nan)
-    reach = float(stats.t.ppf(1 - level, difference.freedom)) * difference.error
+    if not math.isfinite(difference.error) or difference.units < FEWEST_UNITS:
+        few = math.isfinite(difference.seen) and difference.units < FEWEST_UNITS
+        return Verdict("not measurable with so few photographs" if few else "not measurable", math.nan, math.nan)
+    reach = difference.reach(1 - level)
     # Metrics lie between 0 and 1, so that no difference is greater than one.
     low, high = max(difference.seen - reach, -1.0), min(difference.seen + reach, 1.0)
     if difference.seeds < 2:
         # The limits hold for these very runs. How far others would lie nobody knows, and they often lie far.
         return Verdict("not measurable with one seed", low, high)
+    if reference <= margin:
+        return Verdict("not measurable: the other arm has no more to lose than the margin", low, high)
     if low > -margin:
         return Verdict("non-inferior", low, high)
     if high < -margin:
         return Verdict("inferior", low, high)
-    return Verdict("inconclusive", low, high, *plan(difference, margin, level))
+    return Verdict("inconclusive", low, high, *(plan(difference, margin, level) if planned else ()))
 
 
 def plan(
@@ -79,7 +86,7 @@ def plan(
 ) -> tuple[int | None, int | None, tuple[int, int] | None]:
     """How many photographs, or how many seeds, would decide at the effect seen, with the given power.
 
-    The error that a larger study would have, and its degrees of freedom, follow from the two variances seen.
+    The limits that a larger study would have follow from the variances seen.
 
     Args:
         difference: What was seen.
@@ -94,8 +101,7 @@ def plan(
     effect = abs(difference.seen + margin)
 
     def decides(units: int, seeds: int) -> bool:
-        error, freedom = difference.larger(units, seeds)
-        return effect >= error * float(stats.t.ppf(1 - level, freedom) + stats.t.ppf(power, freedom))
+        return effect >= difference.reach(1 - level, units, seeds) + difference.reach(power, units, seeds)
 
     units = _least(difference.units, MANY_UNITS, lambda number: decides(number, difference.seeds))
     at_least = max(difference.seeds, 2)
@@ -112,7 +118,7 @@ def _as_many(difference: Difference, seeds: int) -> int:
 def _least(start: int, most: int, enough: Callable[[int], bool]) -> int | None:
     """The least number from a start on that is enough, up to a fraction of `STRIDE`; None if none up to the most is.
 
-    Not simply halved: with more photographs the freedom left is that of a few seeds, and a number that is enough may
+    Not simply halved: with more photographs the quantile becomes that of a few seeds, and a number that is enough may
     be followed by larger ones that are not.
     """
     before, number = start, start

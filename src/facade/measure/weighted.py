@@ -5,10 +5,12 @@ face counts; one pass over the detections, surest first, then gives the average 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
+
+from facade.measure.curves import shared_area
+from facade.measure.tables import Faces, Found
 
 # COCO's overlaps, and its recalls at which precision is averaged.
 OVERLAPS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))
@@ -24,7 +26,7 @@ class Run:
     """The detections of one run, matched; surest first, over all photographs.
 
     Attributes:
-        photograph: (N,) int32, index of each detection's photograph.
+        photograph: (N,) int32, index of each detection's photograph; those are left out that cannot matter.
         right: (N,) uint16, bit t set where the detection found a face at overlap t.
         ignored: (N,) uint16, bit t set where it is neither right nor wrong at overlap t.
         faces: (P,) int64, faces to find in each photograph.
@@ -54,88 +56,72 @@ class Run:
 
 
 def matched_run(
-    truth: dict[str, Any],
-    results: list[dict[str, Any]],
-    overlaps: tuple[float, ...] = OVERLAPS,
-    counted: frozenset[int] | None = None,
+    faces: Faces, found: Found, overlaps: tuple[float, ...] = OVERLAPS, counted: np.ndarray | None = None
 ) -> Run:
     """Match a run's detections to faces, photograph by photograph, as COCO does.
 
-    The surest detection chooses first, the face that it overlaps most among those still free; faces with `iscrowd` are
-    ignored, and may be found any number of times.
+    The surest detection chooses first, the face that it overlaps most among those still free; ignored areas may be
+    found any number of times.
 
     Args:
-        truth: Content of a COCO file.
-        results: COCO results.
+        faces: What there is to find.
+        found: The detections of the run.
         overlaps: Intersections over union from which a detection is right, rising; 16 at the most.
-        counted: Ids of the annotations that are scored; all are by default. Finding another is neither right nor
-            wrong, once.
+        counted: (M,) bool, which faces are scored; all are by default. Finding another is neither right nor wrong,
+            once.
     """
-    place = {identity: number for number, identity in enumerate(sorted(image["id"] for image in truth["images"]))}
-    boxes: list[list[Any]] = [[] for _ in place]
-    kinds: list[list[int]] = [[] for _ in place]
-    for annotation in truth["annotations"]:
-        boxes[place[annotation["image_id"]]].append(annotation["bbox"])
-        kind = CROWD if annotation["iscrowd"] else COUNTED if counted is None or annotation["id"] in counted else ASIDE
-        kinds[place[annotation["image_id"]]].append(kind)
-    found: list[list[dict[str, Any]]] = [[] for _ in place]
-    for result in results:
-        found[place[result["image_id"]]].append(result)
-    thresholds = np.minimum(overlaps, WHOLE)
-    photograph, scores, right, ignored = [], [], [], []
-    for number, detections in enumerate(found):
-        if not detections:
-            continue
-        values = np.array([detection["score"] for detection in detections])
-        order = np.argsort(-values, kind="stable")
-        faces = np.array(boxes[number], float).reshape(-1, 4)
-        seen = np.array([detections[i]["bbox"] for i in order], float)
-        hit, passed = _matches(seen, faces, np.array(kinds[number], np.int64), thresholds)
-        photograph.append(np.full(len(order), number, np.int32))
-        scores.append(values[order])
-        right.append(hit)
-        ignored.append(passed)
-    faces_to_find = np.array([part.count(COUNTED) for part in kinds], np.int64)
-    if not photograph:
-        empty = np.zeros(0, np.uint16)
-        return Run(np.zeros(0, np.int32), empty, empty, faces_to_find, len(overlaps))
-    order = np.argsort(-np.concatenate(scores), kind="stable")
+    kinds = np.where(faces.ignored, CROWD, COUNTED if counted is None else np.where(counted, COUNTED, ASIDE))
+    right, ignored = _matches(
+        found.boxes, found.starts, faces.boxes, faces.starts, kinds.astype(np.int64), np.minimum(overlaps, WHOLE)
+    )
+    order = np.argsort(-found.scores, kind="stable")
+    right, ignored = right[order], ignored[order]
+    # What comes after the last right detection, or counts at no overlap, changes no average precision.
+    last = int(np.flatnonzero(right)[-1]) + 1 if right.any() else 0
+    kept = np.flatnonzero(ignored[:last] != (1 << len(overlaps)) - 1)
+    photographs = len(faces.starts) - 1
+    to_find = np.bincount(faces.photograph[kinds == COUNTED], minlength=photographs)
     return Run(
-        np.concatenate(photograph)[order], np.concatenate(right)[order], np.concatenate(ignored)[order], faces_to_find,
+        found.photograph[order][kept].astype(np.int32), right[kept], ignored[kept], to_find.astype(np.int64),
         len(overlaps),
     )  # fmt: skip
 
 
 @numba.njit(cache=True)
-def _matches(seen, faces, kinds, thresholds):  # type: ignore[no-untyped-def]
+def _matches(seen, seen_starts, faces, starts, kinds, thresholds):  # type: ignore[no-untyped-def]
     """Bits of right and of ignored for each detection, (N,) uint16 each; (N, 4) and (M, 4) boxes x y w h."""
-    count, many = seen.shape[0], faces.shape[0]
-    right, ignored = np.zeros(count, np.uint16), np.zeros(count, np.uint16)
-    overlap = np.zeros((count, many))
-    for i in range(count):
-        for j in range(many):
-            wide = min(seen[i, 0] + seen[i, 2], faces[j, 0] + faces[j, 2]) - max(seen[i, 0], faces[j, 0])
-            high = min(seen[i, 1] + seen[i, 3], faces[j, 1] + faces[j, 3]) - max(seen[i, 1], faces[j, 1])
-            if wide > 0.0 and high > 0.0:
-                shared, own = wide * high, seen[i, 2] * seen[i, 3]
-                overlap[i, j] = shared / (own if kinds[j] == CROWD else own + faces[j, 2] * faces[j, 3] - shared)
-    for t in range(thresholds.shape[0]):
-        taken = np.zeros(many, np.bool_)
+    right, ignored = np.zeros(seen.shape[0], np.uint16), np.zeros(seen.shape[0], np.uint16)
+    for p in range(starts.shape[0] - 1):
+        first, count, zero, many = (
+            seen_starts[p], seen_starts[p + 1] - seen_starts[p], starts[p], starts[p + 1] - starts[p],
+        )  # fmt: skip
+        if many == 0:
+            continue
+        overlap = np.zeros((count, many))
         for i in range(count):
-            best, at = thresholds[t], -1
             for j in range(many):
-                if kinds[j] == COUNTED and not taken[j] and overlap[i, j] >= best:
-                    best, at = overlap[i, j], j
-            if at >= 0:
-                taken[at] = True
-                right[i] |= np.uint16(1 << t)
-                continue
-            for j in range(many):
-                if kinds[j] != COUNTED and not taken[j] and overlap[i, j] >= best:
-                    best, at = overlap[i, j], j
-            if at >= 0:
-                taken[at] = kinds[at] == ASIDE  # a crowd may be found any number of times
-                ignored[i] |= np.uint16(1 << t)
+                shared = shared_area(seen[first + i], faces[zero + j])
+                if shared > 0.0:
+                    own = seen[first + i, 2] * seen[first + i, 3]
+                    whole = own if kinds[zero + j] == CROWD else own + faces[zero + j, 2] * faces[zero + j, 3] - shared
+                    overlap[i, j] = shared / whole
+        for t in range(thresholds.shape[0]):
+            taken = np.zeros(many, np.bool_)
+            for i in range(count):
+                best, at = thresholds[t], -1
+                for j in range(many):
+                    if kinds[zero + j] == COUNTED and not taken[j] and overlap[i, j] >= best:
+                        best, at = overlap[i, j], j
+                if at >= 0:
+                    taken[at] = True
+                    right[first + i] |= np.uint16(1 << t)
+                    continue
+                for j in range(many):
+                    if kinds[zero + j] != COUNTED and not taken[j] and overlap[i, j] >= best:
+                        best, at = overlap[i, j], j
+                if at >= 0:
+                    taken[at] = kinds[zero + at] == ASIDE  # a crowd may be found any number of times
+                    ignored[first + i] |= np.uint16(1 << t)
     return right, ignored
 
 

@@ -16,7 +16,7 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from facade.errors import FacadeError
-from facade.measure.curves import by_photograph
+from facade.measure.tables import Faces, Found
 
 OVERLAP, THRESHOLDS = 0.5, 1000
 LEVELS = ("easy", "medium", "hard")
@@ -91,46 +91,31 @@ def _read(path: Path) -> dict[str, list[int]]:
     return found
 
 
-def wider_average_precision(
-    truth: dict[str, Any], results: list[dict[str, Any]], counted: frozenset[int]
-) -> float | None:
+def wider_average_precision(faces: Faces, found: Found, counted: np.ndarray) -> float | None:
     """Average precision at one level.
 
     Args:
-        truth: Content of a COCO file.
-        results: COCO results of one run.
-        counted: Ids of the faces that are judged.
+        faces: All labelled faces.
+        found: The detections of one run.
+        counted: (M,) bool, which faces are judged.
 
     Returns:
         None where no face is judged.
     """
-    if not counted:
+    total = int(counted.sum())
+    if total == 0:
         return None
-    scores, right, proposed = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, bool)]
-    faces = by_photograph(truth, truth["annotations"])
-    for image, unsorted in by_photograph(truth, results).items():
-        if not unsorted or not faces[image]:
-            continue
-        values = np.array([result["score"] for result in unsorted])
-        order = np.argsort(-values, kind="stable")
-        boxes = np.array([unsorted[place]["bbox"] for place in order], float)
-        judged = np.array([face["id"] in counted for face in faces[image]])
-        hit, kept = _matches(boxes, np.array([face["bbox"] for face in faces[image]], float), judged, OVERLAP)
-        scores.append(values[order])
-        right.append(hit)
-        proposed.append(kept)
-    # Over all photographs, those without faces too: the least and the greatest score of the run.
-    every = np.array([result["score"] for result in results] or [0.0])
-    spread = every.max() - every.min()
-    normal = (np.concatenate(scores) - every.min()) / spread if spread > 0 else np.ones(sum(map(len, scores)))
+    if not len(found.scores):
+        return 0.0
+    right, proposed = _matches(found.boxes, found.starts, faces.boxes, faces.starts, counted, OVERLAP)
+    # Stretched by the least and the greatest score of the run, in photographs without faces, too.
+    spread = found.scores.max() - found.scores.min()
+    normal = (found.scores - found.scores.min()) / spread if spread > 0 else np.ones(len(found.scores))
     order = np.argsort(-normal, kind="stable")
-    rising = -normal[order]
-    found = np.concatenate([[0], np.cumsum(np.concatenate(right)[order])])
-    made = np.concatenate([[0], np.cumsum(np.concatenate(proposed)[order])])
-    reached = np.searchsorted(rising, -(1 - np.arange(1, THRESHOLDS + 1) / THRESHOLDS), side="right")
-    recall = found[reached] / len(counted)
-    precision = found[reached] / np.maximum(made[reached], 1)
-    return _area(recall, precision)
+    hits = np.concatenate([[0], np.cumsum(right[order])])
+    made = np.concatenate([[0], np.cumsum(proposed[order])])
+    reached = np.searchsorted(-normal[order], -(1 - np.arange(1, THRESHOLDS + 1) / THRESHOLDS), side="right")
+    return _area(hits[reached] / total, hits[reached] / np.maximum(made[reached], 1))
 
 
 def _area(recall: np.ndarray, precision: np.ndarray) -> float:
@@ -142,26 +127,30 @@ def _area(recall: np.ndarray, precision: np.ndarray) -> float:
 
 
 @numba.njit(cache=True)
-def _matches(boxes, faces, judged, overlap):  # type: ignore[no-untyped-def]
+def _matches(boxes, box_starts, faces, starts, judged, overlap):  # type: ignore[no-untyped-def]
     """Whether each detection, surest first, found a judged face that none had found; and whether it counts at all."""
     right = np.zeros(boxes.shape[0], np.bool_)
     counts = np.ones(boxes.shape[0], np.bool_)
     taken = np.zeros(faces.shape[0], np.bool_)
-    for i in range(boxes.shape[0]):
-        best, at = -1.0, -1
-        for j in range(faces.shape[0]):
-            wide = min(boxes[i, 0] + boxes[i, 2], faces[j, 0] + faces[j, 2]) - max(boxes[i, 0], faces[j, 0]) + 1
-            high = min(boxes[i, 1] + boxes[i, 3], faces[j, 1] + faces[j, 3]) - max(boxes[i, 1], faces[j, 1]) + 1
-            value = 0.0
-            if wide > 0 and high > 0:
-                both = (boxes[i, 2] + 1) * (boxes[i, 3] + 1) + (faces[j, 2] + 1) * (faces[j, 3] + 1)
-                value = wide * high / (both - wide * high)
-            if value > best:
-                best, at = value, j
-        if at >= 0 and best >= overlap:
-            if not judged[at]:
+    for p in range(starts.shape[0] - 1):
+        for i in range(box_starts[p], box_starts[p + 1]):
+            if starts[p] == starts[p + 1]:
                 counts[i] = False
-            elif not taken[at]:
-                taken[at] = True
-                right[i] = True
+                continue
+            best, at = -1.0, -1
+            for j in range(starts[p], starts[p + 1]):
+                wide = min(boxes[i, 0] + boxes[i, 2], faces[j, 0] + faces[j, 2]) - max(boxes[i, 0], faces[j, 0]) + 1
+                high = min(boxes[i, 1] + boxes[i, 3], faces[j, 1] + faces[j, 3]) - max(boxes[i, 1], faces[j, 1]) + 1
+                value = 0.0
+                if wide > 0 and high > 0:
+                    both = (boxes[i, 2] + 1) * (boxes[i, 3] + 1) + (faces[j, 2] + 1) * (faces[j, 3] + 1)
+                    value = wide * high / (both - wide * high)
+                if value > best:
+                    best, at = value, j
+            if best >= overlap:
+                if not judged[at]:
+                    counts[i] = False
+                elif not taken[at]:
+                    taken[at] = True
+                    right[i] = True
     return right, counts

@@ -29,8 +29,8 @@ def draw_differences(compared: Sequence[Comparison], params: Evaluate, synthetic
     axes.set_ylim(-0.6, len(rows) - 0.3)
     axes.margins(x=0.12)
     axes.set_xlabel(f"difference in {params.metric}; dashed: margin {params.margin:g}")
-    sure = 100 * (1 - params.alpha)
-    title = f"One-sided limits, together {sure:g} % sure (Bonferroni), over photographs and seeds"
+    wrong = f"a wrong verdict has a chance of {100 * params.alpha:g} % at most"
+    title = f"One-sided limits over {params.resample} and seeds: {wrong}"
     axes.set_title(titled(title, synthetic, width), fontsize=8)
     return figure
 
@@ -49,10 +49,12 @@ def draw_slices(sliced: Sequence[Sliced], metric: str, synthetic: bool, width: f
     axes.axvline(0, color="0.3", linewidth=1)
     names = []
     # Against raw; where there is no raw arm, the two anonymized arms against each other.
-    second = "raw" if any(one.second == "raw" for part in sliced for one in part.compared) else "pseudo"
+    against = {one.second for part in sliced for one in part.compared}
+    second = "pseudo" if against == {"pseudo"} else "raw"
     drawn = list(dict.fromkeys(one.first for part in sliced for one in part.compared if one.second == second))
     for place, part in enumerate(reversed(sliced)):
-        names.append(f"{part.group}: {part.name} ({part.faces})")
+        # A dollar sign would start a formula.
+        names.append(f"{part.group}: {part.name} ({part.faces})".replace("$", r"\$"))
         shown = [one for one in part.compared if one.second == second and one.metric == metric]
         for number, one in enumerate(shown):
             row = place + 0.16 * (len(shown) - 1) - 0.32 * number if len(shown) < 3 else place + 0.3 - 0.15 * number

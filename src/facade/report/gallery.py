@@ -14,8 +14,8 @@ from facade.measure.misses import Miss
 SHOWN = 24
 # A picture shows this many times the width and height of the face's box, at most so many pixels high.
 AROUND, LARGEST = 1.8, 144
-# Of real people a picture is a mosaic of so many cells: some four across a face, everybody beside it included, labelled
-# or not. It still shows the light, the colours and how much of the face is hidden.
+# Of real people a picture is a mosaic of so many cells a side: some four across a face, everybody beside it included,
+# labelled or not; eight where the face fills its photograph. It still shows light, colours and how much is hidden.
 CELLS = 8
 
 

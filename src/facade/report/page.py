@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import jinja2
@@ -52,6 +52,7 @@ class Measured:
         sliced: The same on parts of the golden faces.
         fired: By arm, how often its runs fire on patches.
         missed: The missed faces, the most surely missed first.
+        calibrated: Whether there were calibration photographs to fix operating thresholds on.
     """
 
     arms: dict[str, Arm]
@@ -59,6 +60,7 @@ class Measured:
     sliced: Sequence[Sliced]
     fired: Mapping[str, Sequence[Fired]]
     missed: Sequence[Miss]
+    calibrated: bool
 
 
 def write_page(
@@ -104,6 +106,7 @@ def write_page(
         sliced=measured.sliced,
         fired=measured.fired,
         missed=measured.missed,
+        calibrated=measured.calibrated,
         tiles=gallery(golden, measured.missed, show),
         show=show,
         params=params,
@@ -144,8 +147,10 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
         name = f"{above}{key}"
         if isinstance(value, dict):
             flat |= _flat(value, f"{name}.")
+        elif isinstance(value, (Path, str)) and (PurePath(value).is_absolute() or str(value).startswith("~")):
+            flat[name] = "a path of its own"
         elif isinstance(value, Path):
-            flat[name] = "a path of its own" if value.is_absolute() else json.dumps(value.as_posix())
+            flat[name] = json.dumps(value.as_posix())
         else:
             flat[name] = json.dumps(value)
     return flat
