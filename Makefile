@@ -17,7 +17,7 @@ setup: $(READY)  ## Make .venv and install requirements.txt into it
 
 repro: $(READY)  ## Run the experiment: everything that is not up to date
 	@$(IN_ENV) dvc repro
-	@echo "Metrics: metrics/golden.json. Figures: plots/. To compare: dvc metrics diff, dvc exp run -S blur.sigma=4"
+	@echo "The report: report/index.html. Metrics: metrics/golden.json. To compare: dvc metrics diff, dvc exp run -S blur.sigma=4"
 
 faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 	@$(IN_ENV) python -m facade.report.sheets docs/faces

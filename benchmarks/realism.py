@@ -14,8 +14,11 @@ import numpy as np
 from drawing import Renderer, backdrop, facade_tile
 from other import Other
 from printing import print_header, print_table
+from replacing import replacing
 from scipy.optimize import minimize
 
+from facade.anonymize.align import pose_of
+from facade.dataset import Photographs
 from facade.seeds import generator
 
 try:
@@ -45,6 +48,8 @@ TEXTURES = ("coffee.png", "chelsea.png", "rocket.jpg", "camera.png", "brick.png"
 FACELESS_FROM = 230  # row of the astronaut's picture below which there is no face
 # L2 penalty, half its square norm times this, of the classifier of faces and of the one that tells synthetic from real.
 KNOWS_FACES, TELLS_APART = 1.73e-4, 8.67e-4
+# Faces in photographs: lowest, pixels, and of how many photographs.
+MIN_HEIGHT, MOST_PHOTOGRAPHS = 32, 400
 FOLDS = ((slice(0, 50), slice(50, 100)), (slice(50, 100), slice(0, 50)))
 Score = Callable[[np.ndarray], np.ndarray]
 
@@ -188,13 +193,68 @@ def save(folder: Path, name: str, faces: np.ndarray, real: np.ndarray) -> None:
     write(folder / f"faces-{name}.png", np.hstack([sheet(real), gap, sheet(faces)]), 3)
 
 
+def replaced_faces(data: Photographs, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces of photographs cut as LFW's are, and the pseudonyms in their places: (N, 25, 25) float32 each.
+
+    Only nearly frontal ones, as high as a crop at least; a face of a photograph each, so that halves share no scene.
+    """
+    replace = replacing()
+    originals, pseudonyms = [], []
+    for photograph in data:
+        for face in photograph.faces:
+            if face.keypoints is None or face.ignore or face.bbox[3] < MIN_HEIGHT:
+                continue
+            points = np.array(face.keypoints, float)
+            if abs(pose_of(points).yaw) > MOST_YAW:
+                continue
+            image = data.pixels(photograph)
+            treated = replace(image, photograph)
+            originals.append(_cut(image, points))
+            pseudonyms.append(_cut(treated, points))
+            break
+        if len(originals) == most:
+            break
+    return np.stack(originals), np.stack(pseudonyms)
+
+
+def _cut(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    eyes, mouth = points[:2].mean(0), points[3:].mean(0)
+    half = max(float(np.linalg.norm(mouth - eyes)), 1.0) * HALF_CROP
+    x, y = (eyes + mouth) / 2 - (0, ABOVE * half / HALF_CROP)
+    scale = (SIZE - 1) / (2 * half)
+    to_crop = np.array([[scale, 0, SIZE // 2 - x * scale], [0, scale, SIZE // 2 - y * scale]])
+    soft = cv2.GaussianBlur(image, (0, 0), max(0.01, SOFTNESS / scale)).astype(np.float32) / 255
+    return (cv2.warpAffine(soft, to_crop, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE) @ LUMINANCE).astype(np.float32)
+
+
+def told_in_photographs(originals: np.ndarray, pseudonyms: np.ndarray) -> float:
+    """AUC of telling pseudonyms from originals in photographs that the classifier has not seen, mean of two folds."""
+    half = len(originals) // 2
+    halves = (slice(0, half), slice(half, 2 * half))
+    real, drawn = features(originals), features(pseudonyms)
+    areas = []
+    for seen, unseen in (halves, halves[::-1]):
+        score = learned(real[seen], drawn[seen], TELLS_APART)
+        areas.append(auc(score(real[unseen]), score(drawn[unseen])))
+    return float(np.mean(areas))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=400, help=f"synthetic faces in each of {DRAWS} draws, at least 48")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="write mean faces and sheets there")
     parser.add_argument("--other", type=Path, metavar="FOLDER", help="measure the heads of this renderer, too")
+    parser.add_argument(
+        "--photographs", type=Path, metavar="DATA", help="a data set with landmarks: tell its faces from pseudonyms"
+    )
     wanted = parser.parse_args()
+    if wanted.photographs:
+        print_header("Realism in photographs", data=wanted.photographs.name)
+        originals, pseudonyms = replaced_faces(Photographs(wanted.photographs), MOST_PHOTOGRAPHS)
+        area = told_in_photographs(originals, pseudonyms)
+        print_table(["photographs", "pseudonym told from the original: AUC"], [[str(len(originals)), f"{area:.3f}"]])
+        return
     if wanted.faces < 48:
         parser.error("--faces must be at least 48.")
     renderers: dict[str, Renderer] = {"facade": facade_tile}
