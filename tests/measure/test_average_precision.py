@@ -113,7 +113,7 @@ def test_no_detections_at_all_score_zero():
     [
         ({"score": float("nan")}, "number 0, has a score or box that is not finite"),
         ({"bbox": [0, 0, float("inf"), 5]}, "number 0, has a score or box that is not finite"),
-        ({"image_id": 99}, "photograph 99, which is not golden"),
+        ({"image_id": 99}, "photograph 99, which is not among those looked at"),
     ],
 )
 def test_detections_that_cannot_be_scored_are_refused(change, sentence):

@@ -184,7 +184,7 @@ def test_an_arm_without_runs_is_refused(write_study):
         ('[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 5], "score": 0.5}]', "not finite"),
         ('[{"image_id": 1, "category_id": 1, "score": 0.5}]', "is no COCO result"),
         ("[5]", "is no COCO result"),
-        ('[{"image_id": 9999, "category_id": 1, "bbox": [0, 0, 5, 5], "score": 0.5}]', "not golden"),
+        ('[{"image_id": 9999, "category_id": 1, "bbox": [0, 0, 5, 5], "score": 0.5}]', "not among those looked at"),
         ("[", "not readable as JSON"),
     ],
 )

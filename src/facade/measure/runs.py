@@ -77,7 +77,7 @@ def check_results(truth: dict[str, Any], results: Results, name: str = "the dete
         if not finite:
             raise FacadeError(f"{name}, number {number}, has a score or box that is not finite: {result}.")
         if image not in known:
-            raise FacadeError(f"{name}, number {number}, names photograph {image}, which is not golden.")
+            raise FacadeError(f"{name}, number {number}, names photograph {image}, which is not among those looked at.")
 
 
 def _all_sound(known: set[int], results: Results) -> bool:

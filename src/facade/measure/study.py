@@ -10,11 +10,9 @@ from facade.measure.bootstrap import Draws, draw
 from facade.measure.operating import Outcome, at_threshold, frozen_threshold
 from facade.measure.runs import Results, check_truth, read_runs
 from facade.measure.tables import Faces, Found, faces_of, found_in
+from facade.measure.verdict import FEWEST_UNITS
 from facade.params import Evaluate
 from facade.seeds import generator
-
-# Fewer events than this tell nothing of how events differ.
-FEWEST_EVENTS = 5
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,10 @@ def read_study(
     events = None
     if params.resample == "events":
         events = [event_of(image) for image in images]
-        if len(set(events)) < FEWEST_EVENTS:
+        if len(set(events)) < FEWEST_UNITS:
             raise FacadeError(
                 f"evaluate.resample is events, and the golden set has {len(set(events))}: with fewer than "
-                f"{FEWEST_EVENTS} nothing is known of how events differ. Use photographs, or more events."
+                f"{FEWEST_UNITS} nothing is known of how events differ. Use photographs, or more events."
             )
     draws = draw(len(images), len(seeds), params.draws, generator("bootstrap", *seeds), events)
     return Study(truth, faces, seeds, results, found, outcomes, draws)

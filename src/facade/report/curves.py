@@ -29,7 +29,7 @@ def draw_curves(arms: dict[str, Arm], iou: float, synthetic: bool, width: float 
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     runs = min(len(arm.precision) for arm in arms.values())
     title = f"Golden set, IoU ≥ {iou:g}; mean and range of {runs} runs"
-    axes.set_title(titled(title, synthetic, width), fontsize=8)
+    figure.suptitle(titled(title, synthetic, width), fontsize=8)
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.legend(loc="lower left", frameon=False)
     return figure

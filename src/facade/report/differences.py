@@ -31,7 +31,7 @@ def draw_differences(compared: Sequence[Comparison], params: Evaluate, synthetic
     axes.set_xlabel(f"difference in {params.metric}; dashed: margin {params.margin:g}")
     wrong = f"a wrong verdict has a chance of {100 * params.alpha:g} % at most"
     title = f"One-sided limits over {params.resample} and seeds: {wrong}"
-    axes.set_title(titled(title, synthetic, width), fontsize=8)
+    figure.suptitle(titled(title, synthetic, width), fontsize=8)
     return figure
 
 
@@ -69,5 +69,5 @@ def draw_slices(sliced: Sequence[Sliced], metric: str, synthetic: bool, width: f
     for arm in drawn:
         axes.plot([], [], "o-", color=COLOURS[arm], label=NAMES[arm])
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    axes.set_title(titled("Where the loss falls (faces in brackets)", synthetic, width), fontsize=8)
+    figure.suptitle(titled("Where the loss falls (faces in brackets)", synthetic, width), fontsize=8)
     return figure

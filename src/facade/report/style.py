@@ -30,7 +30,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def titled(title: str, synthetic: bool, width: float) -> str:
     """A title, broken to a figure's width in inches, with a note where the photographs are the demo's."""
-    letters = int(12.5 * width)
+    letters = int(14 * width)
     lines = [title, SYNTHETIC_NOTE] if synthetic else [title]
     return "\n".join(broken for line in lines for broken in textwrap.wrap(line, letters))
 
