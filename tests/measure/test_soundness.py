@@ -61,6 +61,13 @@ def test_a_planted_loss_is_found():
     assert answers.count("inferior") >= 18
 
 
+def test_a_planted_loss_of_five_points_is_found_at_a_margin_of_two():
+    shift = -0.3
+    assert true_loss(shift) == pytest.approx(-0.05, abs=0.005)
+    answers = [verdict.answer for _, verdict in simulate(Setting(1500, 8, shift, 0.02), 6, workers=1)]
+    assert answers.count("inferior") >= 5
+
+
 def test_the_power_without_a_loss_is_what_the_planner_says():
     setting = planned(Setting(PHOTOGRAPHS, 6, 0.0, 0.05), workers=1)
     assert setting.photographs > PHOTOGRAPHS
