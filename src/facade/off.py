@@ -23,15 +23,14 @@ def is_off(folder: Path) -> bool:
     return (folder / NOTE).is_file()
 
 
-def pass_on(source: Path, *targets: Path) -> bool:
-    """Switch directories off where the one that they are made from is.
+def pass_on(source: Path, target: Path) -> bool:
+    """Switch a directory off where the one that it is made from is.
 
     Returns:
         Whether it is: there is nothing to do then.
     """
     if not is_off(source):
         return False
-    for target in targets:
-        with whole_directory(target) as beside:
-            (beside / NOTE).write_bytes((source / NOTE).read_bytes())
+    with whole_directory(target) as beside:
+        (beside / NOTE).write_bytes((source / NOTE).read_bytes())
     return True
