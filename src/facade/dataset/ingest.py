@@ -12,6 +12,7 @@ from facade.dataset.coco import annotation_files, read_coco
 from facade.dataset.duplicates import near, perceptual_hash
 from facade.dataset.golden import check_lock, fingerprint
 from facade.dataset.landmarks import add_landmarks
+from facade.dataset.names import neutral_name, stored_name
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
 from facade.dataset.records import SYNTHETIC_MARK, Face, Labelled, Photograph, Split
 from facade.dataset.store import coco, encode, write_annotations
@@ -24,6 +25,8 @@ from facade.retinaface import retinaface_weights
 
 # No photograph is this large; such a number in a label is a fault, and would overflow later.
 FARTHEST = 1e6
+# Which training photograph is which, for those who hold the untreated ones: stored beside them, and nowhere else.
+NAMES = "names.csv"
 # Bytes of a file name on common file systems.
 LONGEST_NAME = 255
 
@@ -32,6 +35,7 @@ LONGEST_NAME = 255
 class Taken:
     """A photograph that was taken in, its pixels already written."""
 
+    name: str
     photograph: Photograph
     split: Split
     source: str
@@ -79,11 +83,12 @@ class Intake:
         found = 0
         if self.landmark_weights is not None and split == "train":
             faces, found = add_landmarks(decoded.pixels, faces, self.landmark_weights)
-        photograph = Photograph(stored_name(labelled.name), width, height, faces)
+        name = neutral_name(labelled.name, content) if split == "train" else stored_name(labelled.name)
+        photograph = Photograph(name, width, height, faces)
         target = self.into[split] / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(encode(decoded.pixels, self.codec))
-        return Taken(photograph, split, source, perceptual_hash(decoded.pixels), dropped, clipped, found)
+        return Taken(labelled.name, photograph, split, source, perceptual_hash(decoded.pixels), dropped, clipped, found)
 
 
 def read_labels(root: Path) -> list[Labelled]:
@@ -160,6 +165,7 @@ def ingest(
         check_lock(lock, params.golden_lock)
         for split, entries in parts.items():
             write_annotations(into[split], coco((entry.photograph for entry in entries), synthetic))
+        _write_names(train_beside / NAMES, parts["train"])
     return {
         "synthetic": synthetic,
         "golden_lock": lock,
@@ -193,20 +199,6 @@ def inside(root: Path, labelled: Labelled) -> Path:
     if not path.is_file():
         raise BadPhotographError("there is no such file")
     return path
-
-
-def stored_name(name: str) -> str:
-    """The name under which a photograph is kept: the data set's own, ending in .jpg.
-
-    >>> stored_name("0--Parade/a.JPEG"), stored_name("b.png")
-    ('0--Parade/a.jpg', 'b.png.jpg')
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    kept = [part for part in path.parts if part not in ("/", "..", ".")]
-    clean = PurePosixPath(*kept)
-    if clean.suffix.lower() in (".jpg", ".jpeg"):
-        return str(clean.with_suffix(".jpg"))
-    return f"{clean}.jpg"
 
 
 def _distinct(labelled: list[Labelled]) -> list[Labelled | Refused]:
@@ -299,10 +291,18 @@ def _printable(name: str) -> str:
 
 
 def _write_quarantine(path: Path, refused: list[Refused]) -> None:
+    _write_table(path, ("photograph", "reason"), [(_printable(entry.name), entry.reason) for entry in refused])
+
+
+def _write_names(path: Path, taken: list[Taken]) -> None:
+    _write_table(path, ("stored", "photograph"), [(entry.photograph.file, entry.name) for entry in taken])
+
+
+def _write_table(path: Path, columns: tuple[str, str], rows: list[tuple[str, str]]) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["photograph", "reason"])
-    writer.writerows(sorted((_printable(entry.name), entry.reason) for entry in refused))
+    writer.writerow(columns)
+    writer.writerows(sorted(rows))
     write_text(path, table.getvalue())
 
 
