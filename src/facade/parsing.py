@@ -1,13 +1,14 @@
 """facexlib's BiSeNet: which part of a face, or of its surroundings, each pixel shows. The same every time."""
 
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
+from facade.parallel import one_torch_thread
 
 # Of what the network was trained to tell apart (CelebAMask-HQ), that which is no part of a head.
 BACKGROUND, CLOTH = 0, 16
@@ -30,18 +31,13 @@ class FaceParser:
         Raises:
             FacadeError: There is no such file, or it is not what facexlib loads.
         """
-        if not weights.is_file():
-            raise FacadeError(f"synthesize.parsing_weights is {weights}, and there is no such file. Correct the path.")
-        import torch  # here, not above: it takes seconds, and most runs need no network
-        from facexlib.parsing.bisenet import BiSeNet
+        from facexlib.parsing.bisenet import BiSeNet  # here, not above: it takes seconds
 
+        state = read_checkpoint(weights, "synthesize.parsing_weights")
+        self._network = BiSeNet(num_class=19)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                state = torch.load(weights, map_location="cpu", weights_only=True)
-            self._network = BiSeNet(num_class=19)
             self._network.load_state_dict(state, strict=True)
-        except Exception as error:  # noqa: BLE001 - a file of somebody else's may fail in any way
+        except (RuntimeError, TypeError, AttributeError) as error:
             raise FacadeError(
                 f"{weights} is not facexlib's parsing_bisenet.pth ({type(error).__name__}). Give another file as "
                 "synthesize.parsing_weights, or null to go by colour."
@@ -61,14 +57,9 @@ class FaceParser:
         # Whole-numbered pixel centres, as OpenCV has them.
         to_square = np.asarray(get_similarity_transform_for_cv2(keypoints - 0.5, TEMPLATE, reflective=False), float)
         square = cv2.warpAffine(picture, to_square, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)  # the order of sums is part of what makes the result repeatable
-        try:
-            with torch.no_grad():
-                inputs = torch.from_numpy(square[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 127.5 - 1
-                labels = self._network(inputs)[0][0].argmax(0).numpy().astype(np.uint8)
-        finally:
-            torch.set_num_threads(before)
+        with torch.no_grad(), one_torch_thread():
+            inputs = torch.from_numpy(square[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 127.5 - 1
+            labels = self._network(inputs)[0][0].argmax(0).numpy().astype(np.uint8)
         height, width = picture.shape[:2]
         inverse = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
         return cv2.warpAffine(labels, to_square, (width, height), flags=inverse, borderValue=255)

@@ -1,8 +1,6 @@
 """facexlib's RetinaFace: where faces are in a picture, and their five landmarks. On the CPU, the same every time."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
+from facade.parallel import one_torch_thread
 from facade.weights import at_hand
 
 # facexlib's own file names, and the networks that the files are for.
@@ -58,16 +58,13 @@ class RetinaFace:
                 f"{weights} is named like none of facexlib's weights: {', '.join(NETWORKS)}. The name tells which "
                 "network they are for; rename the file."
             )
-        import torch  # here, not above: it takes seconds, and most runs need no network
         from facexlib.detection import init_detection_model
 
+        # A pickle may run code. facexlib leaves it to torch's default whether it may; this does not.
+        read_checkpoint(weights, "RetinaFace's file")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # torchvision's, of a keyword that facexlib uses; torch's, of old pickles
-                # A pickle may run code. facexlib leaves it to torch's default whether it may; this does not.
-                torch.load(weights, map_location="cpu", weights_only=True)
+                warnings.simplefilter("ignore")  # torchvision's, of a keyword that facexlib uses
                 # Without a root path, facexlib would look into, and write into, its own package.
                 self._network = init_detection_model(
                     NETWORKS[weights.name], half=False, device="cpu", model_rootpath=str(weights.parent.resolve())
@@ -96,7 +93,7 @@ class RetinaFace:
         if factor != 1:
             size = (max(1, round(width * factor)), max(1, round(height * factor)))
             seen = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-        with torch.no_grad(), _one_thread():
+        with torch.no_grad(), one_torch_thread():
             rows = self._network.detect_faces(seen.astype(np.float32), sure, SAME_FACE)
         back = np.array([width / seen.shape[1], height / seen.shape[0]])
         found = []
@@ -124,17 +121,3 @@ def retinaface_weights(given: Path | None, parameter: str) -> Path:
         FacadeError: There is no such file, or it could not be fetched.
     """
     return at_hand(given, PUBLISHERS, parameter)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    # Sums come out the same whatever the number of cores, and threads on one small picture wait for each other more
-    # than they work.
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

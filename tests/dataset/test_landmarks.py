@@ -143,6 +143,6 @@ def test_weights_that_cannot_be_loaded_stop_the_stage_with_a_sentence(tmp_path, 
     broken = tmp_path / WEIGHTS.name
     broken.write_bytes(b"no weights")
     root = write_wider(train={"a.jpg": (noise(120, 160, 1), [LINE])}, val={"b.jpg": (noise(120, 160, 9), [LINE])})
-    with pytest.raises(FacadeError, match="facexlib cannot load the weights"):
+    with pytest.raises(FacadeError, match="holds no weights that are safe"):
         take_in(root, landmarks="facexlib", landmark_weights=broken)
     assert not (tmp_path / "out" / "train").exists()

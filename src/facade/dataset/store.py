@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
@@ -30,16 +30,29 @@ class Photographs:
     """
 
     def __init__(self, root: Path | str) -> None:
+        """Read the labels.
+
+        Raises:
+            FacadeError: They are missing, or not what Facade writes.
+        """
         self.root = Path(root)
         content = read_json(self.annotations)
-        self.synthetic: bool = content["info"]["synthetic"]
-        faces: dict[int, list[Face]] = {image["id"]: [] for image in content["images"]}
-        for annotation in content["annotations"]:
-            faces[annotation["image_id"]].append(_face(annotation))
-        self._photographs = {
-            image["id"]: Photograph(image["file_name"], image["width"], image["height"], tuple(faces[image["id"]]))
-            for image in content["images"]
-        }
+        try:
+            self.synthetic: bool = content["info"]["synthetic"] is True
+            faces: dict[int, list[Face]] = {image["id"]: [] for image in content["images"]}
+            for annotation in content["annotations"]:
+                faces[annotation["image_id"]].append(_face(annotation))
+            self._photographs = {
+                image["id"]: Photograph(
+                    _inside(image["file_name"]), image["width"], image["height"], tuple(faces[image["id"]])
+                )
+                for image in content["images"]
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise FacadeError(
+                f"{self.annotations} is not a data set that Facade wrote ({fault[:120]}). Run `dvc checkout`."
+            ) from None
 
     @property
     def annotations(self) -> Path:
@@ -82,6 +95,14 @@ def read_pixels(path: Path) -> np.ndarray:
         image = None
     if image is None:
         raise FacadeError(f"{path} cannot be read as a picture. Run `dvc checkout` to have it back.")
+    return image
+
+
+def decode(content: bytes) -> np.ndarray:
+    """The picture of a JPEG that `encode` made, (H, W, 3) uint8, BGR."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise RuntimeError("OpenCV could not decode what it had encoded")
     return image
 
 
@@ -145,6 +166,13 @@ def _annotation(face: Face) -> dict[str, Any]:
     if face.index is not None:
         entry["index"] = face.index
     return {**entry, **face.attributes}
+
+
+def _inside(name: str) -> str:
+    """A file name that stays below the data set."""
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+        raise ValueError(f"{name!r} leaves the data set")
+    return name
 
 
 def _face(annotation: dict[str, Any]) -> Face:
