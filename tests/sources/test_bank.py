@@ -12,10 +12,11 @@ import pytest
 from facade.errors import FacadeError
 from facade.heads.light import Light
 from facade.heads.pose import Pose, View
+from facade.recognition import TEMPLATE
 from facade.seeds import generator
 from facade.sources.bank import FaceBank, mirror
 from facade.sources.bank_landmarks import HEADER, TABLE, find_landmarks, write_table
-from facade.sources.bank_lookalikes import TEMPLATE, distinct
+from facade.sources.bank_lookalikes import distinct
 from facade.sources.source import Setting
 from tests.conftest import REPOSITORY, SHARED, tree
 
