@@ -8,6 +8,7 @@ from printing import HERE
 
 from facade.anonymize.pseudonym import ReplaceFaces
 from facade.dataset import Photograph
+from facade.key import DEMO
 from facade.params import load
 from facade.sources.bank import FaceBank
 from facade.sources.procedural import ProceduralHeads
@@ -25,5 +26,5 @@ def replacing(bank: Path | None = None, bank_weights: Path | None = None) -> Rep
     """
     params = load(HERE.parent / "params.yaml").synthesize
     source = FaceBank(bank, bank_weights, params.bank_recognition) if bank else ProceduralHeads(params.cover)
-    treat = ReplaceFaces(params, source)
+    treat = ReplaceFaces(params, source, DEMO)
     return lambda image, photograph: treat(image, photograph).pixels

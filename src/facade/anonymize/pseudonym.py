@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -53,12 +53,18 @@ class _Found:
 class ReplaceFaces:
     """Replaces every labelled face of a photograph, the ignored ones too.
 
-    Which synthetic face a person gets depends on the seed, the photograph's name and the face's number: never on the
+    Which synthetic face a person gets depends on the key, the photograph's name and the face's number: never on the
     person's pixels. Pose, light and tone of the person may be kept (`synthesize.keep`).
+
+    Attributes:
+        params: What is kept, and how faces are blended in.
+        source: Where synthetic faces come from.
+        key: The secret, from `facade.key`. It is never printed.
     """
 
     params: Synthesize
     source: FaceSource
+    key: str = field(repr=False)
 
     def __call__(self, image: np.ndarray, photograph: Photograph) -> Treated:
         """A treated copy of a photograph, (H, W, 3) uint8, BGR, and counts of what was done.
@@ -86,7 +92,7 @@ class ReplaceFaces:
         treated = erased.copy()
         layers = self.source.layers(self._settings(image, erased, gaps, found, photograph.file))
         for one, layer in zip(found, layers, strict=True):
-            self._put(treated, image, one, layer, generator("grain", self.params.seed, photograph.file, one.number))
+            self._put(treated, image, one, layer, generator("grain", self.key, photograph.file, one.number))
         return Treated(treated, counts)
 
     def _gap(self, image: np.ndarray, one: _Found, counts: Counter[str]) -> np.ndarray:
@@ -110,7 +116,7 @@ class ReplaceFaces:
         self, image: np.ndarray, erased: np.ndarray, gaps: np.ndarray, found: list[_Found], name: str
     ) -> Iterator[Setting]:
         for one in found:
-            owner = (self.params.seed, name, one.number)
+            owner = (self.key, name, one.number)
             pixels, factor = _worked_on(image, one)
             view, keypoints = one.view, one.keypoints
             if "pose" not in self.params.keep:

@@ -3,12 +3,13 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from facade.dataset import Photograph, Photographs, encode
+from facade.dataset.also import Also
 from facade.errors import FacadeError
 from facade.files import whole_directory
 from facade.parallel import in_order
@@ -38,6 +39,7 @@ class _Treat:
     treatment: Treatment
     codec: Codec
     into: Path
+    also: Also
 
     def __call__(self, photograph: Photograph) -> Counter[str]:
         image = self.source.pixels(photograph)
@@ -48,13 +50,20 @@ class _Treat:
             )
         target = self.into / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        treated = self.treatment(image, photograph)
+        everybody = (*photograph.faces, *self.also.get(photograph.file, ()))
+        treated = self.treatment(image, replace(photograph, faces=everybody))
         target.write_bytes(encode(treated.pixels, self.codec))
         return treated.counts
 
 
 def treat(
-    source: Photographs, treatment: Treatment, into: Path, codec: Codec, label: str, workers: int | None = None
+    source: Photographs,
+    treatment: Treatment,
+    into: Path,
+    codec: Codec,
+    label: str,
+    also: Also | None = None,
+    workers: int | None = None,
 ) -> Counter[str]:
     """Write a treated copy of a data set: the same files, labels and order; other pixels in the faces.
 
@@ -64,6 +73,8 @@ def treat(
         into: The data set to write. It appears when all of it is done.
         codec: JPEG settings, the same for every arm.
         label: What the progress bar says.
+        also: Faces to treat besides the labelled ones, by photograph. The labels stay as they are: arms differ in
+            pixels alone.
         workers: Processes; all cores by default. The result does not depend on it.
 
     Returns:
@@ -71,7 +82,7 @@ def treat(
     """
     counts: Counter[str] = Counter()
     with whole_directory(into) as beside:
-        for done in in_order(_Treat(source, treatment, codec, beside), list(source), label, workers):
+        for done in in_order(_Treat(source, treatment, codec, beside, also or {}), list(source), label, workers):
             counts += done
         shutil.copyfile(source.annotations, beside / source.annotations.name)
     return counts

@@ -23,6 +23,7 @@ from facade.heads import (
     draw_pose,
     exposed,
 )  # fmt: skip
+from facade.key import DEMO
 from facade.params import load
 from facade.seeds import generator
 from facade.sources.procedural import ProceduralHeads
@@ -95,7 +96,7 @@ def sizes() -> np.ndarray:
 def replaced() -> np.ndarray:
     """Faces of the demo and their pseudonyms below them; nobody in either exists."""
     params = load()
-    replace = ReplaceFaces(params.synthesize, ProceduralHeads(params.synthesize.cover))
+    replace = ReplaceFaces(params.synthesize, ProceduralHeads(params.synthesize.cover), DEMO)
     pairs: list[np.ndarray] = []
     number = 0
     while len(pairs) < 16:

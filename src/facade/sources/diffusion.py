@@ -104,7 +104,7 @@ class DiffusionFaces:
         if len(painted) < len(orders):
             raise FacadeError(
                 f"{self.params.model} gave a black picture {TRIES} times for one face: its safety checker objects. "
-                "Change synthesize.seed, or synthesize.diffusion.prompt or model."
+                "Change synthesize.key, or synthesize.diffusion.prompt or model."
             )
         return [painted[number] for number in range(len(orders))]
 

@@ -1,0 +1,30 @@
+"""Faces that nobody labelled, and that are treated all the same."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facade.dataset.records import Face
+from facade.files import read_json
+
+Also = Mapping[str, tuple[Face, ...]]
+
+
+def read_also(path: Path) -> dict[str, tuple[Face, ...]]:
+    """Faces to treat besides the labelled ones, by photograph, from a COCO file that the stage `unlabelled` wrote.
+
+    Raises:
+        FacadeError: The file is missing or no JSON.
+    """
+    content = read_json(path)
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    faces: dict[str, list[Face]] = {}
+    for annotation in content["annotations"]:
+        faces.setdefault(names[annotation["image_id"]], []).append(_face(annotation))
+    return {name: tuple(found) for name, found in faces.items()}
+
+
+def _face(annotation: dict[str, Any]) -> Face:
+    flat = annotation["keypoints"]
+    points = tuple(zip(flat[::3], flat[1::3], strict=True))
+    return Face(tuple(annotation["bbox"]), points, ignore=True)
