@@ -1,4 +1,4 @@
-"""Blur every labelled face of the training photographs.   python stages/blur.py   (dvc repro blur)
+"""Blur every face of the training photographs.   python stages/blur.py   (dvc repro blur)
 
 The control `decoy` is made here, too: it blurs other places in the same way.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 from facade.anonymize import BlurFaces, treat
 from facade.anonymize.controls import BlurDecoys
 from facade.dataset import Photographs
+from facade.dataset.also import read_also
 from facade.off import switch_off
 from facade.params import Params
 from facade.stage import stage
@@ -16,9 +17,10 @@ from facade.stage import stage
 @stage
 def blur(params: Params) -> None:
     photographs = Photographs("data/train")
-    treat(photographs, BlurFaces(params.blur), Path("data/blur"), params.codec, "blur")
+    also = read_also(Path("data/also-treat.json"))
+    treat(photographs, BlurFaces(params.blur), Path("data/blur"), params.codec, "blur", also)
     if params.arms.decoy:
         counts = treat(photographs, BlurDecoys(params.blur), Path("data/decoy"), params.codec, "decoy")
         print(f"decoy: {counts['decoys']} places blurred, {counts['no_place']} faces for which there was none")
     else:
-        switch_off(Path("data/decoy"), "arms.decoy")
+        switch_off(Path("data/decoy"), "arms.decoy is false")

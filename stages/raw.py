@@ -16,12 +16,12 @@ def raw(params: Params) -> None:
     if arms.raw:
         treat(photographs, keep, Path("data/raw"), params.codec, "raw")
     else:
-        switch_off(Path("data/raw"), "arms.raw")
+        switch_off(Path("data/raw"), "arms.raw is false")
     if arms.recode:
         treat(photographs, Recode(params.codec), Path("data/recode"), params.codec, "recode")
     else:
-        switch_off(Path("data/recode"), "arms.recode")
+        switch_off(Path("data/recode"), "arms.recode is false")
     if arms.drop:
         drop_photographs(Photographs("data/raw"), Path("data/drop"), arms, params.evaluate.calibration)
     else:
-        switch_off(Path("data/drop"), "arms.drop")
+        switch_off(Path("data/drop"), "arms.drop is false")

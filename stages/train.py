@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from facade.dataset import Photographs
 from facade.detector.train import train_arm
 from facade.files import write_text
+from facade.gate import refuse_unless_passed
 from facade.off import pass_on
 from facade.params import Params
-from facade.stage import MAIN_ARMS, arm, stage
+from facade.stage import ANONYMIZED, MAIN_ARMS, arm, stage
 
 
 @stage
@@ -19,6 +21,8 @@ def train(params: Params) -> None:
         if name in MAIN_ARMS:
             write_text(curves, "epoch,loss\n")
         return
+    if name in ANONYMIZED:
+        refuse_unless_passed(name, Photographs(data))
     train_arm(
         data=data,
         models=models,

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +18,12 @@ TINY = {
     "train": {"epochs": 1, "crop": 64, "seeds": [0], "device": "cpu"},
     "detector": {"channels": 16},
     "detect": {"size": 96},
+    "audit": {"people": 4, "least": 16},
 }
 STAGES = {
-    "demo", "ingest", "raw", "blur", "synthesize", "patches", "train-raw", "train-blur", "train-pseudo",
-    "train-control@recode", "train-control@decoy", "train-control@drop", "detect@raw", "detect@blur", "detect@pseudo",
-    "detect@recode", "detect@decoy", "detect@drop", "evaluate",
+    "demo", "ingest", "unlabelled", "raw", "blur", "synthesize", "patches", "attacker", "audit@blur", "audit@pseudo",
+    "train-raw", "train-blur", "train-pseudo", "train-control@recode", "train-control@decoy", "train-control@drop",
+    "detect@raw", "detect@blur", "detect@pseudo", "detect@recode", "detect@decoy", "detect@drop", "evaluate",
 }  # fmt: skip
 
 
@@ -64,8 +66,10 @@ class Clone:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-q", "--allow-empty", "-m", "state")
 
-    def run(self, *command: str, fails: bool = False) -> str:
-        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+    def run(self, *command: str, fails: bool = False, **environment: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment | environment, capture_output=True, text=True, check=False
+        )
         output = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, output
         return output
@@ -117,12 +121,61 @@ def test_a_second_repro_runs_nothing(reproduced):
 
 def test_an_experiment_with_another_blur_runs_that_arm_alone(reproduced):
     output = reproduced.run("dvc", "exp", "run", "-S", "blur.sigma=20")
-    assert ran(output) == {"blur", "train-blur", "detect@blur", "evaluate"}
+    assert ran(output) == {"blur", "audit@blur", "train-blur", "detect@blur", "evaluate"}
     changed = reproduced.run("dvc", "params", "diff")
     assert "blur.sigma" in changed
     assert "golden.json" in reproduced.run("dvc", "metrics", "diff", "--all")
     shown = json.loads(reproduced.run("dvc", "exp", "show", "--json"))
     assert len(shown) >= 2
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q")
+
+
+def test_a_detail_of_the_audit_retrains_nothing(reproduced):
+    output = reproduced.run("dvc", "exp", "run", "-S", "audit.max_reid=50", "-S", "audit.least=20")
+    assert ran(output) == {"audit@blur", "audit@pseudo", "evaluate"}
+    told = json.loads((reproduced.root / "metrics" / "privacy" / "blur.json").read_text())
+    assert told["coverage"]["untreated"] == 0
+    assert told["unlabelled"] == "not measured"
+    assert "Who is still there" in (reproduced.root / "report" / "index.html").read_text()
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q")
+
+
+def test_one_untreated_face_shuts_the_gate(reproduced):
+    content = json.loads((reproduced.root / "data" / "blur" / "annotations.json").read_text())
+    largest = max(content["annotations"], key=lambda face: face["area"])
+    file = next(image["file_name"] for image in content["images"] if image["id"] == largest["image_id"])
+    treated, source = (reproduced.root / "data" / name / "images" / file for name in ("blur", "train"))
+    raw = source.read_bytes()
+    treated.unlink()  # a link into DVC's cache: never written into
+    treated.write_bytes(raw)
+    python = [sys.executable]
+    output = reproduced.run(*python, "stages/audit.py", "blur", fails=True, PYTHONPATH="src")
+    assert re.search(rf"the blur arm still shows somebody.*untreated face.*{file}, at x", output)
+    assert "Traceback" not in output
+    assert json.loads((reproduced.root / "gates" / "blur.json").read_text())["passed"] is False
+    told = json.loads((reproduced.root / "metrics" / "privacy" / "blur.json").read_text())
+    assert told["coverage"]["untreated"] > 0
+    output = reproduced.run(*python, "stages/train.py", "blur", fails=True, PYTHONPATH="src")
+    assert "training on data/blur does not begin: its audit did not pass" in output
+    reproduced.run("git", "checkout", "-q", ".")
+    # The gate is open again; the photographs are not those that it was opened for.
+    output = reproduced.run(*python, "stages/train.py", "blur", fails=True, PYTHONPATH="src")
+    assert "is the gate of other photographs" in output
+    reproduced.run("dvc", "checkout", "-q", "--force")
+
+
+@pytest.mark.slow
+def test_a_secret_makes_other_pseudonyms_and_is_written_nowhere(reproduced):
+    secret = secrets.token_hex(16)
+    wanted = ("dvc", "exp", "run", "-S", "synthesize.key=mine")
+    assert "there is no secret for it" in reproduced.run(*wanted, fails=True, FACADE_KEY="")
+    output = reproduced.run(*wanted, FACADE_KEY=secret)
+    assert ran(output) == {"synthesize", "audit@pseudo", "train-pseudo", "detect@pseudo", "evaluate"}
+    files = [path for path in reproduced.root.parent.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
     reproduced.run("git", "checkout", "-q", ".")
     reproduced.run("dvc", "checkout", "-q")
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from tests.conftest import REPOSITORY
 
 # Moves bytes and makes none; dvc.yaml says so at its top.
-PLUMBING = {"__init__", "errors", "files", "off", "parallel", "params", "stage"}
+PLUMBING = {"__init__", "errors", "files", "gate", "off", "parallel", "params", "stage"}
 STAGES = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
 
 
@@ -73,7 +73,7 @@ def test_deps_name_the_code_that_a_stage_uses(name):
 
 
 def outs_of(stage: dict) -> set[str]:
-    names = {next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]}
+    names = {next(iter(out)) if isinstance(out, dict) else out for out in [*stage["outs"], *stage.get("metrics", [])]}
     arms = stage.get("matrix", {}).get("arm", [""])
     return {name.replace("${item.arm}", arm) for name in names for arm in arms}
 

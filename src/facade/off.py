@@ -7,15 +7,15 @@ from facade.files import whole_directory
 NOTE = "OFF.txt"
 
 
-def switch_off(folder: Path, parameter: str) -> None:
+def switch_off(folder: Path, why: str) -> None:
     """Write a directory that says that its arm is switched off, in the place of what it would hold.
 
     Args:
         folder: `data/<arm>`, for example.
-        parameter: What switches the arm on.
+        why: The parameter, and its value.
     """
     with whole_directory(folder) as beside:
-        (beside / NOTE).write_text(f"{parameter} is false in params.yaml: this arm is not run.\n")
+        (beside / NOTE).write_text(f"{why} in params.yaml: this is not run.\n")
 
 
 def is_off(folder: Path) -> bool:

@@ -88,7 +88,7 @@ class Synthesize(Section):
     """How faces are replaced."""
 
     source: Literal["procedural", "bank", "diffusion"]
-    seed: Seed
+    key: Annotated[str, Field(min_length=1)]
     bank: Path
     bank_weights: Path | None
     bank_recognition: Path | None
@@ -97,6 +97,29 @@ class Synthesize(Section):
     parsing_weights: Path | None
     feather: Percent
     diffusion: Diffusion
+
+
+class Audit(Section):
+    """Who is still there, and when training does not begin."""
+
+    detector: Literal["publisher"] | Path | None
+    sure: Annotated[float, Field(gt=0, lt=1)]
+    treat_unlabelled: bool
+    recognition: Path | None
+    people: Annotated[int, Field(ge=4)]
+    least: Annotated[float, Field(ge=8)]
+    most: Annotated[int, Field(ge=2)]
+    max_untreated: Annotated[int, Field(ge=0)]
+    max_unlabelled: Annotated[int, Field(ge=0)]
+    max_reid: Percent
+    max_parrot: Percent
+    require: tuple[Literal["unlabelled", "reidentification"], ...]
+
+    @model_validator(mode="after")
+    def _looked_for(self) -> "Audit":
+        if self.treat_unlabelled and self.detector is None:
+            raise ValueError("treat_unlabelled is true, and there is no detector that looks for such faces; name one")
+        return self
 
 
 class Arms(Section):
@@ -197,6 +220,7 @@ class Params(Section):
     codec: Codec
     blur: Blur
     synthesize: Synthesize
+    audit: Audit
     arms: Arms
     patches: Patches
     detector: Detector

@@ -1,25 +1,29 @@
 """What makes a function a stage: run as a script, it gets the checked parameters and ends in a sentence if it fails."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from facade.errors import FacadeError
 from facade.params import Params, load
 
 Stage = Callable[[Params], None]
 # The treatments of the training photographs, in the order in which they are shown; the controls come last.
-MAIN_ARMS, CONTROLS = ("raw", "blur", "pseudo"), ("recode", "decoy", "drop")
+ANONYMIZED = ("blur", "pseudo")
+MAIN_ARMS, CONTROLS = ("raw", *ANONYMIZED), ("recode", "decoy", "drop")
 ARMS = MAIN_ARMS + CONTROLS
 
 
-def arm() -> str:
+def arm(among: Sequence[str] = ARMS) -> str:
     """The arm that a script was called for, as in `python stages/train.py blur`.
+
+    Args:
+        among: The arms that the script works on.
 
     Raises:
         FacadeError: None was named, or one that does not exist.
     """
-    if len(sys.argv) != 2 or sys.argv[1] not in ARMS:
-        raise FacadeError(f"name one arm ({', '.join(ARMS)}), as in `python {sys.argv[0]} {ARMS[0]}`.")
+    if len(sys.argv) != 2 or sys.argv[1] not in among:
+        raise FacadeError(f"name one arm ({', '.join(among)}), as in `python {sys.argv[0]} {among[0]}`.")
     return sys.argv[1]
 
 

@@ -1,0 +1,1 @@
+"""Who is still there: what anonymized photographs still show, measured; and the gate in front of training."""

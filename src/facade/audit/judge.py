@@ -1,0 +1,166 @@
+"""What an audit found, as figures, and as sentences that stop training."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from facade.audit.leaks import Leak
+from facade.audit.linkage import Rate
+from facade.audit.look import Attacker, Seen
+from facade.audit.threats import ATTACKS, NOT_MEASURED
+from facade.audit.unlabelled import Capture, hidden
+from facade.params import Audit
+
+# Faults that are told one by one; the others are counted.
+TOLD = 3
+HOW_TO_LOOK = (
+    "faces that nobody labelled are not measured: give audit.detector (publisher fetches facexlib's), or take "
+    "unlabelled off audit.require"
+)
+HOW_TO_LINK = (
+    "re-identification is not measured: give face recognition weights as audit.recognition, or take reidentification "
+    "off audit.require"
+)
+TOO_FEW = "re-identification is not measured: the photographs hold fewer than two faces of audit.least pixels"
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Faces that nobody labelled.
+
+    Attributes:
+        found: How many the detector found.
+        treated: Whether they were treated, too.
+        captures: What people and the detector saw, by height.
+    """
+
+    found: int
+    treated: bool
+    captures: Sequence[Capture]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """All that an audit found.
+
+    Attributes:
+        synthetic: Whether nobody in the photographs is real.
+        seen: Coverage and re-identification.
+        attacker: Who tried to know people again, or None.
+        unlabelled: None where nobody looked.
+        leaks: Metadata and the like.
+    """
+
+    synthetic: bool
+    seen: Seen
+    attacker: Attacker | None
+    unlabelled: Unlabelled | None
+    leaks: Sequence[Leak]
+
+
+def always(audited: Audited, params: Audit) -> list[str]:
+    """What stops training whoever is in the photographs: untreated faces, and files that tell more than pixels."""
+    found = []
+    untreated = audited.seen.untreated
+    if len(untreated) > params.max_untreated:
+        found.append(f"{_many(len(untreated), 'untreated face')}: {_first(untreated)}")
+    if audited.leaks:
+        found.append(f"{_many(len(audited.leaks), 'leak')}: {_first(audited.leaks)}")
+    return found
+
+
+def for_people(audited: Audited, params: Audit) -> list[str]:
+    """What stops training on photographs of real people."""
+    found = []
+    if audited.unlabelled is None:
+        found += [HOW_TO_LOOK] if "unlabelled" in params.require else []
+    elif not audited.unlabelled.treated and audited.unlabelled.found > params.max_unlabelled:
+        found.append(
+            f"{_many(audited.unlabelled.found, 'face')} that nobody labelled and nobody treated, more than "
+            f"audit.max_unlabelled ({params.max_unlabelled}) allows; data/unlabelled.json lists them, and "
+            "audit.treat_unlabelled treats them"
+        )
+    if audited.seen.linked is None:
+        missing = HOW_TO_LINK if audited.attacker is None else TOO_FEW
+        return [*found, missing] if "reidentification" in params.require else found
+    for name, limit, parameter in _limits(params):
+        linked = audited.seen.linked.get(name)
+        if linked is not None and 100 * linked.rank1.high > limit:
+            rate = linked.rank1
+            found.append(
+                f"{100 * rate.seen:.1f} % of {linked.faces} faces are linked to their source ({ATTACKS[name].told}; "
+                f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %), where {parameter} allows {limit:g} %"
+            )
+    return found
+
+
+def summary(audited: Audited, params: Audit) -> dict[str, Any]:
+    """The figures, for metrics/privacy/<arm>.json."""
+    stops, shortfalls = always(audited, params), for_people(audited, params)
+    seen = audited.seen
+    content: dict[str, Any] = {
+        "passed": not stops and (audited.synthetic or not shortfalls),
+        "would_pass_with_real_people": not stops and not shortfalls,
+        "stopped_by": "; ".join(stops if audited.synthetic else [*stops, *shortfalls]) or "nothing",
+        "real_people_would_be_stopped_by": "; ".join([*stops, *shortfalls]) or "nothing",
+        "coverage": {
+            "faces": seen.faces,
+            "treated": seen.findings["treated"],
+            "untreated": len(seen.untreated),
+            "nothing_to_see": seen.findings["nothing to see"],
+        },
+        "unlabelled": NOT_MEASURED if audited.unlabelled is None else _unlabelled(audited.unlabelled),
+        "leaks": len(audited.leaks),
+    }
+    if not audited.synthetic:
+        del content["would_pass_with_real_people"], content["real_people_would_be_stopped_by"]
+    content["faces_large_enough_to_know"] = seen.large
+    if seen.linked is None or audited.attacker is None:
+        content["reidentification"] = NOT_MEASURED
+        return content
+    content["attacker"] = audited.attacker.name
+    linked = next(iter(seen.linked.values()))
+    content["reidentification"] = {
+        "faces": linked.faces,
+        "chance_rank1": round(linked.chance, 5),
+        "chance_rank10": round(min(1.0, 10 * linked.chance), 5),
+        **{
+            name: {
+                key: figure
+                for metric in ("rank1", "rank10", "auc", "tar")
+                for key, figure in _rate(metric, getattr(one, metric)).items()
+            }
+            for name, one in seen.linked.items()
+        },
+    }
+    return content
+
+
+def _limits(params: Audit) -> list[tuple[str, float, str]]:
+    """Attack, limit in percent, and the parameter that sets it."""
+    counting = [(name, params.max_reid, "audit.max_reid") for name, attack in ATTACKS.items() if attack.counts]
+    return [*counting, ("parrot", params.max_parrot, "audit.max_parrot")]
+
+
+def _unlabelled(unlabelled: Unlabelled) -> dict[str, Any]:
+    estimate = hidden(unlabelled.captures)
+    total = [sum(getattr(one, name) for one in unlabelled.captures) for name in ("labelled", "detected", "both")]
+    return {
+        "found": unlabelled.found,
+        "treated": unlabelled.treated,
+        "from_16px": {"labelled": total[0], "detected": total[1], "both": total[2]},
+        "hidden_from_both": {name: round(value, 1) for name, value in asdict(estimate).items()},
+    }
+
+
+def _rate(name: str, rate: Rate) -> dict[str, float]:
+    return {name: round(rate.seen, 4), f"{name}_low": round(rate.low, 4), f"{name}_high": round(rate.high, 4)}
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' if count != 1 else ''}"
+
+
+def _first(things: Sequence[Any]) -> str:
+    told = "; ".join(map(str, things[:TOLD]))
+    return told + (f"; and {len(things) - TOLD:,} more" if len(things) > TOLD else "")

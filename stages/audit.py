@@ -1,0 +1,84 @@
+"""Who is still there? Audit an anonymized arm, and open its gate or not.   python stages/audit.py blur
+
+dvc repro audit@blur
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from facade.anonymize import BlurFaces
+from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.treat import Treatment
+from facade.audit.attacker import WEIGHTS, about
+from facade.audit.judge import Audited, Unlabelled, always, for_people, summary
+from facade.audit.leaks import data_set_leaks, paths_in
+from facade.audit.look import Attacker, look
+from facade.audit.unlabelled import Capture
+from facade.dataset import Photographs
+from facade.dataset.also import read_also
+from facade.errors import FacadeError
+from facade.files import read_json, write_json
+from facade.gate import write_gate
+from facade.params import Params
+from facade.sources.choice import source_of
+from facade.stage import ANONYMIZED, arm, stage
+
+FOUND, ALSO = Path("data/unlabelled.json"), Path("data/also-treat.json")
+# The key of somebody who knows the method, and not the key.
+ANOTHER_KEY = "audit"
+
+
+def treatment(name: str, params: Params) -> Treatment:
+    made: dict[str, Callable[[], Treatment]] = {
+        "blur": lambda: BlurFaces(params.blur),
+        "pseudo": lambda: ReplaceFaces(params.synthesize, source_of(params.synthesize), ANOTHER_KEY),
+    }
+    return made[name]()
+
+
+def attacker(params: Params, synthetic: bool) -> Attacker | None:
+    if params.audit.recognition is not None:
+        return Attacker(params.audit.recognition, False, f"face recognition by {params.audit.recognition.name}")
+    # The stand-in knows drawn faces alone: that it does not know a real one says nothing.
+    stand_in = Path("models/attacker")
+    return Attacker(stand_in / WEIGHTS, True, about(stand_in)["what"]) if synthetic else None
+
+
+def unlabelled(params: Params) -> Unlabelled | None:
+    content = read_json(FOUND)
+    if not content["info"]["measured"]:
+        return None
+    seen = [Capture(**one) for one in content["info"]["seen"]]
+    return Unlabelled(len(content["annotations"]), params.audit.treat_unlabelled, seen)
+
+
+@stage
+def audit(params: Params) -> None:
+    name = arm(ANONYMIZED)
+    source, treated = Photographs("data/train"), Photographs(Path("data") / name)
+    who = attacker(params, source.synthetic)
+    audited = Audited(
+        synthetic=source.synthetic,
+        seen=look(
+            source,
+            treated,
+            read_also(ALSO),
+            treatment(name, params),
+            params.blur if name == "blur" else None,
+            who,
+            params.audit,
+            params.codec,
+        ),
+        attacker=who,
+        unlabelled=unlabelled(params),
+        leaks=data_set_leaks(treated, paths_in(params.model_dump())),
+    )
+    told = summary(audited, params.audit)
+    # Written in any case: whoever is stopped wants to know why.
+    write_json(Path("metrics/privacy") / f"{name}.json", told)
+    write_gate(name, treated, told["passed"])
+    if not told["passed"]:
+        raise FacadeError(f"the {name} arm still shows somebody, or that is not known: {told['stopped_by']}.")
+    shortfalls = for_people(audited, params.audit) if not always(audited, params.audit) else []
+    for shortfall in shortfalls:
+        print(f"audit {name}: with real people this would stop training: {shortfall}")
