@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro faces calibrate bench test test-slow lint format lock clean
+.PHONY: help setup repro plane faces calibrate bench test test-slow lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ setup: $(READY)  ## Make .venv and install requirements.txt into it
 repro: $(READY)  ## Run the experiment: everything that is not up to date
 	@$(IN_ENV) dvc repro
 	@echo "The report: report/index.html. Metrics: metrics/golden.json. To compare: dvc metrics diff, dvc exp run -S blur.sigma=4"
+
+plane: $(READY)  ## Draw what experiments cost against what they hide, into experiments/
+	@$(IN_ENV) python -m facade.report.plane experiments
 
 faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 	@$(IN_ENV) python -m facade.report.sheets docs/faces

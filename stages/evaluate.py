@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from facade.audit.leaks import folder_leaks, paths_in
 from facade.dataset import Photographs
 from facade.dataset.calibration import calibration_labels
+from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_json, write_text
 from facade.measure.arms import measure_arm, summary
 from facade.measure.compare import causes, compare, verdicts
@@ -19,9 +21,17 @@ from facade.report.differences import draw_differences, draw_slices
 from facade.report.faces import draw_faces
 from facade.report.page import Measured, read_versions, write_page
 from facade.report.style import save
-from facade.stage import ARMS, MAIN_ARMS, stage
+from facade.stage import ANONYMIZED, ARMS, MAIN_ARMS, stage
 
 PLOTS = Path("plots")
+
+
+def refuse_leaks(params: Params) -> None:
+    """What leaves the house holds figures and weights: no photograph's metadata, and no path."""
+    words = paths_in(params.model_dump())
+    leaks = [leak for name in ("report", "metrics", "plots", "models") for leak in folder_leaks(Path(name), words)]
+    if leaks:
+        raise FacadeError(f"results tell more than they may: {'; '.join(map(str, leaks[:3]))}. Nothing was published.")
 
 
 @stage
@@ -42,6 +52,7 @@ def evaluate(params: Params) -> None:
         fired=measure_shortcut(study, read_json(Path("data/patches/annotations.json")), detections, settings.iou),
         missed=misses(study),
         calibrated=study.calibrated,
+        privacy={name: read_json(Path("metrics/privacy") / f"{name}.json") for name in ANONYMIZED},
     )
 
     for name in MAIN_ARMS:
@@ -61,3 +72,4 @@ def evaluate(params: Params) -> None:
     content = {"verdict": verdicts(measured.compared, settings), "causes": causes(measured.compared, settings)}
     content |= summary(truth, measured.arms) | {"fires_on": shortcut_summary(measured.fired)}
     write_json(Path("metrics/golden.json"), {key: value for key, value in content.items() if value})
+    refuse_leaks(params)

@@ -30,6 +30,20 @@ VERSIONS = {"torch": "2.11.0"}
 RED = (10, 20, 250)
 
 
+def privacy(attack=True):
+    """What an audit of photographs of nobody finds, with an attacker or without one."""
+    rates = {f"{metric}{end}": 0.25 for metric in ("rank1", "rank10", "auc", "tar") for end in ("", "_low", "_high")}
+    linked = {"faces": 176, "chance_rank1": 0.0057, "chance_rank10": 0.057, "untreated": rates, "recognition": rates}
+    found = {"found": 3, "treated": False, "hidden_from_both": {"seen": 7.5, "low": 2.1, "high": 26.9}}
+    return {
+        "passed": attack, "stopped_by": "nothing" if attack else "1 untreated face: face 3 of a.jpg",
+        "real_people_would_be_stopped_by": "25.0 % of 176 faces are linked" if attack else "1 untreated face",
+        "coverage": {"faces": 566, "treated": 566, "untreated": 0, "nothing_to_see": 0}, "leaks": 0,
+        "unlabelled": found if attack else "not measured", "faces_large_enough_to_know": 176,
+        "reidentification": linked if attack else "not measured", "attacker": "a network of some kind",
+    }  # fmt: skip
+
+
 def face_picture(number):
     picture = noise(120, 160, number)
     picture[30:80, 40:80] = RED
@@ -75,6 +89,7 @@ def write(tmp_path, make_store, params):
             missed=[Miss(face, f"e/{face['image_id'] - 1}.jpg", {"blur": [0, 1]}, 0.33, 0.3, 0.2)
                     for face in truth["annotations"]],
             calibrated=calibrated,
+            privacy={"blur": privacy(), "pseudo": privacy(attack=False)},
         )  # fmt: skip
         stores = {arm: make_store({"a.jpg": (face_picture(9), (Face((40, 30, 40, 50)),))}, arm, synthetic)
                   for arm in arms}  # fmt: skip
@@ -158,6 +173,17 @@ def test_what_was_not_measured_says_so(write):
     assert "not measured" in text
     assert "too few faces" in text
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower()
+
+
+def test_the_page_says_who_is_still_there_and_names_who_looked(write):
+    text = re.sub(r"\s+", " ", write().read_text())
+    assert "Blurred</b>: passed its audit" in text
+    assert "real people training would not have begun: 25.0 % of 176 faces are linked" in text
+    assert "Pseudonymized</b>: did not pass its audit. Stopped by: 1 untreated face" in text
+    assert "among 176 faces by a network of some kind" in text
+    assert "upper bound: untreated faces" in text
+    assert "7.5 (2.1 to 26.9)" in text
+    assert "whether somebody can be known again is not measured: no face recognition weights were given" in text
 
 
 def test_without_a_raw_arm_the_page_says_so(write):

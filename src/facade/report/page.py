@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
+from facade.audit.threats import ATTACKS, NOT_MEASURED
 from facade.dataset import Photographs
 from facade.files import read_json, write_text
 from facade.measure.arms import Arm
@@ -53,6 +54,7 @@ class Measured:
         fired: By arm, how often its runs fire on patches.
         missed: The missed faces, the most surely missed first.
         calibrated: Whether there were calibration photographs to fix operating thresholds on.
+        privacy: By anonymized arm, what its audit found (metrics/privacy).
     """
 
     arms: dict[str, Arm]
@@ -61,6 +63,7 @@ class Measured:
     fired: Mapping[str, Sequence[Fired]]
     missed: Sequence[Miss]
     calibrated: bool
+    privacy: Mapping[str, Mapping[str, Any]]
 
 
 def write_page(
@@ -107,6 +110,9 @@ def write_page(
         fired=measured.fired,
         missed=measured.missed,
         calibrated=measured.calibrated,
+        privacy=measured.privacy,
+        attacks=ATTACKS,
+        not_measured=NOT_MEASURED,
         tiles=gallery(golden, measured.missed, show),
         show=show,
         params=params,
