@@ -31,7 +31,7 @@ def refuse_leaks(params: Params) -> None:
     words = paths_in(params.model_dump())
     leaks = [leak for name in ("report", "metrics", "plots", "models") for leak in folder_leaks(Path(name), words)]
     if leaks:
-        raise FacadeError(f"results tell more than they may: {'; '.join(map(str, leaks[:3]))}. Nothing was published.")
+        raise FacadeError(f"results tell more than they may: {'; '.join(map(str, leaks[:3]))}. DVC keeps none of them.")
 
 
 @stage

@@ -104,7 +104,9 @@ def png_leaks(content: bytes) -> list[str]:
 
 def text_leaks(content: bytes, forbidden: Iterable[str]) -> list[str]:
     """Forbidden words in a text, and what the pictures inside it hold besides themselves."""
-    found = ["a path of this machine" for word in sorted(forbidden) if word.encode() in content][:1]
+    # Letters of an encoded picture may spell anything.
+    plain = EMBEDDED.sub(b"", content)
+    found = ["a path of this machine" for word in sorted(forbidden) if word.encode() in plain][:1]
     for kind, encoded in EMBEDDED.findall(content):
         try:
             inner = base64.b64decode(encoded, validate=True)

@@ -24,7 +24,7 @@ class Attack:
 
 ATTACKS = {
     "untreated": Attack("source", "recoded", "upper bound: untreated faces"),
-    "surroundings": Attack("source", "surroundings", "lower bound: the surroundings alone, the face painted grey"),
+    "surroundings": Attack("source", "surroundings", "to compare: the surroundings alone, the face painted grey"),
     "recognition": Attack("source", "treated", "treated faces", counts=True),
     "reversed": Attack("source", "reversed", "treated faces, the blur undone as far as that goes", counts=True),
     "face_alone": Attack("source_face", "treated_face", "treated faces, without their surroundings"),
