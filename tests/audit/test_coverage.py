@@ -69,6 +69,23 @@ def test_a_blur_that_is_too_weak_is_none(params):
     assert found(params, image, weak, Face((200, 40, 30, 40))) == ["untreated"]
 
 
+@pytest.mark.parametrize("height", [45, 90, 150])
+def test_a_neighbours_treatment_and_a_patch_in_the_corner_are_none(params, height):
+    image, face = portrait(480, height)
+    x, y, w, h = face.bbox
+    neighbour = Face((x + 0.85 * w, y, w, h))
+    assert found(params, image, blurred(params, image, neighbour), face) == ["untreated"]
+    patched = image.copy()
+    patched[int(y) : int(y + 0.2 * h), int(x) : int(x + 0.2 * w)] ^= 255
+    assert found(params, image, patched, face) == ["untreated"]
+
+
+def test_a_dark_face_that_was_left_is_no_face_of_one_colour(params):
+    image, face = portrait(480, 90)
+    dark = (0.1 * image).astype(np.uint8)
+    assert found(params, dark, dark, face) == ["untreated"]
+
+
 def test_light_and_colour_alone_are_no_treatment(params):
     image = noise(300, 400)
     darker = np.clip(0.97 * image.astype(float) + 3, 0, 255).astype(np.uint8)
