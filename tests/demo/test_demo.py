@@ -1,8 +1,11 @@
 """The demo's photographs: WIDER FACE's layout, repeatable, and with what a detector must cope with."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from facade.dataset.mark import is_marked
 from facade.dataset.records import SYNTHETIC_MARK
 from facade.dataset.store import read_pixels
 from facade.dataset.wider import read_wider
@@ -37,6 +40,18 @@ def test_the_reader_of_real_photographs_reads_it(demo):
 
 def test_it_says_that_nobody_in_it_is_real(demo):
     assert "say nothing about real faces" in (demo / SYNTHETIC_MARK).read_text()
+    assert is_marked(demo)
+
+
+def test_a_mark_that_came_with_other_photographs_says_nothing(demo, tmp_path):
+    copied = tmp_path / "copied"
+    shutil.copytree(demo, copied)
+    assert is_marked(copied)
+    picture = next(copied.rglob("*.jpg"))
+    picture.write_bytes(b"another photograph")
+    assert not is_marked(copied)
+    (copied / SYNTHETIC_MARK).write_text("nobody here is real")
+    assert not is_marked(copied)
 
 
 def test_it_is_the_same_whoever_draws_it(demo, tmp_path, params):

@@ -12,9 +12,10 @@ from facade.dataset.coco import annotation_files, read_coco
 from facade.dataset.duplicates import near, perceptual_hash
 from facade.dataset.golden import check_lock, fingerprint
 from facade.dataset.landmarks import add_landmarks
+from facade.dataset.mark import is_marked
 from facade.dataset.names import neutral_name, stored_name
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
-from facade.dataset.records import SYNTHETIC_MARK, Face, Labelled, Photograph, Split
+from facade.dataset.records import Face, Labelled, Photograph, Split
 from facade.dataset.store import coco, encode, write_annotations
 from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
@@ -154,13 +155,15 @@ def ingest(
         for twin in duplicates:
             (train_beside / "images" / twin.photograph.file).unlink()
         parts = {split: [entry for entry in kept if entry.split == split] for split in into}
+        # In the order of the data set's own names the neutral ones would tell them.
+        parts["train"].sort(key=lambda entry: entry.photograph.file)
         for split, entries in parts.items():
             if not any(not face.ignore for entry in entries for face in entry.photograph.faces):
                 raise FacadeError(
                     f"the {split} part of {params.path} has no face to judge in its {len(entries)} photographs. "
                     "Check the labels, ingest.min_face and ingest.golden_share."
                 )
-        synthetic = (params.path / SYNTHETIC_MARK).is_file()
+        synthetic = is_marked(params.path)
         lock = _golden_fingerprint(parts["golden"], codec, synthetic)
         check_lock(lock, params.golden_lock)
         for split, entries in parts.items():

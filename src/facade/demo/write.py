@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facade.dataset import Face, encode
-from facade.dataset.records import ATTRIBUTES, SYNTHETIC_MARK
+from facade.dataset.mark import write_mark
+from facade.dataset.records import ATTRIBUTES
 from facade.demo.scene import draw_scene
 from facade.files import whole_directory
 from facade.parallel import in_order
@@ -51,7 +52,6 @@ def write_demo(params: Demo, codec: Codec, into: Path, workers: int | None = Non
         workers: Processes; all cores by default. The result does not depend on it.
     """
     with whole_directory(into) as root:
-        (root / SYNTHETIC_MARK).write_text(NOTICE)
         for split, count in (("train", params.train), ("val", params.golden)):
             for event in EVENTS:
                 (root / f"WIDER_{split}" / "images" / event).mkdir(parents=True, exist_ok=True)
@@ -63,6 +63,7 @@ def write_demo(params: Demo, codec: Codec, into: Path, workers: int | None = Non
             place.write_text(labels)
             landmarks = "".join(_landmark_entry(name, faces) for name, faces in drawn)
             (root / f"WIDER_{split}" / "label.txt").write_text(landmarks)
+        write_mark(root, NOTICE)
 
 
 def _label_entry(name: str, faces: tuple[Face, ...]) -> str:
