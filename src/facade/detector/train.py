@@ -109,7 +109,8 @@ def _versions() -> dict[str, str]:
 def _description(data: Path, detector: Detector, train: Train, detect: Detect, devices: list[str]) -> dict[str, Any]:
     return {
         "arm": data.name,
-        "detector": detector.model_dump(mode="json"),
+        # Where somebody keeps weights is nobody's business: models go out.
+        "detector": detector.model_dump(mode="json") | {"weights": detector.weights and detector.weights.name},
         "train": train.model_dump(mode="json"),
         "size": detect.size,
         "device": devices[0].partition(":")[0],
