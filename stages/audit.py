@@ -44,12 +44,17 @@ def attacker(params: Params, synthetic: bool) -> Attacker | None:
     return Attacker(stand_in / WEIGHTS, True, about(stand_in)["what"]) if synthetic else None
 
 
-def unlabelled(params: Params) -> Unlabelled | None:
+def unlabelled() -> Unlabelled | None:
     content = read_json(FOUND)
-    if not content["info"]["measured"]:
-        return None
-    seen = [Capture(**one) for one in content["info"]["seen"]]
-    return Unlabelled(len(content["annotations"]), params.audit.treat_unlabelled, seen)
+    try:
+        if content["info"]["measured"] is not True:
+            return None
+        seen = [Capture(**one) for one in content["info"]["seen"]]
+        # By what was treated, whatever the parameter says by now.
+        treated = content["annotations"] == read_json(ALSO)["annotations"]
+    except (KeyError, TypeError):
+        raise FacadeError(f"{FOUND} is not what `dvc repro unlabelled` writes. Run it again.") from None
+    return Unlabelled(len(content["annotations"]), treated, seen)
 
 
 @stage
@@ -70,7 +75,7 @@ def audit(params: Params) -> None:
             params.codec,
         ),
         attacker=who,
-        unlabelled=unlabelled(params),
+        unlabelled=unlabelled(),
         leaks=data_set_leaks(treated, paths_in(params.model_dump())),
     )
     told = summary(audited, params.audit)

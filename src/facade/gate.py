@@ -14,10 +14,20 @@ def gate_of(arm: str) -> Path:
 
 
 def data_hash(photographs: Photographs) -> str:
-    """16 hexadecimal digits that change with any photograph or label."""
+    """16 hexadecimal digits that change with any photograph or label.
+
+    Raises:
+        FacadeError: A photograph cannot be read.
+    """
     digest = hashlib.sha256(photographs.annotations.read_bytes())
     for photograph in photographs:
-        digest.update(hashlib.sha256((photographs.images / photograph.file).read_bytes()).digest())
+        path = photographs.images / photograph.file
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise FacadeError(
+                f"{path} cannot be read ({error.strerror}). Run `dvc checkout` to have it back."
+            ) from None
     return digest.hexdigest()[:16]
 
 

@@ -24,6 +24,7 @@ def audited(synthetic=False, untreated=(), attacks=None, attacker=WHO, unlabelle
     untreated = list(untreated)
     counts = Counter(treated=1000 - len(untreated), untreated=len(untreated))
     attacks = {"recognition": linked(), "parrot": linked(0.9, 0.95)} if attacks is None else attacks
+    attacks = {"parrot_untreated": linked(1.0, 1.0), **attacks} if attacks else {}
     return Audited(
         synthetic,
         Seen(1000, counts, untreated, 500, attacks or None),
@@ -51,6 +52,7 @@ CASES = {
     "nobody looked": (audited(unlabelled=None), "faces that nobody labelled are not measured: give audit.detector"),
     "faces left raw": (audited(unlabelled=(7, False)), "7 faces that nobody labelled and nobody treated"),
     "nobody tried": (audited(attacks={}, attacker=None), "re-identification is not measured: give face recognition"),
+    "who knows nobody": (audited(attacks={"parrot_untreated": linked(0.3, 0.4)}), "knows only 30 % of untreated faces"),
     "too few faces": (audited(attacks={}), "fewer than two faces"),
 }
 
@@ -74,6 +76,12 @@ def test_photographs_of_nobody_are_stopped_by_untreated_faces_and_leaks_alone(pa
     assert told["passed"] is (not always(nobody, params.audit))
     assert told["would_pass_with_real_people"] is (sentence is None)
     assert (told["real_people_would_be_stopped_by"] == "nothing") is (sentence is None)
+
+
+def test_who_knows_nobody_has_measured_nothing(params):
+    told = summary(audited(attacks={"recognition": linked(), "parrot_untreated": linked(0.1, 0.2)}), params.audit)
+    assert told["reidentification"] == "not measured"
+    assert "in a mirror" in told["reidentification_lacks"]
 
 
 def test_limits_are_those_of_the_parameters(params):

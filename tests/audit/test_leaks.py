@@ -1,6 +1,7 @@
 """What else tells who somebody is: everything planted is found, and what Facade writes is clean."""
 
 import base64
+import html
 import io
 import struct
 import zipfile
@@ -14,6 +15,7 @@ from PIL import Image
 
 from facade.audit.leaks import data_set_leaks, file_leaks, folder_leaks, jpeg_leaks, paths_in, png_leaks
 from facade.dataset import Face, encode
+from facade.files import write_json
 from facade.report.style import as_svg, save
 from tests.conftest import noise
 
@@ -109,6 +111,14 @@ def test_pages_are_searched_for_paths_and_for_the_pictures_inside_them(tmp_path)
     assert page("jpeg", jpeg()) == []
     assert page("jpeg", JPEGS["exif"]) == ["an embedded picture with EXIF or XMP"]
     assert page("svg+xml", as_svg(Figure())) == []
+    drawn = Figure()
+    drawn.add_subplot().imshow(noise(8, 8))
+    assert b"data:image/png" in as_svg(drawn)
+    assert page("svg+xml", as_svg(drawn)) == []
+    plain = cv2.imencode(".png", noise(20, 30))[1].tobytes()
+    named = base64.b64encode(plain[:33] + png_chunk(b"tEXt", b"Author\0Jane") + plain[33:])
+    inner = b'<svg><image href="data:image/png;base64,\n' + named[:40] + b"\n" + named[40:] + b'"/></svg>'
+    assert page("svg+xml", inner) == ["an embedded picture with a chunk tEXt"]
     assert page("svg+xml", b"<svg><!-- /home/jane/photos --></svg>") == ["a path of this machine"]
     (tmp_path / "metrics.json").write_text('{"data": "/home/jane/photos"}')
     assert file_leaks(tmp_path / "metrics.json", {"/home/jane"}) == ["a path of this machine"]
@@ -117,6 +127,14 @@ def test_pages_are_searched_for_paths_and_for_the_pictures_inside_them(tmp_path)
 class Malice:
     def __reduce__(self):
         return print, ("this ran",)
+
+
+def test_paths_are_found_however_they_are_spelled(tmp_path):
+    word = "/home/jörg & co/fotos"
+    write_json(tmp_path / "metrics.json", {"data": word})
+    (tmp_path / "page.html").write_text(html.escape(word))
+    for name in ("metrics.json", "page.html"):
+        assert file_leaks(tmp_path / name, {word}) == ["a path of this machine"]
 
 
 def test_checkpoints_hold_weights_alone(tmp_path, capsys):
@@ -169,7 +187,9 @@ def test_folders_are_searched_to_the_bottom(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "x.jpg").write_bytes(JPEGS["comment"])
     (tmp_path / "a" / "link").symlink_to(tmp_path / "a")
-    assert sorted(leak.what for leak in folder_leaks(tmp_path, set())) == ["a comment", "a link to elsewhere"]
+    (tmp_path / "a" / "broken").symlink_to(tmp_path / "nothing")
+    found = sorted(leak.what for leak in folder_leaks(tmp_path, set()))
+    assert found == ["a comment", "a link to elsewhere", "a link to elsewhere"]
 
 
 def test_paths_of_settings_are_words_that_must_not_get_out():

@@ -71,6 +71,10 @@ def test_the_interval_holds_the_truth_if_observers_are_independent():
     assert held / 300 > 0.9
 
 
+def test_a_detector_that_sees_nothing_does_not_prove_that_nobody_is_hidden():
+    assert hidden([Capture(5000, 0, 0), Capture(50, 50, 50)]) is None
+
+
 def test_where_nothing_is_hidden_nothing_is_estimated():
     assert hidden([Capture(0, 0, 0), Capture(50, 50, 50)]) == Hidden(0.0, 0.0, 0.0)
 

@@ -21,6 +21,12 @@ HOW_TO_LINK = (
     "re-identification is not measured: give face recognition weights as audit.recognition, or take reidentification "
     "off audit.require"
 )
+# A network that does not know untreated faces in a mirror knows nobody: that it does not know treated ones is no news.
+KNOWS = 0.5
+KNOWS_NOBODY = (
+    "re-identification is not measured: the network knows only {share:.0f} % of untreated faces in a mirror; give "
+    "other weights as audit.recognition"
+)
 TOO_FEW = "re-identification is not measured: the photographs hold fewer than two faces of audit.least pixels"
 
 
@@ -58,6 +64,16 @@ class Audited:
     leaks: Sequence[Leak]
 
 
+def not_linked(audited: Audited) -> str | None:
+    """Why re-identification counts as not measured, as a sentence, or None where it was measured."""
+    if audited.attacker is None:
+        return HOW_TO_LINK
+    if audited.seen.linked is None:
+        return TOO_FEW
+    mirrored = audited.seen.linked["parrot_untreated"].rank1
+    return None if mirrored.low >= KNOWS else KNOWS_NOBODY.format(share=100 * mirrored.seen)
+
+
 def always(audited: Audited, params: Audit) -> list[str]:
     """What stops training whoever is in the photographs: untreated faces, and files that tell more than pixels."""
     found = []
@@ -80,11 +96,10 @@ def for_people(audited: Audited, params: Audit) -> list[str]:
             f"audit.max_unlabelled ({params.max_unlabelled}) allows; data/unlabelled.json lists them, and "
             "audit.treat_unlabelled treats them"
         )
-    if audited.seen.linked is None:
-        missing = HOW_TO_LINK if audited.attacker is None else TOO_FEW
+    if (missing := not_linked(audited)) is not None:
         return [*found, missing] if "reidentification" in params.require else found
     for name, limit, parameter in _limits(params):
-        linked = audited.seen.linked.get(name)
+        linked = (audited.seen.linked or {}).get(name)
         if linked is not None and 100 * linked.rank1.high > limit:
             rate = linked.rank1
             found.append(
@@ -115,9 +130,9 @@ def summary(audited: Audited, params: Audit) -> dict[str, Any]:
     if not audited.synthetic:
         del content["would_pass_with_real_people"], content["real_people_would_be_stopped_by"]
     content["faces_large_enough_to_know"] = seen.large
-    if seen.linked is None or audited.attacker is None:
-        content["reidentification"] = NOT_MEASURED
-        return content
+    missing = not_linked(audited)
+    if missing is not None or seen.linked is None or audited.attacker is None:
+        return {**content, "reidentification": NOT_MEASURED, "reidentification_lacks": missing}
     content["attacker"] = audited.attacker.name
     linked = next(iter(seen.linked.values()))
     content["reidentification"] = {
@@ -149,7 +164,9 @@ def _unlabelled(unlabelled: Unlabelled) -> dict[str, Any]:
         "found": unlabelled.found,
         "treated": unlabelled.treated,
         "from_16px": {"labelled": total[0], "detected": total[1], "both": total[2]},
-        "hidden_from_both": {name: round(value, 1) for name, value in asdict(estimate).items()},
+        "hidden_from_both": NOT_MEASURED
+        if estimate is None
+        else {name: round(value, 1) for name, value in asdict(estimate).items()},
     }
 
 

@@ -5,6 +5,8 @@ What is allowed is listed, not what is forbidden: whatever is not known to be ha
 
 import base64
 import binascii
+import html
+import json
 import re
 import struct
 from collections.abc import Iterable
@@ -28,7 +30,7 @@ PNG_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"pHYs", b"sRGB", b"g
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = {".json", ".csv", ".html", ".svg", ".txt", ".tsv", ".yaml", ".md"}
 PICTURES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
-EMBEDDED = re.compile(rb"data:image/([a-z+]+);base64,([A-Za-z0-9+/=]+)")
+EMBEDDED = re.compile(rb"data:image/([a-z+]+);base64,([A-Za-z0-9+/=\s]+)")  # matplotlib breaks the line after the comma
 # Numbers of a byte each, in three or more axes: a picture rather than weights.
 PIXELS = 1024
 
@@ -106,10 +108,11 @@ def text_leaks(content: bytes, forbidden: Iterable[str]) -> list[str]:
     """Forbidden words in a text, and what the pictures inside it hold besides themselves."""
     # Letters of an encoded picture may spell anything.
     plain = EMBEDDED.sub(b"", content)
-    found = ["a path of this machine" for word in sorted(forbidden) if word.encode() in plain][:1]
+    spelled = {form for word in forbidden for form in (word, json.dumps(word)[1:-1], html.escape(word))}
+    found = ["a path of this machine" for word in sorted(spelled) if word.encode() in plain][:1]
     for kind, encoded in EMBEDDED.findall(content):
         try:
-            inner = base64.b64decode(encoded, validate=True)
+            inner = base64.b64decode(b"".join(encoded.split()), validate=True)
         except binascii.Error:
             found.append("an embedded picture that cannot be read")
             continue
@@ -152,7 +155,7 @@ def folder_leaks(root: Path, forbidden: Iterable[str]) -> list[Leak]:
         Leak(path.as_posix(), what)
         for path in sorted(root.rglob("*"))
         if not path.is_dir() or path.is_symlink()
-        for what in (["a link to elsewhere"] if path.is_symlink() and path.is_dir() else file_leaks(path, words))
+        for what in (["a link to elsewhere"] if path.is_symlink() and not path.is_file() else file_leaks(path, words))
     ]
 
 

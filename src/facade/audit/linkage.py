@@ -126,6 +126,8 @@ def proportion(hits: np.ndarray, clusters: Sequence[str]) -> Rate:
 def _mean(values: np.ndarray, clusters: Sequence[str]) -> Rate:
     """A mean and its 95 % interval by drawing clusters with replacement."""
     _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
+    if numbers.max() == 0:  # one photograph tells nothing of others
+        return Rate(float(values.mean()), 0.0, 1.0)
     sums, sizes = np.bincount(numbers, values), np.bincount(numbers)
     drawn = generator("linkage", len(values)).integers(0, len(sums), (DRAWS, len(sums)))
     means = sums[drawn].sum(1) / sizes[drawn].sum(1)

@@ -27,7 +27,7 @@ ATTACKS = {
     "surroundings": Attack("source", "surroundings", "to compare: the surroundings alone, the face painted grey"),
     "recognition": Attack("source", "treated", "treated faces", counts=True),
     "reversed": Attack("source", "reversed", "treated faces, the blur undone as far as that goes", counts=True),
-    "face_alone": Attack("source_face", "treated_face", "treated faces, without their surroundings"),
+    "face_alone": Attack("source_face", "treated_face", "treated faces, without their surroundings", counts=True),
     "parrot_untreated": Attack("mirrored", "recoded", "upper bound of the next: untreated faces, mirrored gallery"),
     "parrot": Attack("mirrored_treated", "treated", "treated faces, mirrored gallery treated likewise"),
 }

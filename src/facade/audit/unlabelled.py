@@ -101,15 +101,20 @@ def captures(photographs: Iterable[Photograph], found: Iterable[Sequence[Found]]
     return [Capture(*map(int, row)) for row in tables]
 
 
-def hidden(tables: Iterable[Capture]) -> Hidden:
+def hidden(tables: Iterable[Capture]) -> Hidden | None:
     """How many faces are hidden from both observers: Chapman's estimate, summed over sizes.
 
     (n1 + 1)(n2 + 1) / (m + 1) - 1 faces in all (Chapman 1951; variance by Seber 1970); the interval takes the logarithm
     of the unseen for normal (Chao, Biometrics 43, 1987). It holds if the two err independently. They do not quite: what
     is hard for people is hard for networks, so that more are hidden than this says.
+
+    Returns:
+        None where the two have no face in common at some size: that tells nothing, least of all that none is hidden.
     """
     unseen = variance = 0.0
     for one in tables:
+        if one.both == 0 and one.labelled + one.detected > 0:
+            return None
         n1, n2, m = one.labelled, one.detected, one.both
         unseen += (n1 + 1) * (n2 + 1) / (m + 1) - 1 - (n1 + n2 - m)
         variance += (n1 + 1) * (n2 + 1) * (n1 - m) * (n2 - m) / ((m + 1) ** 2 * (m + 2))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from facade.dataset.records import Face
+from facade.errors import FacadeError
 from facade.files import read_json
 
 Also = Mapping[str, tuple[Face, ...]]
@@ -14,13 +15,17 @@ def read_also(path: Path) -> dict[str, tuple[Face, ...]]:
     """Faces to treat besides the labelled ones, by photograph, from a COCO file that the stage `unlabelled` wrote.
 
     Raises:
-        FacadeError: The file is missing or no JSON.
+        FacadeError: The file is missing, or not what that stage writes.
     """
     content = read_json(path)
-    names = {image["id"]: image["file_name"] for image in content["images"]}
     faces: dict[str, list[Face]] = {}
-    for annotation in content["annotations"]:
-        faces.setdefault(names[annotation["image_id"]], []).append(_face(annotation))
+    try:
+        names = {image["id"]: image["file_name"] for image in content["images"]}
+        for annotation in content["annotations"]:
+            faces.setdefault(names[annotation["image_id"]], []).append(_face(annotation))
+    except (KeyError, TypeError, ValueError) as error:
+        fault = f"{type(error).__name__}: {error}"
+        raise FacadeError(f"{path} is not what `dvc repro unlabelled` writes ({fault[:120]}). Run it again.") from None
     return {name: tuple(found) for name, found in faces.items()}
 
 
