@@ -100,7 +100,8 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
             panel.plot([least, most], [cost, cost], color=colour, linewidth=1)
             panel.plot([rate, rate], [low, high], color=colour, linewidth=1)
             panel.plot(rate, cost, "o", color=colour, markersize=5)
-            panel.annotate(one.treatment, (rate, cost), (5, 4), textcoords="offset points", fontsize=7)
+            side, away = ("left", 5) if rate < 0.5 else ("right", -5)
+            panel.annotate(one.treatment, (rate, cost), (away, 4), textcoords="offset points", fontsize=7, ha=side)
         front = _front(own)
         panel.step([one.linked[0] for one in front], [one.cost[0] for one in front], where="post", color="0.4",
                    linewidth=1, linestyle=":")  # fmt: skip
@@ -115,7 +116,7 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
         axes[0].plot([], [], "o-", color=COLOURS[arm], label=NAMES[arm])
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     who = ", ".join(sorted({one.attacker for one in drawn}))
-    title = f"Cost and privacy; attacker: {who}; dashed: chance; dotted: beaten by no other"
+    title = f"Attacker: {who}; dashed: chance; dotted: beaten by no other"
     figure.suptitle(titled(title, any(one.synthetic for one in drawn), width), fontsize=8)
     return figure
 
@@ -133,11 +134,15 @@ def _states(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, 
     """Every commit and experiment, by name, of which there are metrics."""
     found = []
     for baseline in shown:
-        found.append((baseline.get("name") or baseline["rev"][:7], baseline.get("data") or {}))
+        found.append((baseline.get("name") or _short(baseline["rev"]), baseline.get("data") or {}))
         for experiment in baseline.get("experiments") or []:
             revision = (experiment.get("revs") or [{}])[0]
-            found.append((experiment.get("name") or revision.get("rev", "")[:7], revision.get("data") or {}))
+            found.append((experiment.get("name") or _short(revision.get("rev", "")), revision.get("data") or {}))
     return found
+
+
+def _short(revision: str) -> str:
+    return revision if revision == "workspace" else revision[:7]
 
 
 def _of_arm(name: str, arm: str, data: Mapping[str, Any]) -> list[Point]:
