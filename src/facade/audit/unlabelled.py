@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ import numpy as np
 
 from facade.dataset import Photograph, Photographs
 from facade.dataset.landmarks import FACTOR
+from facade.dataset.overlap import areas, corners, pairs, shared
 from facade.dataset.records import Box
 from facade.dataset.store import CATEGORY
+from facade.errors import FacadeError
+from facade.files import read_json, write_json
 from facade.parallel import in_order
 from facade.retinaface import Found, retinaface
 
@@ -39,6 +42,21 @@ class Capture:
     labelled: int
     detected: int
     both: int
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Faces that nobody labelled.
+
+    Attributes:
+        found: How many the detector found.
+        treated: Whether they were treated, too.
+        captures: What people and the detector saw, by height.
+    """
+
+    found: int
+    treated: bool
+    captures: Sequence[Capture]
 
 
 @dataclass(frozen=True)
@@ -77,15 +95,11 @@ def look(photographs: Photographs, weights: Path, sure: float) -> list[list[Foun
 
 def without_label(photograph: Photograph, found: Sequence[Found]) -> list[Found]:
     """The detections in a photograph that belong to no label, and hold a pixel of it."""
-    pairs = {detection for _, detection in _pairs(photograph, found)}
-    boxes = [face.bbox for face in photograph.faces]
-    return [
-        one
-        for number, one in enumerate(found)
-        if number not in pairs
-        and _inside(one.bbox, photograph)
-        and all(_shared(one.bbox, box) < COVERED * one.bbox[2] * one.bbox[3] for box in boxes)
-    ]
+    labels, theirs = _corners(photograph, found)
+    paired = {detection for _, detection in pairs(labels, theirs, SAME)}
+    own = areas(theirs)
+    covered = shared(labels, theirs).max(0, initial=0.0) >= COVERED * own
+    return [one for number, one in enumerate(found) if number not in paired and own[number] > 0 and not covered[number]]
 
 
 def captures(photographs: Iterable[Photograph], found: Iterable[Sequence[Found]]) -> list[Capture]:
@@ -94,7 +108,8 @@ def captures(photographs: Iterable[Photograph], found: Iterable[Sequence[Found]]
     for photograph, detections in zip(photographs, found, strict=True):
         for face in photograph.faces:
             tables[:, 0] += _level(face.bbox)
-        for label, _ in _pairs(photograph, detections):  # in the row of its label: both observers count it there
+        # In the row of its label: both observers count it there.
+        for label, _ in pairs(*_corners(photograph, detections), SAME):
             tables[:, 1:] += _level(photograph.faces[label].bbox)[:, None]
         for one in without_label(photograph, detections):
             tables[:, 1] += _level(one.bbox)
@@ -125,6 +140,49 @@ def hidden(tables: Iterable[Capture]) -> Hidden | None:
     return Hidden(unseen, unseen / spread, unseen * spread)
 
 
+def write_unlabelled(
+    photographs: Photographs,
+    found: Sequence[Sequence[Found]] | None,
+    treat_too: bool,
+    list_file: Path,
+    treat_file: Path,
+) -> None:
+    """Write what the detector found: a list for a labeller, and the faces to treat besides the labelled ones.
+
+    Args:
+        photographs: The source photographs.
+        found: What `look` found in each, or None where nobody looked.
+        treat_too: Whether the faces that nobody labelled are to be treated.
+        list_file: COCO file to write, of all of them. Its `info` says what people and the detector saw.
+        treat_file: COCO file to write, of those to treat (`facade.dataset.also`).
+    """
+    nobody: list[list[Found]] = [[] for _ in photographs]
+    new = nobody if found is None else [without_label(*pair) for pair in zip(photographs, found, strict=True)]
+    seen = None if found is None else [asdict(one) for one in captures(photographs, found)]
+    write_json(list_file, as_coco(photographs, new) | {"info": {"seen": seen}})
+    write_json(treat_file, as_coco(photographs, new if treat_too else nobody))
+
+
+def read_unlabelled(list_file: Path, treat_file: Path) -> Unlabelled | None:
+    """What `write_unlabelled` wrote, or None where nobody looked.
+
+    Raises:
+        FacadeError: A file is missing, or holds something else.
+    """
+    content, treated = read_json(list_file), read_json(treat_file)
+    try:
+        if content["info"]["seen"] is None:
+            return None
+        return Unlabelled(
+            found=len(content["annotations"]),
+            # By what was treated, whatever the parameter says by now.
+            treated=content["annotations"] == treated["annotations"],
+            captures=[Capture(**one) for one in content["info"]["seen"]],
+        )
+    except (KeyError, TypeError):
+        raise FacadeError(f"{list_file} is not what `dvc repro unlabelled` writes. Run it again.") from None
+
+
 def as_coco(photographs: Photographs, faces: Iterable[Sequence[Found]]) -> dict[str, Any]:
     """Found faces as the content of a COCO file for a labeller: the photographs that hold any, boxes and scores."""
     images: list[dict[str, Any]] = []
@@ -147,40 +205,10 @@ def as_coco(photographs: Photographs, faces: Iterable[Sequence[Found]]) -> dict[
     return {"info": {}, "images": images, "annotations": annotations, "categories": [CATEGORY]}
 
 
-def _pairs(photograph: Photograph, found: Sequence[Found]) -> list[tuple[int, int]]:
-    """Labels and detections that are the same face, the best overlap first, each in one pair at most."""
-    overlaps = sorted(
-        (
-            (-_overlap(face.bbox, one.bbox), label, detection)
-            for label, face in enumerate(photograph.faces)
-            for detection, one in enumerate(found)
-        ),
-    )
-    pairs: list[tuple[int, int]] = []
-    labels, detections = set(), set()
-    for overlap, label, detection in overlaps:
-        if -overlap >= SAME and label not in labels and detection not in detections:
-            pairs.append((label, detection))
-            labels.add(label)
-            detections.add(detection)
-    return pairs
+def _corners(photograph: Photograph, found: Sequence[Found]) -> tuple[np.ndarray, np.ndarray]:
+    size = photograph.width, photograph.height
+    return corners([face.bbox for face in photograph.faces], *size), corners([one.bbox for one in found], *size)
 
 
 def _level(box: Box) -> np.ndarray:
     return np.array([low <= box[3] < high for low, high in pairwise(HEIGHTS)], int)
-
-
-def _inside(box: Box, photograph: Photograph) -> bool:
-    x, y, w, h = box
-    return x < photograph.width and y < photograph.height and x + w > 0 and y + h > 0
-
-
-def _shared(first: Box, second: Box) -> float:
-    across = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    down = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    return max(across, 0.0) * max(down, 0.0)
-
-
-def _overlap(first: Box, second: Box) -> float:
-    shared = _shared(first, second)
-    return shared / max(first[2] * first[3] + second[2] * second[3] - shared, 1e-9)

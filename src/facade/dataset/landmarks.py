@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facade.dataset.overlap import corners, pairs
 from facade.dataset.records import Face
 from facade.retinaface import Found, retinaface
 
@@ -51,31 +52,13 @@ def matched(faces: tuple[Face, ...], found: list[Found], width: int, height: int
     Returns:
         The faces; how many gained landmarks.
     """
-    ours = _corners([face.bbox for face in faces], width, height)
-    theirs = _corners([one.bbox for one in found], width, height)
-    overlaps = _overlaps(ours, theirs)
+    ours = corners([face.bbox for face in faces], width, height)
+    theirs = corners([one.bbox for one in found], width, height)
     enriched = list(faces)
     gained = 0
-    while overlaps.size and overlaps.max() >= OVERLAP:
-        number, detection = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
-        overlaps[number, :] = overlaps[:, detection] = -1
+    for number, detection in pairs(ours, theirs, OVERLAP):
         if faces[number].keypoints is None:
             points = tuple((round(float(x), 2), round(float(y), 2)) for x, y in found[detection].keypoints)
             enriched[number] = replace(faces[number], keypoints=points)
             gained += 1
     return tuple(enriched), gained
-
-
-def _corners(boxes: list[tuple[float, float, float, float]], width: int, height: int) -> np.ndarray:
-    """(N, 4) left, top, right, bottom of what lies in the photograph, as labelled boxes are clipped, too."""
-    x, y, w, h = np.array(boxes, float).reshape(-1, 4).T
-    return np.stack([x, y, x + w, y + h], axis=1).clip(0, (width, height, width, height))
-
-
-def _overlaps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """(N, M) intersection over union."""
-    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
-    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
-    shared = (high - low).clip(0).prod(-1)
-    area_ours, area_theirs = ((boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (ours, theirs))
-    return np.asarray(shared / np.maximum(area_ours[:, None] + area_theirs[None] - shared, 1e-9))
