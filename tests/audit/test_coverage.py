@@ -8,10 +8,10 @@ import pytest
 
 from facade.anonymize import BlurFaces
 from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.treat import recoded
 from facade.audit.coverage import findings
 from facade.audit.look import look
-from facade.dataset import Face, Photograph, Photographs, encode
-from facade.dataset.store import decode
+from facade.dataset import Face, Photograph
 from facade.demo.scene import draw_scene
 from facade.seeds import generator
 from facade.sources.procedural import ProceduralHeads
@@ -27,7 +27,7 @@ def blurred(params, image, *faces, **changes):
 
 
 def found(params, image, treated, *faces):
-    return findings(image, decode(encode(treated, params.codec)), faces, params.codec)
+    return findings(image, recoded(treated, params.codec), recoded(image, params.codec), faces)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_pseudonyms_count_as_treatment_on_every_face_of_the_demo(params):
 def test_the_codec_alone_is_no_treatment(params, quality):
     image, codec = noise(300, 400), params.codec.model_copy(update={"quality": quality})
     faces = (LARGE, Face((200, 40, 30, 40)), Face((300, 200, 12, 14)), Face((320, 20, 5, 6)))
-    assert findings(image, decode(encode(image, codec)), faces, codec) == ["untreated"] * 4
+    assert findings(image, recoded(image, codec), recoded(image, codec), faces) == ["untreated"] * 4
 
 
 def test_a_blur_that_is_too_weak_is_none(params):
@@ -114,12 +114,10 @@ def test_one_face_left_out_in_a_thousand_is_named(make_store, tmp_path, params):
         )  # fmt: skip
     arm = make_store(treated, "blur")
     seen = look(source, arm, {}, BlurFaces(params.blur), params.blur, None, params.audit, params.codec, workers=1)
-    assert seen.faces == 1000
     assert [str(one) for one in seen.untreated] == [
         f"face 13 of {31:016x}.jpg, at x 200 y 140, 30 x 40 pixels"
     ]  # fmt: skip
     assert seen.findings == {"treated": 999, "untreated": 1}
-    assert isinstance(arm, Photographs)
 
 
 def test_faces_that_nobody_labelled_are_held_to_the_same(make_store, params):

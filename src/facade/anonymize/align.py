@@ -52,6 +52,18 @@ def view_of(keypoints: np.ndarray | None, bbox: Box) -> tuple[View, bool]:
     return View.of_face(Pose(), height, x + w / 2, y + h / 2), False
 
 
+def held(face: Face) -> tuple[View, np.ndarray, bool]:
+    """How a face is held, its landmarks, and whether they are its own.
+
+    Returns:
+        The view; (5, 2) float, x y in pixels, those of the mean head in that view where the face has none that can be
+        its own; and whether its own told the view.
+    """
+    keypoints = trusted_keypoints(face)
+    view, fits = view_of(keypoints, face.bbox)
+    return view, keypoints if keypoints is not None and fits else view.project(mean_head().landmarks), fits
+
+
 def pose_of(keypoints: np.ndarray) -> Pose:
     """How a head is held, read off its five landmarks, (5, 2) in pixels: eyes, nose tip, corners of the mouth."""
     return fit_view(keypoints, mean_head().landmarks)[0].pose

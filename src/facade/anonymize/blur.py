@@ -9,6 +9,7 @@ import numpy as np
 from facade.anonymize.region import blend, diagonal, region
 from facade.anonymize.treat import Treated
 from facade.dataset import Photograph
+from facade.dataset.records import Box
 from facade.params import Blur
 
 # A Gaussian reaches this many standard deviations; beyond lies 0.3 % of it.
@@ -35,14 +36,18 @@ class BlurFaces:
                 face.bbox, image.shape, self.params.widen, self.params.feather, self.params.shape == "ellipse"
             )
             if self.params.method == "gaussian":
-                sigma = max(self.params.sigma / 100 * diagonal(face.bbox), LEAST_SIGMA)
-                patch = gaussian(treated, area.rows, area.columns, sigma)
+                patch = gaussian(treated, area.rows, area.columns, sigma_of(face.bbox, self.params.sigma))
             elif self.params.method == "pixelate":
                 patch = pixelated(treated[area.rows, area.columns], self.params.cells)
             else:
                 patch = blank(treated[area.rows, area.columns])
             blend(treated, area, patch)
         return Treated(treated, Counter(faces=len(photograph.faces)))
+
+
+def sigma_of(bbox: Box, percent: float) -> float:
+    """Standard deviation of the blur of a face, in pixels, from percent of the diagonal of its box."""
+    return max(percent / 100 * diagonal(bbox), LEAST_SIGMA)
 
 
 def gaussian(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np.ndarray:
@@ -68,10 +73,13 @@ def gaussian(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np
 
 def pixelated(part: np.ndarray, cells: int) -> np.ndarray:
     """The part as a mosaic, each cell its mean colour; (h, w, 3) uint8, with at most `cells` cells a side."""
-    height, width = part.shape[:2]
-    across, down = (max(1, min(cells, side // LEAST_CELL)) for side in (width, height))
-    small = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(cells_in(part, cells), part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def cells_in(part: np.ndarray, cells: int) -> np.ndarray:
+    """The mean colours of a mosaic's cells, (down, across, 3) uint8."""
+    across, down = (max(1, min(cells, side // LEAST_CELL)) for side in part.shape[1::-1])
+    return cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
 
 
 def blank(part: np.ndarray) -> np.ndarray:

@@ -5,13 +5,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from facade.anonymize.blur import BlurFaces
 from facade.anonymize.places import free_places
-from facade.anonymize.treat import Treated
-from facade.dataset import Face, Photograph, Photographs, encode
+from facade.anonymize.treat import Treated, recoded
+from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.calibration import calibration_files
 from facade.dataset.store import coco, write_annotations
 from facade.errors import FacadeError
@@ -29,7 +28,7 @@ class Recode:
     def __call__(self, image: np.ndarray, photograph: Photograph) -> Treated:
         """The photograph after one more generation of JPEG, (H, W, 3) uint8, BGR."""
         del photograph
-        return Treated(np.asarray(cv2.imdecode(np.frombuffer(encode(image, self.codec), np.uint8), cv2.IMREAD_COLOR)))
+        return Treated(recoded(image, self.codec))
 
 
 @dataclass(frozen=True)

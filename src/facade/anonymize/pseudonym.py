@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from facade.anonymize.align import face_height, trusted_keypoints, view_of
+from facade.anonymize.align import face_height, held
 from facade.anonymize.erase import features_in, fill, gap_of
 from facade.anonymize.light import read_light
 from facade.anonymize.match import noise_of, same_noise, same_softness, same_tone
@@ -165,9 +165,7 @@ class ReplaceFaces:
 def _find(number: int, face: Face, shape: tuple[int, ...], around: float) -> _Found:
     check_box(face.bbox, shape)
     x, y, w, h = face.bbox
-    keypoints = trusted_keypoints(face)
-    view, fits = view_of(keypoints, face.bbox)
-    points = keypoints if keypoints is not None and fits else view.project(mean_head().landmarks)
+    view, points, fits = held(face)
     # Landmarks may lie far outside their box, and a box may be no face's: the place holds what either makes vanish.
     erased = np.concatenate([features_in(view), [(x, y), (x + w, y + h)]])
     (left, top), (right, bottom) = erased.min(0), erased.max(0)

@@ -3,13 +3,14 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from facade.dataset import Photograph, Photographs, encode
-from facade.dataset.also import Also
+from facade.dataset.also import Also, with_also
+from facade.dataset.store import decode
 from facade.errors import FacadeError
 from facade.files import whole_directory
 from facade.parallel import in_order
@@ -33,6 +34,11 @@ def keep(image: np.ndarray, photograph: Photograph) -> Treated:
     return Treated(image)
 
 
+def recoded(image: np.ndarray, codec: Codec) -> np.ndarray:
+    """A picture after one generation of JPEG, (H, W, 3) uint8, BGR: what the codec alone makes of it."""
+    return decode(encode(image, codec))
+
+
 @dataclass(frozen=True)
 class _Treat:
     source: Photographs
@@ -50,8 +56,7 @@ class _Treat:
             )
         target = self.into / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        everybody = (*photograph.faces, *self.also.get(photograph.file, ()))
-        treated = self.treatment(image, replace(photograph, faces=everybody))
+        treated = self.treatment(image, with_also(photograph, self.also))
         target.write_bytes(encode(treated.pixels, self.codec))
         return treated.counts
 

@@ -5,19 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from facade.anonymize.align import trusted_keypoints, view_of
+from facade.anonymize.align import held
 from facade.anonymize.treat import Treatment
 from facade.audit.linkage import Linkage, linkage
 from facade.audit.threats import ATTACKS
 from facade.dataset import Face, Photograph
-from facade.heads.fit import mean_head
+from facade.dataset.pixels import mirrored_points
 from facade.recognition import SIDE, Recogniser, align
 
 # In an aligned picture, the ellipse that a face fills from the brows to the chin: centre and half axes, pixels.
 CENTRE, HALF_AXES = (56.0, 68.0), (36.0, 44.0)
 GREY = 128
-
-
 # Embeddings of one face by the name of the view.
 Views = dict[str, np.ndarray]
 
@@ -48,7 +46,7 @@ def views(
     outside = ~face_ellipse()[..., None]
     found = []
     for face in faces:
-        points = _keypoints(face)
+        _, points, _ = held(face)
         plain, hidden = align(source, points), align(treated, points)
         seen = {
             "source": plain,
@@ -98,13 +96,6 @@ def mirrored(photograph: Photograph) -> Photograph:
     return replace(photograph, faces=tuple(faces))
 
 
-def mirrored_points(points: np.ndarray, width: int) -> np.ndarray:
-    """Five landmarks seen in a mirror: left and right change places; (5, 2) float, x y in pixels."""
-    turned = points[[1, 0, 2, 4, 3]].astype(float)
-    turned[:, 0] = width - turned[:, 0]
-    return turned
-
-
 def face_ellipse() -> np.ndarray:
     """Which pixels of an aligned picture show the face itself, (112, 112) bool."""
     down, across = np.mgrid[:SIDE, :SIDE]
@@ -118,10 +109,3 @@ def treated_likewise(source: np.ndarray, photograph: Photograph, treatment: Trea
     """
     flipped = np.ascontiguousarray(source[:, ::-1])
     return treatment(flipped, mirrored(photograph)).pixels
-
-
-def _keypoints(face: Face) -> np.ndarray:
-    """Landmarks of a face, (5, 2); those of the mean head in its box where it has none that can be its own."""
-    points = trusted_keypoints(face)
-    view, fits = view_of(points, face.bbox)
-    return points if points is not None and fits else view.project(mean_head().landmarks)

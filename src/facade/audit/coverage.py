@@ -7,10 +7,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from facade.dataset import Face, encode
+from facade.dataset import Face
 from facade.dataset.records import Box
-from facade.dataset.store import decode
-from facade.params import Codec
 
 # A treated face differs from its source by more than this many times what the codec alone makes of it (root mean
 # square over the box); a codec that leaves a face as it is counts as a quarter of a grey level.
@@ -53,7 +51,7 @@ class Untreated:
         return f"face {self.number} of {self.file}, at x {x:g} y {y:g}, {w:g} x {h:g} pixels"
 
 
-def findings(source: np.ndarray, treated: np.ndarray, faces: Sequence[Face], codec: Codec) -> list[Finding]:
+def findings(source: np.ndarray, treated: np.ndarray, again: np.ndarray, faces: Sequence[Face]) -> list[Finding]:
     """Tell treated faces from those left as they were.
 
     A face is treated if its box differs from the source by more than the codec does, and its detail does, too: a blur
@@ -62,14 +60,13 @@ def findings(source: np.ndarray, treated: np.ndarray, faces: Sequence[Face], cod
     Args:
         source: The photograph, (H, W, 3) uint8, BGR.
         treated: The same photograph after treatment, decoded from what was stored.
+        again: The source, encoded and decoded once more: what the codec alone makes of it.
         faces: All faces that had to be treated, ignored ones too.
-        codec: How the treated photograph was stored.
 
     Returns:
         One finding a face.
     """
-    recoded = decode(encode(source, codec))
-    return [_finding(source, treated, recoded, face) for face in faces]
+    return [_finding(source, treated, again, face) for face in faces]
 
 
 def _finding(source: np.ndarray, treated: np.ndarray, recoded: np.ndarray, face: Face) -> Finding:

@@ -3,18 +3,17 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from facade.anonymize.treat import Treatment
+from facade.anonymize.treat import Treatment, recoded
 from facade.audit.attacker import attacker
 from facade.audit.attacks import Views, link, treated_likewise, views
-from facade.audit.coverage import Untreated, findings
+from facade.audit.coverage import Finding, Untreated, findings
 from facade.audit.linkage import Linkage
 from facade.audit.reversal import undone
-from facade.dataset import Face, Photograph, Photographs, encode
-from facade.dataset.also import Also
-from facade.dataset.store import decode
+from facade.dataset import Photograph, Photographs
+from facade.dataset.also import Also, with_also
 from facade.errors import FacadeError
 from facade.parallel import in_order
 from facade.params import Audit, Blur, Codec
@@ -45,14 +44,13 @@ class Seen:
     """What was seen in an arm.
 
     Attributes:
-        faces: How many faces had to be treated, those that nobody labelled among them where they are treated.
-        findings: How many were treated, left as they were, or show nothing.
+        findings: How many faces were treated, left as they were, or show nothing; those that nobody labelled are among
+            them where they are treated.
         untreated: Those left as they were.
         large: Labelled faces that are large enough to know somebody by.
         linked: By attack; None where nobody tried, or there were fewer than two faces.
     """
 
-    faces: int
     findings: Counter[str]
     untreated: list[Untreated]
     large: int
@@ -71,24 +69,23 @@ class _Look:
     least: float
     codec: Codec
 
-    def __call__(self, photograph: Photograph) -> tuple[list[str], list[Views]]:
+    def __call__(self, photograph: Photograph) -> tuple[list[Finding], list[Views]]:
         before, after = self.source.pixels(photograph), self.treated.pixels(photograph)
         if before.shape != after.shape:
             raise FacadeError(
                 f"{self.treated.images / photograph.file} has another size than its source. Run `dvc repro` again."
             )
-        faces = (*photograph.faces, *self.also.get(photograph.file, ()))
-        found = list(map(str, findings(before, after, faces, self.codec)))
+        everybody, again = with_also(photograph, self.also), recoded(before, self.codec)
+        found = findings(before, after, again, everybody.faces)
         large = tuple(face for face in photograph.faces if face.bbox[3] >= self.least)
         if self.attacker is None or photograph.file not in self.attacked or not large:
             return found, []
-        everybody = replace(photograph, faces=faces)
         seen = views(
             source=before,
-            recoded=decode(encode(before, self.codec)),
+            recoded=again,
             treated=after,
             undone=None if self.blur is None else undone(after, large, self.blur),
-            likewise=decode(encode(treated_likewise(before, everybody, self.likewise), self.codec)),
+            likewise=recoded(treated_likewise(before, everybody, self.likewise), self.codec),
             faces=large,
             network=self.attacker.network(),
         )
@@ -134,14 +131,12 @@ def look(
     results = in_order(job, photographs, f"audit {treated.root.name}", workers)
     for photograph, (found, faces) in zip(photographs, results, strict=True):
         counts.update(found)
-        everybody: Sequence[Face] = (*photograph.faces, *also.get(photograph.file, ()))
-        for number, (face, finding) in enumerate(zip(everybody, found, strict=True)):
+        for number, (face, finding) in enumerate(zip(with_also(photograph, also).faces, found, strict=True)):
             if finding == "untreated":
                 untreated.append(Untreated(photograph.file, number, face.bbox))
         seen += faces
         owners += [photograph.file] * len(faces)
     return Seen(
-        faces=sum(counts.values()),
         findings=counts,
         untreated=untreated,
         large=sum(face.bbox[3] >= params.least for photograph in photographs for face in photograph.faces),

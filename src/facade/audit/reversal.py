@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from skimage.restoration import wiener
 
-from facade.anonymize.blur import LEAST_CELL, LEAST_SIGMA, REACH, gaussian
-from facade.anonymize.region import Region, blend, diagonal, region, shrunk
+from facade.anonymize.blur import REACH, cells_in, gaussian, sigma_of
+from facade.anonymize.region import Region, blend, region, shrunk
 from facade.dataset import Face
 from facade.params import Blur
 
@@ -39,8 +39,7 @@ def undone(image: np.ndarray, faces: tuple[Face, ...], params: Blur) -> np.ndarr
     for face in faces:
         area = region(face.bbox, image.shape, params.widen, params.feather, params.shape == "ellipse")
         if params.method == "gaussian":
-            sigma = max(params.sigma / 100 * diagonal(face.bbox), LEAST_SIGMA)
-            patch = _deblurred(image, area, face.bbox[3], sigma)
+            patch = _deblurred(image, area, face.bbox[3], sigma_of(face.bbox, params.sigma))
         else:
             patch = _smooth(image[area.rows, area.columns], params.cells)
         blend(restored, area, patch)
@@ -81,7 +80,4 @@ def _wiener(picture: np.ndarray, sigma: float) -> np.ndarray:
 
 def _smooth(part: np.ndarray, cells: int) -> np.ndarray:
     """A mosaic as a smooth surface through the middles of its cells."""
-    height, width = part.shape[:2]
-    across, down = (max(1, min(cells, side // LEAST_CELL)) for side in (width, height))
-    small = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(cells_in(part, cells), part.shape[1::-1], interpolation=cv2.INTER_CUBIC)

@@ -1,10 +1,11 @@
 """Faces that nobody labelled, and that are treated all the same."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facade.dataset.records import Face
+from facade.dataset.records import Face, Photograph
 from facade.errors import FacadeError
 from facade.files import read_json
 
@@ -27,6 +28,11 @@ def read_also(path: Path) -> dict[str, tuple[Face, ...]]:
         fault = f"{type(error).__name__}: {error}"
         raise FacadeError(f"{path} is not what `dvc repro unlabelled` writes ({fault[:120]}). Run it again.") from None
     return {name: tuple(found) for name, found in faces.items()}
+
+
+def with_also(photograph: Photograph, also: Also) -> Photograph:
+    """A photograph with all faces to treat: those that nobody labelled come behind the labelled ones."""
+    return replace(photograph, faces=(*photograph.faces, *also.get(photograph.file, ())))
 
 
 def _face(annotation: dict[str, Any]) -> Face:

@@ -130,3 +130,13 @@ def upright_points(points: np.ndarray, stored: tuple[int, int], orientation: int
         8: (y, mirrored_x),
     }[orientation]
     return np.stack(turned, axis=1)
+
+
+def mirrored_points(points: np.ndarray, width: int) -> np.ndarray:
+    """Five landmarks of a picture seen in a mirror; which eye is left, and which corner of the mouth, changes.
+
+    Args:
+        points: (5, 2) float, x y in pixels: eyes, nose tip, corners of the mouth.
+        width: Of the picture, pixels.
+    """
+    return np.stack([width - points[:, 0], points[:, 1]], axis=1)[[1, 0, 2, 4, 3]]

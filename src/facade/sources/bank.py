@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facade.dataset.pixels import mirrored_points
 from facade.errors import FacadeError
 from facade.sources.bank_landmarks import TABLE, portraits, read_picture, write_table
 from facade.sources.bank_lookalikes import without_lookalikes
@@ -89,8 +90,7 @@ class FaceBank:
 
 def mirror(picture: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A picture mirrored left to right, and its landmarks, left and right as seen again."""
-    across = np.stack([picture.shape[1] - keypoints[:, 0], keypoints[:, 1]], axis=1)
-    return np.ascontiguousarray(picture[:, ::-1]), across[[1, 0, 2, 4, 3]]
+    return np.ascontiguousarray(picture[:, ::-1]), mirrored_points(keypoints, picture.shape[1])
 
 
 def _look(keypoints: np.ndarray) -> tuple[float, float]:
