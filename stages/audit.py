@@ -3,21 +3,20 @@
 dvc repro audit@blur
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from facade.anonymize import BlurFaces
 from facade.anonymize.pseudonym import ReplaceFaces
 from facade.anonymize.treat import Treatment
 from facade.audit.attacker import WEIGHTS, about
-from facade.audit.judge import Audited, Unlabelled, always, for_people, summary
+from facade.audit.judge import Audited, for_people, summary
 from facade.audit.leaks import data_set_leaks, paths_in
 from facade.audit.look import Attacker, look
-from facade.audit.unlabelled import Capture
+from facade.audit.unlabelled import read_unlabelled
 from facade.dataset import Photographs
 from facade.dataset.also import read_also
 from facade.errors import FacadeError
-from facade.files import read_json, write_json
+from facade.files import write_json
 from facade.gate import write_gate
 from facade.params import Params
 from facade.sources.choice import source_of
@@ -29,11 +28,9 @@ ANOTHER_KEY = "audit"
 
 
 def treatment(name: str, params: Params) -> Treatment:
-    made: dict[str, Callable[[], Treatment]] = {
-        "blur": lambda: BlurFaces(params.blur),
-        "pseudo": lambda: ReplaceFaces(params.synthesize, source_of(params.synthesize), ANOTHER_KEY),
-    }
-    return made[name]()
+    if name == "blur":
+        return BlurFaces(params.blur)
+    return ReplaceFaces(params.synthesize, source_of(params.synthesize), ANOTHER_KEY)
 
 
 def attacker(params: Params, synthetic: bool) -> Attacker | None:
@@ -41,20 +38,7 @@ def attacker(params: Params, synthetic: bool) -> Attacker | None:
         return Attacker(params.audit.recognition, False, f"face recognition by {params.audit.recognition.name}")
     # The stand-in knows drawn faces alone: that it does not know a real one says nothing.
     stand_in = Path("models/attacker")
-    return Attacker(stand_in / WEIGHTS, True, about(stand_in)["what"]) if synthetic else None
-
-
-def unlabelled() -> Unlabelled | None:
-    content = read_json(FOUND)
-    try:
-        if content["info"]["measured"] is not True:
-            return None
-        seen = [Capture(**one) for one in content["info"]["seen"]]
-        # By what was treated, whatever the parameter says by now.
-        treated = content["annotations"] == read_json(ALSO)["annotations"]
-    except (KeyError, TypeError):
-        raise FacadeError(f"{FOUND} is not what `dvc repro unlabelled` writes. Run it again.") from None
-    return Unlabelled(len(content["annotations"]), treated, seen)
+    return Attacker(stand_in / WEIGHTS, True, about(stand_in)) if synthetic else None
 
 
 @stage
@@ -75,7 +59,7 @@ def audit(params: Params) -> None:
             params.codec,
         ),
         attacker=who,
-        unlabelled=unlabelled(),
+        unlabelled=read_unlabelled(FOUND, ALSO),
         leaks=data_set_leaks(treated, paths_in(params.model_dump())),
     )
     told = summary(audited, params.audit)
@@ -84,6 +68,5 @@ def audit(params: Params) -> None:
     write_gate(name, treated, told["passed"])
     if not told["passed"]:
         raise FacadeError(f"the {name} arm still shows somebody, or that is not known: {told['stopped_by']}.")
-    shortfalls = for_people(audited, params.audit) if not always(audited, params.audit) else []
-    for shortfall in shortfalls:
+    for shortfall in for_people(audited, params.audit):
         print(f"audit {name}: with real people this would stop training: {shortfall}")

@@ -4,7 +4,6 @@ Weights of face recognition have to be fetched; the demo must be measured withou
 network that learned from other drawn people. Of real faces it knows nothing, and is not asked about them.
 """
 
-import io
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from facade.audit.linkage import linkage
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
-from facade.files import read_json, whole_directory, write_bytes, write_json
+from facade.files import read_json, whole_directory, write_json
 from facade.heads import (
     View,
     develop,
@@ -72,22 +71,21 @@ def train_attacker(people: int, into: Path) -> None:
         people: How many drawn people it learns.
         into: Directory to write: the weights, and `attacker.json`, what they are and how good.
     """
+    import torch  # here, not above: it takes seconds, and processes that draw people need none
+
     others = people // 2
     learned = [_Sitting("learned", person, picture) for person in range(people) for picture in range(PICTURES)]
     strangers = [_Sitting("strangers", person, picture) for picture in range(2) for person in range(others)]
     pictures = np.stack(list(in_order(_draw, learned + strangers, "draw people")))
     state = _train(pictures[: len(learned)], np.array([sitting.person for sitting in learned]))
     with whole_directory(into) as beside:
-        content = io.BytesIO()
-        _save(state, content)
-        write_bytes(beside / WEIGHTS, content.getvalue())
+        torch.save(state, beside / WEIGHTS)
         network = DrawnRecogniser(beside / WEIGHTS)
         seen = np.stack([network.embed(picture) for picture in pictures[len(learned) :]])
         known = linkage(seen[others:], seen[:others], [str(person) for person in range(others)])
         write_json(
             beside / ABOUT,
             {
-                "what": NAME,
                 "backbone": BACKBONE,
                 "people": people,
                 "pictures": len(learned),
@@ -98,10 +96,10 @@ def train_attacker(people: int, into: Path) -> None:
         )
 
 
-def about(folder: Path) -> dict[str, Any]:
-    """What `attacker.json` says."""
-    told: dict[str, Any] = read_json(folder / ABOUT)
-    return told
+def about(folder: Path) -> str:
+    """What pages call the network: what it is, and how well it knows drawn people that it has never seen."""
+    told = read_json(folder / ABOUT)
+    return f"{NAME} (ROC AUC {told['strangers_auc']:.2f} on {told['strangers']} others)"
 
 
 class DrawnRecogniser:
@@ -213,9 +211,3 @@ def _train(pictures: np.ndarray, people: np.ndarray) -> dict[str, Any]:
     finally:
         torch.use_deterministic_algorithms(before)
         torch.set_num_threads(torch_threads)
-
-
-def _save(state: dict[str, Any], into: io.BytesIO) -> None:
-    import torch
-
-    torch.save(state, into)

@@ -8,7 +8,7 @@ from facade.audit.leaks import Leak
 from facade.audit.linkage import Rate
 from facade.audit.look import Attacker, Seen
 from facade.audit.threats import ATTACKS, NOT_MEASURED
-from facade.audit.unlabelled import Capture, hidden
+from facade.audit.unlabelled import Unlabelled, hidden
 from facade.params import Audit
 
 # Faults that are told one by one; the others are counted.
@@ -28,21 +28,6 @@ KNOWS_NOBODY = (
     "other weights as audit.recognition"
 )
 TOO_FEW = "re-identification is not measured: the photographs hold fewer than two faces of audit.least pixels"
-
-
-@dataclass(frozen=True)
-class Unlabelled:
-    """Faces that nobody labelled.
-
-    Attributes:
-        found: How many the detector found.
-        treated: Whether they were treated, too.
-        captures: What people and the detector saw, by height.
-    """
-
-    found: int
-    treated: bool
-    captures: Sequence[Capture]
 
 
 @dataclass(frozen=True)
@@ -98,38 +83,38 @@ def for_people(audited: Audited, params: Audit) -> list[str]:
         )
     if (missing := not_linked(audited)) is not None:
         return [*found, missing] if "reidentification" in params.require else found
-    for name, limit, parameter in _limits(params):
-        linked = (audited.seen.linked or {}).get(name)
-        if linked is not None and 100 * linked.rank1.high > limit:
-            rate = linked.rank1
+    for name, linked in (audited.seen.linked or {}).items():
+        if (parameter := ATTACKS[name].limit) is None:
+            continue
+        rate, limit = linked.rank1, getattr(params, parameter)
+        if 100 * rate.high > limit:
             found.append(
                 f"{100 * rate.seen:.1f} % of {linked.faces} faces are linked to their source ({ATTACKS[name].told}; "
-                f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %), where {parameter} allows {limit:g} %"
+                f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %), where audit.{parameter} allows {limit:g} %"
             )
     return found
 
 
 def summary(audited: Audited, params: Audit) -> dict[str, Any]:
     """The figures, for metrics/privacy/<arm>.json."""
-    stops, shortfalls = always(audited, params), for_people(audited, params)
+    stops = always(audited, params)
+    with_people = [*stops, *for_people(audited, params)]
+    counting = stops if audited.synthetic else with_people
     seen = audited.seen
     content: dict[str, Any] = {
-        "passed": not stops and (audited.synthetic or not shortfalls),
-        "would_pass_with_real_people": not stops and not shortfalls,
-        "stopped_by": "; ".join(stops if audited.synthetic else [*stops, *shortfalls]) or "nothing",
-        "real_people_would_be_stopped_by": "; ".join([*stops, *shortfalls]) or "nothing",
+        "passed": not counting,
+        "stopped_by": _told(counting),
+        **({"real_people_would_be_stopped_by": _told(with_people)} if audited.synthetic else {}),
         "coverage": {
-            "faces": seen.faces,
+            "faces": seen.findings.total(),
             "treated": seen.findings["treated"],
             "untreated": len(seen.untreated),
             "nothing_to_see": seen.findings["nothing to see"],
         },
         "unlabelled": NOT_MEASURED if audited.unlabelled is None else _unlabelled(audited.unlabelled),
         "leaks": len(audited.leaks),
+        "faces_large_enough_to_know": seen.large,
     }
-    if not audited.synthetic:
-        del content["would_pass_with_real_people"], content["real_people_would_be_stopped_by"]
-    content["faces_large_enough_to_know"] = seen.large
     missing = not_linked(audited)
     if missing is not None or seen.linked is None or audited.attacker is None:
         return {**content, "reidentification": NOT_MEASURED, "reidentification_lacks": missing}
@@ -151,12 +136,6 @@ def summary(audited: Audited, params: Audit) -> dict[str, Any]:
     return content
 
 
-def _limits(params: Audit) -> list[tuple[str, float, str]]:
-    """Attack, limit in percent, and the parameter that sets it."""
-    counting = [(name, params.max_reid, "audit.max_reid") for name, attack in ATTACKS.items() if attack.counts]
-    return [*counting, ("parrot", params.max_parrot, "audit.max_parrot")]
-
-
 def _unlabelled(unlabelled: Unlabelled) -> dict[str, Any]:
     estimate = hidden(unlabelled.captures)
     total = [sum(getattr(one, name) for one in unlabelled.captures) for name in ("labelled", "detected", "both")]
@@ -172,6 +151,10 @@ def _unlabelled(unlabelled: Unlabelled) -> dict[str, Any]:
 
 def _rate(name: str, rate: Rate) -> dict[str, float]:
     return {name: round(rate.seen, 4), f"{name}_low": round(rate.low, 4), f"{name}_high": round(rate.high, 4)}
+
+
+def _told(faults: Sequence[str]) -> str:
+    return "; ".join(faults) or "nothing"
 
 
 def _many(count: int, thing: str) -> str:

@@ -13,21 +13,23 @@ class Attack:
         gallery: Which view of the sources the attacker holds (a key of `Views`).
         probe: Which view of the treated photograph is looked at.
         told: What it is, in words.
-        counts: Whether `audit.max_reid` holds it against the treatment.
+        limit: The parameter of `audit` that says how many faces it may link, or None where it is there to compare with.
     """
 
     gallery: str
     probe: str
     told: str
-    counts: bool = False
+    limit: str | None = None
 
 
 ATTACKS = {
     "untreated": Attack("source", "recoded", "upper bound: untreated faces"),
     "surroundings": Attack("source", "surroundings", "to compare: the surroundings alone, the face painted grey"),
-    "recognition": Attack("source", "treated", "treated faces", counts=True),
-    "reversed": Attack("source", "reversed", "treated faces, the blur undone as far as that goes", counts=True),
-    "face_alone": Attack("source_face", "treated_face", "treated faces, without their surroundings", counts=True),
+    "recognition": Attack("source", "treated", "treated faces", "max_reid"),
+    "reversed": Attack("source", "reversed", "treated faces, the blur undone as far as that goes", "max_reid"),
+    "face_alone": Attack("source_face", "treated_face", "treated faces, without their surroundings", "max_reid"),
     "parrot_untreated": Attack("mirrored", "recoded", "upper bound of the next: untreated faces, mirrored gallery"),
-    "parrot": Attack("mirrored_treated", "treated", "treated faces, mirrored gallery treated likewise"),
+    "parrot": Attack(
+        "mirrored_treated", "treated", "treated faces, mirrored gallery treated likewise", limit="max_parrot"
+    ),
 }
