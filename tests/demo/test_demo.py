@@ -5,8 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from facade.dataset.mark import is_marked
-from facade.dataset.records import SYNTHETIC_MARK
+from facade.dataset.mark import SYNTHETIC_MARK, is_marked
 from facade.dataset.store import read_pixels
 from facade.dataset.wider import read_wider
 from facade.demo import write_demo

@@ -28,10 +28,10 @@ JPEG_LEAKS = {
 # Chunks of a PNG that hold the picture, its resolution and its colours' meaning (W3C PNG).
 PNG_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"pHYs", b"sRGB", b"gAMA"}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-TEXTS = {".json", ".csv", ".html", ".svg", ".txt", ".tsv", ".yaml", ".md"}
-PICTURES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+TEXTS = {".json", ".csv", ".html", ".txt"}
+PICTURES = {".jpg": "jpeg", ".png": "png"}
 EMBEDDED = re.compile(rb"data:image/([a-z+]+);base64,([A-Za-z0-9+/=\s]+)")  # matplotlib breaks the line after the comma
-# Numbers of a byte each, in three or more axes: a picture rather than weights.
+# Numbers of a byte each, so many of them in two or more axes: a picture rather than weights.
 PIXELS = 1024
 
 

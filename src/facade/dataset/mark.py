@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from facade.dataset.records import SYNTHETIC_MARK
+# Written by the demo stage into its data set. It says that nobody in the photographs is real.
+SYNTHETIC_MARK = "SYNTHETIC.txt"
 
 
 def write_mark(root: Path, notice: str) -> None:

@@ -8,9 +8,6 @@ from typing import Literal
 # The attributes of WIDER FACE, in the order in which its label files give them.
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 
-# Written by the demo stage into its data set. It says that nobody in the photographs is real.
-SYNTHETIC_MARK = "SYNTHETIC.txt"
-
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 Split = Literal["train", "golden"]

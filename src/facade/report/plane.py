@@ -105,7 +105,7 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
         front = _front(own)
         panel.step([one.linked[0] for one in front], [one.cost[0] for one in front], where="post", color="0.4",
                    linewidth=1, linestyle=":")  # fmt: skip
-        for chance in sorted({one.chance for one in own})[:1]:
+        for chance in {one.chance for one in own}:
             panel.axvline(chance, color="0.6", linewidth=1, linestyle="--")
         panel.axhline(0, color="0.3", linewidth=1)
         panel.set_xlim(-0.03, 1.05)
