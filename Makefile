@@ -66,7 +66,7 @@ $(VENV)/bin/python:
 $(READY): requirements.txt | $(VENV)/bin/python
 	@echo "Installing requirements.txt (about 5 GB; two to ten minutes)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt || { echo "Installing failed; the lines above tell why. Run the same command again to go on." >&2; exit 1; }
-	@$(VENV)/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "facade.pth").write_text("$(CURDIR)/src\n")'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(READY_DEV): requirements-dev.txt $(READY)

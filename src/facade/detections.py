@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from facade.checkpoints import read_checkpoint
 from facade.dataset import Photographs
 from facade.dataset.calibration import calibration_files
 from facade.detector.run import Run, prepare_process
@@ -87,15 +88,31 @@ def detect_arm(
 
 def _detect(job: _Job) -> dict[str, list[dict[str, Any]]]:
     prepare_process(job.run)
-    import torch
+    model = load_model(job.weights, job.run.detector, job.run.detect, job.run.device.partition(":")[0])
+    return {name: detections(model, part, job.run.detect) for name, part in job.parts.items()}
 
+
+def load_model(weights: Path, detector: Detector, detect: Detect, device: str) -> Any:
+    """A trained detector, ready to detect.
+
+    Args:
+        weights: A run's file.
+        detector: What was trained.
+        detect: How it is run.
+        device: "cpu" or "cuda".
+
+    Raises:
+        FacadeError: The file holds no weights, or those of another detector.
+    """
     from facade.detector.model import build, model_config
 
     # Weights come from the file: a backbone's own are not read again.
-    model = build(model_config(job.run.detector.model_copy(update={"weights": None}), job.run.detect))
-    model.load_state_dict(torch.load(job.weights, map_location="cpu", weights_only=True))
-    model.to(job.run.device.partition(":")[0]).eval()
-    return {name: detections(model, part, job.run.detect) for name, part in job.parts.items()}
+    model = build(model_config(detector.model_copy(update={"weights": None}), detect))
+    try:
+        model.load_state_dict(read_checkpoint(weights, "the model"))
+    except (RuntimeError, TypeError, AttributeError):
+        raise FacadeError(f"{weights} holds the weights of another detector. Run `dvc repro`.") from None
+    return model.to(device).eval()
 
 
 def detections(model: Any, part: Part, detect: Detect) -> list[dict[str, Any]]:

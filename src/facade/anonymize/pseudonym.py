@@ -73,7 +73,8 @@ class ReplaceFaces:
             ValueError: A box has no area, holds a value that is not finite, or lies outside the photograph.
         """
         found = [
-            _find(number, face, image.shape, AROUND[self.params.cover]) for number, face in enumerate(photograph.faces)
+            _find(number if face.person is None else face.person, face, image.shape, AROUND[self.params.cover])
+            for number, face in enumerate(photograph.faces)
         ]
         # The far ones first, so that the near ones come to lie in front of them.
         found.sort(key=lambda one: (one.face.bbox[3], one.number))

@@ -25,6 +25,8 @@ class Face:
         attributes: WIDER FACE's own, by name; empty where the data set has none.
         index: Place among the labels of its photograph in the data set that it came from, counted from 0: official
             evaluations name faces by it. None where no evaluation does.
+        person: Who it is among the people of a video, whose frames are one photograph after the other. None where each
+            face of a photograph is a person of its own.
     """
 
     bbox: Box
@@ -32,6 +34,7 @@ class Face:
     ignore: bool = False
     attributes: Mapping[str, int] = field(default_factory=dict)
     index: int | None = None
+    person: int | None = None
 
 
 @dataclass(frozen=True)

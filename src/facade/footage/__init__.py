@@ -1,0 +1,1 @@
+"""Photographs and videos of somebody's own, anonymized with a trained detector: what the experiment is for."""

@@ -1,0 +1,165 @@
+"""What is to be done with a file, and what was done."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facade.anonymize.treat import Treatment
+from facade.dataset.overlap import corners, pairs
+from facade.dataset.records import Face, Photograph
+from facade.files import write_json
+from facade.footage.finder import Finder, Given
+from facade.params import Codec
+
+# Overlap (IoU) from which a face is the one of a box that is to be kept.
+EXEMPT = 0.5
+# Detections that a report lists, the least sure first.
+LISTED = 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How footage is anonymized.
+
+    Attributes:
+        finder: Says where faces are.
+        sure: Score from which a detection is a face.
+        treatment: What is done to a face.
+        exempt: Faces that are kept, or None.
+        bridge: See `facade.footage.tracks.track`.
+        audio: Whether the sound of a video is kept.
+        codec: JPEG settings of photographs.
+        max_megapixels: Larger pictures are refused.
+        key: Names all of these: what a run that was interrupted had begun goes on under the same settings alone.
+    """
+
+    finder: Finder
+    sure: float
+    treatment: Treatment
+    exempt: Given | None
+    bridge: int
+    audio: bool
+    codec: Codec
+    max_megapixels: float
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to anonymize.
+
+    Attributes:
+        source: The file.
+        name: What it is called below the folder that was given, with forward slashes.
+        target: The file to write.
+    """
+
+    source: Path
+    name: str
+    target: Path
+
+    @property
+    def report(self) -> Path:
+        """The file that tells what was done."""
+        return self.target.with_name(f"{self.target.name}.json")
+
+    @property
+    def partial(self) -> Path:
+        """Where unfinished work lies: boxes, and pictures that are anonymized already; nothing raw."""
+        return self.target.with_name(f".{self.target.name}.partial")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done with a file.
+
+    Attributes:
+        kind: "photograph" or "video".
+        pictures: Photographs, or frames.
+        faces: Treated, over all pictures.
+        tracks: People that a video was found to show; None for a photograph.
+        bridged: Treated faces that were not detected, but bridged between detections.
+        exempt: Faces that were kept as they are.
+        least_sure: The least sure detections that were treated: picture, box and score.
+        notes: What a person should know.
+        job: Names the source and the settings.
+    """
+
+    kind: str
+    pictures: int
+    faces: int
+    tracks: int | None
+    bridged: int
+    exempt: int
+    least_sure: list[dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+    job: str = ""
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        write_json(path, asdict(self))
+
+
+def source_id(path: Path) -> str:
+    """16 hexadecimal digits of a file's content: what pseudonyms in it come from, besides the key."""
+    digest = hashlib.sha256()
+    with path.open("rb") as content:
+        while block := content.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def job_id(source: str, settings: Settings) -> str:
+    """16 hexadecimal digits of a source and the settings."""
+    return hashlib.sha256(f"{source} {settings.key}".encode()).hexdigest()[:16]
+
+
+def is_exempt(settings: Settings, job: Job, picture: int, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Which boxes of a picture are those of faces that are to be kept, (n,) bool.
+
+    Args:
+        settings: How footage is anonymized.
+        job: The file.
+        picture: Number of the picture in it.
+        boxes: (n, 4) float, x y w h in pixels.
+        size: Width and height of the picture.
+    """
+    kept = np.zeros(len(boxes), bool)
+    if settings.exempt is None:
+        return kept
+    theirs = settings.exempt.boxes.get((job.name, picture), np.zeros((0, 4)))
+    for ours, _ in pairs(corners(list(boxes), *size), corners(list(theirs), *size), EXEMPT):
+        kept[ours] = True
+    return kept
+
+
+def photograph_of(name: str, pixels: np.ndarray, boxes: np.ndarray, people: np.ndarray | None = None) -> Photograph:
+    """A picture as treatments take one.
+
+    Args:
+        name: What pseudonyms come from, besides the key.
+        pixels: (H, W, 3) uint8.
+        boxes: (n, 4) float, x y w h in pixels. Those beside the picture, which a track may have, are left out.
+        people: (n,) int, who they are in a video.
+    """
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = corners(list(boxes), width, height).T
+    there = (right > left) & (bottom > top)
+    faces = tuple(
+        Face(tuple(map(float, box)), person=None if people is None else int(people[number]))  # type: ignore[arg-type]
+        for number, box in enumerate(boxes)
+        if there[number]
+    )
+    return Photograph(name, width, height, faces)
+
+
+def least_sure(found: list[tuple[int, np.ndarray, float]]) -> list[dict[str, Any]]:
+    """The least sure of detections (picture, box, score), for a report."""
+    ordered = sorted(found, key=lambda one: (one[2], one[0]))[:LISTED]
+    return [
+        {"picture": picture, "bbox": [round(float(value), 2) for value in box], "score": round(score, 4)}
+        for picture, box, score in ordered
+    ]

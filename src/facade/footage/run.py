@@ -1,0 +1,146 @@
+"""Many files: which there are, where each goes, and what is told of those that cannot be done."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from facade.errors import FacadeError
+from facade.files import read_json
+from facade.footage.encode import CONTAINERS
+from facade.footage.job import Job, Report, Settings, job_id, source_id
+from facade.footage.movie import anonymize_video
+from facade.footage.pictures import PICTURES, anonymize_picture
+
+# What is taken for a video, besides the containers that are written; these become Matroska, which holds any sound.
+OTHER_VIDEOS = (".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
+VIDEOS = (*CONTAINERS, *OTHER_VIDEOS)
+
+
+def jobs(sources: Sequence[Path], target: Path) -> tuple[list[Job], list[Path]]:
+    """The files to anonymize, and where each goes; and files that are neither photographs nor videos.
+
+    Args:
+        sources: Files and folders.
+        target: A file where `sources` is one file, and it has the ending of one; else a folder.
+
+    Raises:
+        FacadeError: A source is missing, or a target is a source, or the target of another.
+    """
+    for source in sources:
+        if not source.exists():
+            raise FacadeError(f"{source} is missing. Check the path.")
+        if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
+            raise FacadeError(f"{target} lies in {source}, which is to be anonymized. Name a folder beside it.")
+    one_file = len(sources) == 1 and sources[0].is_file() and target.suffix.lower() in (*PICTURES, *VIDEOS)
+    if one_file:
+        found = [Job(sources[0], sources[0].name, _target(sources[0], target))]
+        strange: list[Path] = []
+    else:
+        listed = [pair for source in sources for pair in _files(source)]
+        strange = [path for path, _ in listed if path.suffix.lower() not in (*PICTURES, *VIDEOS)]
+        found = [
+            Job(path, name, _target(path, target / _renamed(name)))
+            for path, name in listed
+            if path.suffix.lower() in (*PICTURES, *VIDEOS)
+        ]
+    taken: dict[Path, Path] = {}
+    for job in found:
+        for path in (job.target, job.report):
+            if path.exists() and path.samefile(job.source):
+                raise FacadeError(f"{path} is the source itself. Write somewhere else; sources are never changed.")
+            if path.resolve() in taken:
+                raise FacadeError(f"{taken[path.resolve()]} and {job.source} would both become {path}. Rename one.")
+            taken[path.resolve()] = job.source
+    return found, strange
+
+
+def anonymize(
+    found: Sequence[Job], settings: Settings, overwrite: bool, told: Callable[[str], None], workers: int | None = None
+) -> list[FacadeError]:
+    """Anonymize files, one after the other; one that cannot be done stops none of the others.
+
+    Args:
+        found: The files.
+        settings: How.
+        overwrite: Whether files that another run wrote are replaced.
+        told: Is given a line on each file.
+        workers: Processes; all cores by default.
+
+    Returns:
+        What went wrong.
+    """
+    errors = []
+    for job in found:
+        try:
+            if _is_done(job, settings, overwrite):
+                told(f"{job.target}: done before")
+                continue
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            video = job.source.suffix.lower() in VIDEOS
+            report = anonymize_video(job, settings, workers) if video else anonymize_picture(job, settings)
+            report.write(job.report)
+            told(_line(job, report))
+        except FacadeError as error:
+            errors.append(error)
+        except OSError as error:
+            errors.append(_no_room(job, error))
+    return errors
+
+
+def _line(job: Job, report: Report) -> str:
+    if report.kind == "photograph":
+        return f"{job.target}: {report.faces} faces"
+    there = f"{report.faces} faces in {report.pictures} frames, {report.bridged} bridged"
+    return f"{job.target}: {report.tracks} people, {there}"
+
+
+def _is_done(job: Job, settings: Settings, overwrite: bool) -> bool:
+    """Whether an earlier run did this very job.
+
+    Raises:
+        FacadeError: Something else stands in its place.
+    """
+    if not job.target.exists():
+        return False
+    if job.report.is_file():
+        report = read_json(job.report)
+        if isinstance(report, dict) and report.get("job") == job_id(source_id(job.source), settings):
+            return True
+    if not overwrite:
+        raise FacadeError(f"{job.target} is there already, from another source or other settings. Add --overwrite.")
+    return False
+
+
+def _no_room(job: Job, error: OSError) -> FacadeError:
+    if error.errno == errno.ENOSPC:
+        return FacadeError(
+            f"no room is left to write {job.target}. Make room, and run again: it goes on where it stopped."
+        )
+    return FacadeError(f"{job.source} could not become {job.target}: {error.strerror or error}. Check both paths.")
+
+
+def _files(source: Path) -> Iterator[tuple[Path, str]]:
+    if source.is_file():
+        yield source, source.name
+        return
+    # rglob passes over a folder that cannot be read: what is in it would be left out in silence.
+    for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise FacadeError(f"{folder} cannot be read. Check its permissions.")
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            yield path, path.relative_to(source).as_posix()
+
+
+def _renamed(name: str) -> str:
+    path = Path(name)
+    return str(path.with_suffix(f"{path.suffix}.mkv")) if path.suffix.lower() in OTHER_VIDEOS else name
+
+
+def _target(source: Path, target: Path) -> Path:
+    video = source.suffix.lower() in VIDEOS
+    fitting = tuple(CONTAINERS) if video else PICTURES
+    if target.suffix.lower() not in fitting:
+        raise FacadeError(f"{source} cannot become {target.name}. Give it one of the endings {', '.join(fitting)}.")
+    return target

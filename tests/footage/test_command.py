@@ -1,0 +1,120 @@
+"""`facade anonymize`, as a person runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from facade.cli import app
+from facade.errors import FacadeError
+from tests.audit.portraits import portrait
+from tests.footage.films import film_of_people
+
+
+def facade(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "facade", "anonymize", *map(str, arguments)],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": "src"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory):
+    """A folder with a photograph that tells where it was taken, a drawing, and a video, with a COCO file beside it."""
+    root = tmp_path_factory.mktemp("footage")
+    folder = root / "in"
+    (folder / "deep").mkdir(parents=True)
+    pixels, face = portrait()
+    exif = Image.Exif()
+    exif[0x010E] = "Jane Doe's garden"
+    Image.fromarray(pixels[..., ::-1]).save(folder / "deep" / "a.jpg", quality=95, exif=exif, comment=b"Jane")
+    Image.fromarray(pixels[..., ::-1]).save(folder / "b.png")
+    (folder / "notes.txt").write_text("Jane")
+    boxes = film_of_people(folder / "c.mp4", 30)
+    images = [{"id": 1, "file_name": "deep/a.jpg"}, {"id": 2, "file_name": "b.png"}]
+    images += [{"id": 10 + n, "file_name": "c.mp4", "frame": n} for n in range(len(boxes))]
+    marked = [(1, face.bbox), (2, face.bbox)] + [(10 + n, row.tolist()) for n, rows in enumerate(boxes) for row in rows]
+    content = {
+        "images": images,
+        "annotations": [{"id": n, "image_id": i, "bbox": b} for n, (i, b) in enumerate(marked)],
+    }
+    (root / "faces.json").write_text(json.dumps(content))
+    return root, pixels, face
+
+
+def test_a_folder_comes_out_with_every_face_treated_and_no_metadata(footage, tmp_path):
+    root, pixels, face = footage
+    done = facade(root / "in", tmp_path / "out", "--boxes", root / "faces.json")
+    assert done.returncode == 0, done.stderr
+    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert written == ["b.png", "b.png.json", "c.mp4", "c.mp4.json", "deep/a.jpg", "deep/a.jpg.json"]
+    assert "notes.txt" in done.stdout
+    assert b"Jane" not in (tmp_path / "out/deep/a.jpg").read_bytes()
+    after = cv2.imread(str(tmp_path / "out/b.png"))
+    x, y, w, h = np.rint(face.bbox).astype(int)
+    changed = (after != pixels).any(-1)
+    assert changed[y + 2 : y + h - 2, x + w // 3 : x + 2 * w // 3].mean() > 0.9
+    assert changed.mean() < 4 * w * h / changed.size
+    report = json.loads((tmp_path / "out/c.mp4.json").read_text())
+    assert (report["tracks"], report["faces"], report["bridged"], report["pictures"]) == (2, 60, 0, 30)
+    again = facade(root / "in", tmp_path / "out", "--boxes", root / "faces.json")
+    assert again.stdout.count("done before") == 3
+    other = facade(root / "in", tmp_path / "out", "--boxes", root / "faces.json", "--method", "solid")
+    assert other.returncode == 1
+    assert other.stderr.count("--overwrite") == 3
+
+
+def test_a_pseudonym_and_a_list_of_files(footage, tmp_path):
+    root, pixels, _ = footage
+    files = (root / "in/b.png", root / "in/c.mp4")
+    options = ("--boxes", root / "faces.json", "--method", "pseudonym")
+    refused = facade(*files, tmp_path / "out", *options)
+    assert refused.returncode == 1
+    assert "synthesize.key is demo" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    done = facade(*files, tmp_path / "out", *options, "--shows-nobody")
+    assert done.returncode == 0, done.stderr
+    assert (cv2.imread(str(tmp_path / "out/b.png")) != pixels).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("in", "in/out"), "lies in"),
+        (("in/b.png", "in/b.png"), "is the source itself"),
+        (("in/b.png", "out.mp4"), "cannot become"),
+        (("in/none.png", "out.png"), "is missing"),
+        (("in/b.png", "in/b.png", "out"), "would both become"),
+        (("in/b.png",), "and where to write it"),
+        (("in/b.png", "out.png", "--method", "smear"), "there are gaussian"),
+        (("in/b.png", "out.png", "--models", "none"), "is missing"),
+        (("empty", "out"), "no photograph and no video"),
+    ],
+)
+def test_what_cannot_be_done_gets_a_sentence(footage, tmp_path, arguments, told):
+    root, _, _ = footage
+    (root / "empty").mkdir(exist_ok=True)
+    boxes = () if "--models" in arguments else ("--boxes", root / "faces.json")
+    before = sorted(path.read_bytes() for path in (root / "in").rglob("*.*"))
+    paths = [root / one if one.startswith(("in", "empty")) else one for one in arguments]
+    paths = [tmp_path / one if one in ("out", "out.mp4", "out.png") else one for one in paths]
+    with pytest.raises(FacadeError, match=told):
+        app(["anonymize", *map(str, (*paths, *boxes))], standalone_mode=False)
+    assert sorted(path.read_bytes() for path in (root / "in").rglob("*.*")) == before
+
+
+def test_one_bad_file_stops_none_of_the_others(footage, tmp_path):
+    root, _, _ = footage
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jpg").write_bytes(b"no picture")
+    (tmp_path / "in/b.png").write_bytes((root / "in/b.png").read_bytes())
+    done = facade(tmp_path / "in", tmp_path / "out", "--boxes", root / "faces.json")
+    assert done.returncode == 1
+    assert "a.jpg cannot be read as a photograph" in done.stderr
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["b.png", "b.png.json"]

@@ -1,0 +1,266 @@
+import json
+import subprocess
+
+import av
+import numpy as np
+import pytest
+
+from facade.errors import FacadeError
+from facade.footage.job import Job
+from facade.footage.movie import anonymize_video
+from facade.footage.run import anonymize
+from facade.footage.video import read_clip, read_frames
+from tests.footage.films import ffmpeg, film_of_people, frames, pattern, settings
+
+
+def run(source, target, **other):
+    job = Job(source, source.name, target)
+    return anonymize_video(job, settings(other.pop("boxes", {}), **other), workers=1, stretch=25)
+
+
+def seconds(path):
+    clip = read_clip(path, 100)
+    return [time * clip.time_base for time in clip.times]
+
+
+def apart(shown, written):
+    """Mean difference in brightness; colours have half the resolution in a video, and hard edges there blur."""
+    return np.abs(shown.astype(int) @ (1, 6, 3) - written.astype(int) @ (1, 6, 3)).mean() / 10
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    path = tmp_path_factory.mktemp("people") / "people.mp4"
+    return path, film_of_people(path)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
+def test_a_variable_rate_keeps_every_timestamp_and_the_sound(tmp_path, ending):
+    source = pattern(
+        tmp_path / f"in.{ending}", 2, "160x96", "-vf", "select='not(eq(mod(n,5),2))'", "-fps_mode", "vfr",
+        "-bf", "2", "-c:a", "aac",
+    )  # fmt: skip
+    run(source, tmp_path / f"out.{ending}")
+    before, after = seconds(source), seconds(tmp_path / f"out.{ending}")
+    assert len(before) == 40
+    assert len({float(step) for step in np.diff(before)}) > 1
+    assert after == before
+
+    def sound(path):
+        with av.open(str(path)) as container:
+            return [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
+
+    assert sound(tmp_path / f"out.{ending}") == sound(source)
+    shown, written = frames(source, tmp_path / "a"), frames(tmp_path / f"out.{ending}", tmp_path / "b")
+    assert np.mean([apart(*both) for both in zip(shown, written, strict=True)]) < 3
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_turned_video_comes_out_as_viewers_show_it(tmp_path, turn):
+    straight = pattern(tmp_path / "straight.mp4", 0.4)
+    source = tmp_path / "turned.mp4"
+    ffmpeg("-display_rotation", str(turn), "-i", straight, "-c", "copy", source)
+    run(source, tmp_path / "out.mp4")
+    shown, written = frames(source, tmp_path / "a"), frames(tmp_path / "out.mp4", tmp_path / "b")
+    assert written[0].shape == shown[0].shape == ((96, 160, 3) if turn == 180 else (160, 96, 3))
+    assert apart(shown[3], written[3]) < 3
+
+
+def test_colours_of_high_definition_are_told_and_kept(tmp_path):
+    source = pattern(
+        tmp_path / "in.mp4", 0.4, "160x96", "-pix_fmt", "yuv420p", "-vf", "scale=out_color_matrix=bt709",
+        "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
+    )  # fmt: skip
+    run(source, tmp_path / "out.mp4")
+    assert "bt709" in ffmpeg("-i", tmp_path / "out.mp4")
+    shown, written = frames(source, tmp_path / "a"), frames(tmp_path / "out.mp4", tmp_path / "b")
+    assert apart(shown[3], written[3]) < 3
+
+
+def test_metadata_other_streams_and_chapters_are_dropped(tmp_path):
+    (tmp_path / "words.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nJane Doe\n")
+    plain = pattern(tmp_path / "plain.mp4", 1)
+    source = tmp_path / "in.mkv"
+    ffmpeg(
+        "-i", plain, "-i", tmp_path / "words.srt", "-c", "copy", "-metadata", "title=Jane Doe",
+        "-metadata", "location=+52.5+013.4/", "-metadata:s:a:0", "title=Jane Doe", "-metadata:s:v:0", "title=Jane Doe",
+        source,
+    )  # fmt: skip
+    assert source.read_bytes().count(b"Jane Doe") == 4
+    run(source, tmp_path / "out.mkv")
+    content = (tmp_path / "out.mkv").read_bytes()
+    assert b"Jane" not in content
+    assert b"+52" not in content
+    assert b"Lavf5" not in content
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+    run(source, tmp_path / "silent.mkv", audio=False)
+    with av.open(str(tmp_path / "silent.mkv")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_a_detector_that_misses_every_third_frame_shows_no_face(tmp_path, people):
+    source, boxes = people
+    found = {(source.name, number): rows for number, rows in enumerate(boxes) if number % 3}
+    report = run(source, tmp_path / "out.mp4", boxes=found)
+    assert report.bridged >= 2 * len(boxes) // 3
+    assert report.tracks == 2
+    before, after = read_clip(source, 100), read_clip(tmp_path / "out.mp4", 100)
+    count = len(boxes)
+    for raw, new, rows in zip(read_frames(before, 0, count), read_frames(after, 0, count), boxes, strict=True):
+        for box in rows:
+            x, y, w, h = np.rint(box).astype(int)
+            core = slice(y + h // 4, y + 3 * h // 4), slice(x + w // 4, x + 3 * w // 4)
+            detail = np.ptp(raw.pixels[core].mean(-1)), np.ptp(new.pixels[core].mean(-1))
+            assert detail[1] < 0.6 * detail[0]
+
+
+def test_a_person_keeps_one_pseudonym_and_others_get_others(tmp_path, people):
+    source, boxes = people
+    found = {(source.name, number): rows for number, rows in enumerate(boxes)}
+    asked = []
+
+    class Spy:
+        def __call__(self, image, photograph):
+            asked.append((photograph.file, [face.person for face in photograph.faces]))
+            return settings({}).treatment(image, photograph)
+
+    run(source, tmp_path / "out.mp4", boxes=found, treatment=Spy())
+    assert len({name for name, _ in asked}) == 1
+    assert {tuple(numbers) for _, numbers in asked} == {(0, 1)}
+
+
+def test_workers_and_interruptions_change_no_byte(tmp_path, people):
+    source, boxes = people
+    found = {(source.name, number): rows for number, rows in enumerate(boxes)}
+    run(source, tmp_path / "one.mp4", boxes=found)
+
+    class Stops:
+        def __init__(self, after):
+            self.left = after
+
+        def __call__(self, image, photograph):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return settings({}).treatment(image, photograph)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(source, tmp_path / "two.mp4", boxes=found, treatment=Stops(40))
+    assert not (tmp_path / "two.mp4").exists()
+    partial = tmp_path / ".two.mp4.partial"
+    assert sorted(path.name for path in partial.glob("pictures*")) == ["pictures-00000000.nut"]
+    # What is left between is anonymized: no frame in it shows a face as it was.
+    left = read_frames(read_clip(partial / "pictures-00000000.nut", 100), 0, 25)
+    for frame, raw, rows in zip(left, read_frames(read_clip(source, 100), 0, 25), boxes, strict=False):
+        x, y, w, h = np.rint(rows[0]).astype(int)
+        core = slice(y + h // 4, y + 3 * h // 4), slice(x + w // 4, x + 3 * w // 4)
+        assert np.ptp(frame.pixels[core].mean(-1)) < 0.6 * np.ptp(raw.pixels[core].mean(-1))
+    treated = Stops(10_000)
+    run(source, tmp_path / "two.mp4", boxes=found, treatment=treated)
+    assert 10_000 - treated.left == len(boxes) - 25
+    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+    assert not partial.exists()
+
+
+def test_two_workers_write_the_same_bytes_as_one(tmp_path, people):
+    source, boxes = people
+    found = {(source.name, number): rows for number, rows in enumerate(boxes)}
+    for workers in (1, 2):
+        job = Job(source, source.name, tmp_path / f"{workers}.mp4")
+        anonymize_video(job, settings(found), workers, stretch=25)
+    assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "2.mp4").read_bytes()
+
+
+def test_an_exempt_person_stays_as_she_is_in_the_whole_track(tmp_path, people):
+    from facade.footage.finder import Given
+
+    source, boxes = people
+    found = {(source.name, number): rows for number, rows in enumerate(boxes)}
+    exempt = Given({(source.name, 7): boxes[7][:1]})
+    report = run(source, tmp_path / "out.mp4", boxes=found, exempt=exempt)
+    assert (report.tracks, report.exempt, report.faces) == (1, len(boxes), len(boxes))
+    before, after = (read_frames(read_clip(path, 100), 30, 31) for path in (source, tmp_path / "out.mp4"))
+    raw, new = next(before).pixels, next(after).pixels
+    kept, hidden = (np.rint(box).astype(int) for box in boxes[30])
+
+    def changed(box):
+        x, y, w, h = box
+        return np.abs(raw[y : y + h, x : x + w].astype(int) - new[y : y + h, x : x + w]).mean()
+
+    assert changed(kept) < changed(hidden) / 2
+
+
+def test_odd_sides_are_made_even_and_told(tmp_path):
+    source = pattern(tmp_path / "in.mkv", 0.4, "161x97", "-c:v", "ffv1", "-pix_fmt", "bgr0")
+    report = run(source, tmp_path / "out.mp4")
+    written = frames(tmp_path / "out.mp4", tmp_path / "b")
+    assert written[0].shape == (98, 162, 3)
+    assert "even" in report.notes[0]
+    shown = frames(source, tmp_path / "a")
+    assert apart(shown[3], written[3][:97, :161]) < 3
+
+
+def broken(tmp_path, kind):
+    good = pattern(tmp_path / "good.mkv", 3)
+    path = tmp_path / f"{kind}.mkv"
+    content = good.read_bytes()
+    if kind == "cut off":
+        path.write_bytes(content[: len(content) // 3])
+    elif kind == "cut off mp4":
+        path = tmp_path / "short.mp4"
+        ffmpeg("-i", good, "-c", "copy", path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "noise":
+        path.write_bytes(np.random.default_rng(0).bytes(5000))
+    elif kind == "sound alone":
+        ffmpeg("-i", good, "-vn", "-c", "copy", path)
+    elif kind == "damaged":
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes(3000) + content[middle + 3000 :])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("cut off", "cut off|cannot be decoded|damaged"),
+        ("cut off mp4", "cannot be read"),
+        ("empty", "is empty"),
+        ("noise", "cannot be read"),
+        ("sound alone", "no pictures"),
+        ("missing", "is missing"),
+        ("damaged", "damaged|cannot be decoded|cannot be read"),
+    ],
+)
+def test_bad_videos_get_a_sentence_and_leave_nothing(tmp_path, kind, told):
+    source = broken(tmp_path, kind)
+    with pytest.raises(FacadeError, match=told) as caught:
+        run(source, tmp_path / "out.mkv")
+    assert source.name in str(caught.value)
+    assert not (tmp_path / "out.mkv").exists()
+    assert not list(tmp_path.glob(".*/pictures*"))
+
+
+def test_a_full_disk_gets_a_sentence_and_the_run_goes_on_later(tmp_path, people):
+    source, boxes = people
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", small], check=False)
+    if mounted.returncode:
+        pytest.skip("no right to mount a small file system")
+    found = {(source.name, number): rows for number, rows in enumerate(boxes)}
+    try:
+        job = Job(source, source.name, small / "out.mp4")
+        (error,) = anonymize([job], settings(found), overwrite=False, told=print, workers=1)
+        assert "no room" in str(error)
+        assert not job.target.exists()
+        assert not [path for path in small.rglob("*") if path.suffix in (".mp4", ".partial") and path.is_file()]
+        subprocess.run(["mount", "-o", "remount,size=8m", small], check=True)
+        assert not anonymize([job], settings(found), overwrite=False, told=print, workers=1)
+        assert len(read_clip(job.target, 100).times) == len(boxes)
+        assert json.loads(job.report.read_text())["tracks"] == 2
+    finally:
+        subprocess.run(["umount", small], check=True)
