@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro plane faces calibrate bench test test-slow lint format lock clean
+.PHONY: help setup repro plane misses faces calibrate bench test test-slow lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ repro: $(READY)  ## Run the experiment: everything that is not up to date
 
 plane: $(READY)  ## Draw what experiments cost against what they hide, into experiments/
 	@$(IN_ENV) python -m facade.report.plane experiments
+
+misses: $(READY)  ## Run the experiment on known misses: POOL=folder; without it, on drawn photographs
+	@$(IN_ENV) python -m facade.misses.experiment experiments $(POOL)
 
 faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 	@$(IN_ENV) python -m facade.report.sheets docs/faces

@@ -15,6 +15,7 @@ from facade.audit.look import Attacker, look
 from facade.audit.unlabelled import read_unlabelled
 from facade.dataset import Photographs
 from facade.dataset.also import read_also
+from facade.dataset.together import is_appended
 from facade.errors import FacadeError
 from facade.files import write_json
 from facade.gate import write_gate
@@ -45,6 +46,8 @@ def attacker(params: Params, synthetic: bool) -> Attacker | None:
 def audit(params: Params) -> None:
     name = arm(ANONYMIZED)
     source, treated = Photographs("data/train"), Photographs(Path("data") / name)
+    if not is_appended(source, Photographs(Path("data/misses") / name), treated):
+        raise FacadeError(f"data/{name} is not data/train with the known misses behind it. Run `dvc repro` again.")
     who = attacker(params, source.synthetic)
     audited = Audited(
         synthetic=source.synthetic,

@@ -18,7 +18,15 @@ from facade.stage import stage
 def blur(params: Params) -> None:
     photographs = Photographs("data/train")
     also = read_also(Path("data/also-treat.json"))
-    treat(photographs, BlurFaces(params.blur), Path("data/blur"), params.codec, "blur", also)
+    treat(
+        photographs,
+        BlurFaces(params.blur),
+        Path("data/blur"),
+        params.codec,
+        "blur",
+        also,
+        Photographs("data/misses/blur"),
+    )
     if params.arms.decoy:
         counts = treat(photographs, BlurDecoys(params.blur), Path("data/decoy"), params.codec, "decoy")
         print(f"decoy: {counts['decoys']} places blurred, {counts['no_place']} faces for which there was none")

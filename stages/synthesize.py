@@ -18,5 +18,7 @@ def synthesize(params: Params) -> None:
     photographs, wanted = Photographs("data/train"), params.synthesize
     replace = ReplaceFaces(wanted, source_of(wanted), read_key(wanted.key, photographs.synthetic))
     also = read_also(Path("data/also-treat.json"))
-    counts = treat(photographs, replace, Path("data/pseudo"), params.codec, "synthesize", also)
+    counts = treat(
+        photographs, replace, Path("data/pseudo"), params.codec, "synthesize", also, Photographs("data/misses/pseudo")
+    )
     write_json(Path("metrics/synthesize.json"), dict(sorted(counts.items())))

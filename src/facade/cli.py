@@ -60,7 +60,7 @@ def anonymize(
 
     A report stands beside each file that is written. A run that was interrupted goes on where it stopped.
     """
-    from facade.footage.finder import Trained, given, operating_threshold, trained
+    from facade.footage.finder import UNSURE, Trained, given, operating_threshold, trained
     from facade.footage.job import Settings
     from facade.footage.method import METHODS, treatment
     from facade.footage.run import anonymize as anonymize_files, jobs
@@ -74,7 +74,7 @@ def anonymize(
     found, strange = jobs(paths[:-1], paths[-1])
     if boxes is None:
         sure = operating_threshold(models) if score is None else score
-        finder: Any = trained(models, seed, sure, size, params.detect)
+        finder: Any = trained(models, seed, UNSURE * sure, size, params.detect)
     else:
         finder, sure = given(boxes), 1.0
     kept = None if exempt is None else given(exempt)
@@ -97,6 +97,103 @@ def anonymize(
         typer.echo(f"facade: {error}", err=True)
     if errors:
         raise SystemExit(1)
+
+
+misses = typer.Typer(no_args_is_help=True, help="The ledger of known misses, in misses/.")
+app.add_typer(misses, name="misses")
+KEEP = "Keep them: dvc add misses/images && git add misses && git commit"
+
+
+@misses.command()
+def harvest(
+    pool: Annotated[Path, typer.Argument(help="photographs with reviewed labels, in WIDER FACE's or COCO's layout")],
+    arm: Annotated[list[str], typer.Option(help="whose models look; may be given again")] = ["pseudo"],  # noqa: B006
+    share: Annotated[float, typer.Option(min=0, max=1, help="of an arm's runs, how many must miss a face")] = 0.5,
+    accept: Annotated[bool, typer.Option(help="take the pool's labels as reviewed: misses count as accepted")] = False,
+    instead: Annotated[int | None, typer.Option(min=1, help="so many random photographs in place of misses")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes; all cores by default")] = None,
+) -> None:
+    """Run the current models over a field pool, and record what they miss.
+
+    Photographs are stored anonymized alone; golden ones, and what looks like one, are refused.
+    """
+    from facade.misses.harvest import harvest as look
+    from facade.misses.ledger import accepted, read_ledger, with_entries
+
+    params = load()
+    ledger = read_ledger()
+    kept, left, synthetic = look(pool, arm, params, share, typer.echo, instead, workers)
+    entries = [(accepted(one.entry) if accept else one.entry, one.files) for one in kept]
+    with_entries(ledger, entries, synthetic)
+    refused = sum(bool(one.reason) for one in left)
+    faces = sum(len(one.entry.misses) for one in kept)
+    typer.echo(
+        f"{faces} misses in {len(kept)} photographs; {len(left) - refused} without one, {refused} left out. {KEEP}"
+    )
+
+
+@misses.command()
+def add(
+    photograph: Annotated[Path, typer.Argument(help="the photograph")],
+    box: Annotated[list[str], typer.Option(help="a missed face: x,y,width,height in pixels; may be given again")],
+    arm: Annotated[str, typer.Option(help="whose models look for the other faces")] = "pseudo",
+    shows_nobody: Annotated[bool, typer.Option(help="nobody in it is real")] = False,
+) -> None:
+    """Record a miss that somebody saw. Name every face that is missed: the others are what the models find."""
+    from facade.misses.add import reported
+    from facade.misses.harvest import anonymizer, golden_looks, runs_of
+    from facade.misses.ledger import read_ledger, with_entries
+
+    params = load()
+    ledger = read_ledger()
+    boxes = [_box(one) for one in box]
+    kept = reported(
+        photograph, boxes, runs_of(arm, params), golden_looks(params.ingest), anonymizer(params, shows_nobody), params
+    )
+    with_entries(ledger, [(kept.entry, kept.files)], shows_nobody)
+    typer.echo(f"{len(boxes)} misses recorded in {kept.entry.photograph.file}. {KEEP}")
+
+
+@misses.command()
+def review(port: Annotated[int, typer.Option(help="0 for any that is free")] = 0) -> None:
+    """Open a local page to accept, correct or reject misses."""
+    from facade.misses.ledger import LEDGER
+    from facade.misses.review import review as serve
+
+    serve(LEDGER, port, typer.echo)
+
+
+@misses.command()
+def show(
+    pictures: Annotated[Path | None, typer.Option(help="JPEG or PNG file for a sheet of the missed faces")] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV file for all of them")] = None,
+) -> None:
+    """Tell which conditions are missed most."""
+    import cv2
+
+    from facade.files import write_bytes, write_text
+    from facade.misses.ledger import read_ledger
+    from facade.misses.show import conditions, gallery, table as as_table
+
+    ledger = read_ledger()
+    typer.echo(f"{'condition':24} misses  new  accepted  rejected")
+    for name, count, states in conditions(ledger):
+        new, accepted, rejected = (states.get(state, 0) for state in ("new", "accepted", "rejected"))
+        typer.echo(f"{name:24} {count:6} {new:4} {accepted:9} {rejected:9}")
+    if table is not None:
+        write_text(table, as_table(ledger))
+    if pictures is not None:
+        if pictures.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+            raise FacadeError(f"--pictures is {pictures}. Name a .jpg or a .png file.")
+        write_bytes(pictures, cv2.imencode(pictures.suffix.lower(), gallery(ledger))[1].tobytes())
+
+
+def _box(told: str) -> tuple[float, float, float, float]:
+    try:
+        x, y, width, height = map(float, told.split(","))
+    except ValueError:
+        raise FacadeError(f"--box is {told!r}. Give four numbers, as in --box 10,20,40,50.") from None
+    return x, y, width, height
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ class Ingest(Section):
     duplicate_distance: Annotated[int, Field(ge=0, le=32)]
     landmarks: Literal["labels", "facexlib"]
     landmark_weights: Path | None
+    misses: bool
+    misses_repeat: Annotated[int, Field(ge=1, le=100)]
 
 
 class Codec(Section):

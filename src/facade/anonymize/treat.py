@@ -1,6 +1,5 @@
 """One path for every arm: decode, treat each face, encode. Arms differ in nothing but the treatment."""
 
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,8 @@ import numpy as np
 
 from facade.dataset import Photograph, Photographs, encode
 from facade.dataset.also import Also, with_also
-from facade.dataset.store import decode
+from facade.dataset.store import decode, write_annotations
+from facade.dataset.together import appended
 from facade.errors import FacadeError
 from facade.files import whole_directory
 from facade.parallel import in_order
@@ -68,6 +68,7 @@ def treat(
     codec: Codec,
     label: str,
     also: Also | None = None,
+    more: Photographs | None = None,
     workers: int | None = None,
 ) -> Counter[str]:
     """Write a treated copy of a data set: the same files, labels and order; other pixels in the faces.
@@ -80,6 +81,7 @@ def treat(
         label: What the progress bar says.
         also: Faces to treat besides the labelled ones, by photograph. The labels stay as they are: arms differ in
             pixels alone.
+        more: Photographs that are anonymized already, the known misses, which come behind the treated ones.
         workers: Processes; all cores by default. The result does not depend on it.
 
     Returns:
@@ -89,5 +91,5 @@ def treat(
     with whole_directory(into) as beside:
         for done in in_order(_Treat(source, treatment, codec, beside, also or {}), list(source), label, workers):
             counts += done
-        shutil.copyfile(source.annotations, beside / source.annotations.name)
+        write_annotations(beside, appended(source, more, beside / "images"))
     return counts

@@ -107,7 +107,7 @@ def look(
 
     Args:
         source: The untreated photographs.
-        treated: The arm's.
+        treated: The arm's; known misses may come behind, which were looked at when they were recorded.
         also: Faces that were treated besides the labelled ones.
         likewise: The arm's treatment, as somebody has it who knows the method and not the key.
         blur: How faces were blurred, where a blur may be undone; else None.
@@ -119,9 +119,9 @@ def look(
     Raises:
         FacadeError: A photograph is missing, damaged or of another size; or the labels differ.
     """
-    if source.annotations.read_bytes() != treated.annotations.read_bytes():
-        raise FacadeError(f"the labels of {treated.root} are not those of {source.root}. Run `dvc repro` again.")
     photographs = list(source)
+    if list(treated)[: len(photographs)] != photographs:
+        raise FacadeError(f"the labels of {treated.root} are not those of {source.root}. Run `dvc repro` again.")
     attacked = chosen(photographs, params.least, params.most)
     job = _Look(source, treated, also, likewise, blur, attacker, attacked, params.least, codec)
     counts: Counter[str] = Counter()

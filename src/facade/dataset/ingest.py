@@ -55,6 +55,20 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A photograph as its data set has it: (H, W, 3) uint8, BGR, upright, with sound labels, and its file.
+
+    `dropped` and `clipped` count labels without area, and labels that reached over the border.
+    """
+
+    pixels: np.ndarray
+    faces: tuple[Face, ...]
+    content: bytes
+    dropped: int
+    clipped: int
+
+
+@dataclass(frozen=True)
 class Intake:
     """What one worker does with one photograph: decode, set upright, clean the labels, write.
 
@@ -70,26 +84,43 @@ class Intake:
 
     def __call__(self, labelled: Labelled) -> Taken | Refused:
         try:
-            path = inside(self.root, labelled)
-            content = path.read_bytes()
-            decoded = decode(content, self.params.max_megapixels)
-            labels = _upright(labelled, decoded)
-        except (BadPhotographError, OSError) as error:
-            reason = str(error) if isinstance(error, BadPhotographError) else f"cannot be read: {error.strerror}"
-            return Refused(labelled.name, reason)
-        height, width = decoded.pixels.shape[:2]
-        faces, dropped, clipped = _sound_faces(labels, width, height, self.params.min_face)
+            opened = open_photograph(self.root, labelled, self.params)
+        except BadPhotographError as error:
+            return Refused(labelled.name, str(error))
+        pixels, faces, content = opened.pixels, opened.faces, opened.content
         source = hashlib.sha256(content).hexdigest()
         split = labelled.split or _drawn_split(source, self.params.golden_share)
         found = 0
         if self.landmark_weights is not None and split == "train":
-            faces, found = add_landmarks(decoded.pixels, faces, self.landmark_weights)
+            faces, found = add_landmarks(pixels, faces, self.landmark_weights)
         name = neutral_name(labelled.name, content) if split == "train" else stored_name(labelled.name)
-        photograph = Photograph(name, width, height, faces)
+        photograph = Photograph(name, pixels.shape[1], pixels.shape[0], faces)
         target = self.into[split] / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(encode(decoded.pixels, self.codec))
-        return Taken(labelled.name, photograph, split, source, perceptual_hash(decoded.pixels), dropped, clipped, found)
+        target.write_bytes(encode(pixels, self.codec))
+        look = perceptual_hash(pixels)
+        return Taken(labelled.name, photograph, split, source, look, opened.dropped, opened.clipped, found)
+
+
+def open_photograph(root: Path, labelled: Labelled, params: Ingest) -> Opened:
+    """Read a photograph of somebody's data set, set it upright, and clean its labels.
+
+    Args:
+        root: The data set, which it must lie in.
+        labelled: What the labels say.
+        params: Which faces are too small to judge, and how large a photograph may be.
+
+    Raises:
+        BadPhotographError: It cannot be taken in.
+    """
+    try:
+        content = inside(root, labelled).read_bytes()
+    except OSError as error:
+        raise BadPhotographError(f"cannot be read: {error.strerror}") from None
+    decoded = decode(content, params.max_megapixels)
+    height, width = decoded.pixels.shape[:2]
+    faces, dropped, clipped = _sound_faces(_upright(labelled, decoded), width, height, params.min_face)
+    return Opened(decoded.pixels, faces, content, dropped, clipped)
 
 
 def read_labels(root: Path) -> list[Labelled]:

@@ -41,27 +41,22 @@ class Trained:
 
     Attributes:
         weights: `models/<arm>/seed-<n>.pth`; `model.json` beside it says what it is.
-        detect: How it is run, from params.yaml.
-        size: Longest side that pictures are resized to, pixels.
-        sure: The operating threshold.
+        detect: How it is run: at which size, and from which score on detections are given.
     """
 
     weights: Path
     detect: Detect
-    size: int
-    sure: float
 
     def find(self, name: str, first: int, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """See `Finder.find`; detections below the threshold are given, too, as far as a track may take them."""
+        """See `Finder.find`."""
         del name, first
-        detect = self.detect.model_copy(update={"size": self.size, "score": UNSURE * self.sure})
-        model = _model(self.weights, detect)
+        model = _model(self.weights, self.detect)
         import torch
         from mmengine.dataset import Compose, pseudo_collate
 
         from facade.detector.data import detection_steps
 
-        steps = Compose([{"type": "LoadImageFromNDArray"}, *detection_steps(detect)[1:]])
+        steps = Compose([{"type": "LoadImageFromNDArray"}, *detection_steps(self.detect)[1:]])
         with one_torch_thread(), torch.no_grad():
             answers = model.test_step(pseudo_collate([steps({"img": picture, "img_id": 0}) for picture in pictures]))
         found = []
@@ -74,13 +69,13 @@ class Trained:
         return found
 
 
-def trained(models: Path, seed: int | None, sure: float, size: int | None, detect: Detect) -> Trained:
+def trained(models: Path, seed: int | None, least: float, size: int | None, detect: Detect) -> Trained:
     """A detector of the experiment.
 
     Args:
         models: `models/<arm>`.
         seed: Which run; None for the first.
-        sure: Score from which a detection is a face.
+        least: Score from which detections are given.
         size: Longest side that pictures are resized to; None for that of the training.
         detect: The section of params.yaml.
 
@@ -96,7 +91,7 @@ def trained(models: Path, seed: int | None, sure: float, size: int | None, detec
     weights = models / f"seed-{seed}.pth"
     if not weights.is_file():
         raise FacadeError(f"{weights} is missing; {models} holds seeds {', '.join(map(str, seeds))}.")
-    return Trained(weights, detect, size or trained_at, sure)
+    return Trained(weights, detect.model_copy(update={"size": size or trained_at, "score": least}))
 
 
 def operating_threshold(models: Path, metrics: Path = Path("metrics/golden.json")) -> float:
@@ -149,7 +144,7 @@ def given(path: Path) -> Given:
     return Given({place: np.array(rows) for place, rows in boxes.items()})
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=16)  # the runs of a few arms
 def _model(weights: Path, detect: Detect) -> Any:
     told = read_json(weights.parent / "model.json")
     return load_model(weights, Detector.model_validate(told["detector"]), detect, "cpu")

@@ -1,0 +1,1 @@
+"""What the detector is known to miss: recorded without keeping anybody's face, reviewed, and trained on."""
