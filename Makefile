@@ -8,10 +8,10 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro plane misses faces calibrate bench test test-slow lint format lock clean
+.PHONY: help setup repro plane misses faces calibrate bench bench-anonymize test test-slow lint format lock clean
 
 help:  ## List what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make .venv and install requirements.txt into it
 
@@ -34,6 +34,9 @@ calibrate: $(READY)  ## Simulate studies whose truth is known, to see whether th
 bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (ten minutes)
 	@$(IN_ENV) python benchmarks/realism.py && $(IN_ENV) python benchmarks/speed.py heads && $(IN_ENV) python benchmarks/speed.py replace \
 		&& $(IN_ENV) python benchmarks/detectability.py --rendered
+
+bench-anonymize: $(READY_DEV)  ## Measure facade anonymize beside deface; PHOTOGRAPHS=folder adds a data set of Facade's
+	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS))
 
 test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes on 2 cores)
 	@$(MAKE) --no-print-directory lint

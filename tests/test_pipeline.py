@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from facade.dataset import Photographs
+from facade.demo.moving import moving_faces, write_moving
+from facade.demo.write import write_demo
+from facade.misses.ledger import read_ledger
+from facade.params import load
 from tests.conftest import REPOSITORY
 
 TINY = {
@@ -131,6 +136,7 @@ def test_an_experiment_with_another_blur_runs_that_arm_alone(reproduced):
     reproduced.run("dvc", "checkout", "-q")
 
 
+@pytest.mark.slow
 def test_a_detail_of_the_audit_retrains_nothing(reproduced):
     output = reproduced.run("dvc", "exp", "run", "-S", "audit.max_reid=50", "-S", "audit.least=20")
     assert ran(output) == {"audit@blur", "audit@pseudo", "evaluate"}
@@ -237,3 +243,42 @@ def test_two_forced_runs_give_byte_identical_metrics(reproduced):
     reproduced.run("dvc", "repro", "--force")
     assert {path: path.read_bytes() for path in before} == before
     assert (reproduced.root / "dvc.lock").read_bytes() == lock, "data, models and detections are equal, too"
+
+
+def test_its_models_anonymize_a_video(reproduced, tmp_path):
+    source = tmp_path / "film.mp4"
+    write_moving(source, moving_faces(3, 20, 320, 180, people=2, face=48))
+    # A detector of one epoch is sure of nothing: whatever it fires on is treated.
+    told = reproduced.run(sys.executable, "-m", "facade", "anonymize", str(source), str(tmp_path / "out.mp4"),
+                          "--score", "0.011", PYTHONPATH="src")  # fmt: skip
+    report = json.loads((tmp_path / "out.mp4.json").read_text())
+    assert report["pictures"] == 20
+    assert report["faces"] > 0, told
+    assert not list(tmp_path.glob(".out*"))
+
+
+@pytest.mark.slow
+def test_accepted_misses_join_the_anonymized_arms(reproduced, tmp_path):
+    pool = tmp_path / "pool"
+    params = load()
+    wanted = params.demo.model_copy(update={**TINY["demo"], "seed": 7, "train": 6, "golden": 2})
+    write_demo(wanted, params.codec, pool, workers=1)
+    facade = (sys.executable, "-m", "facade", "misses")
+    told = reproduced.run(*facade, "harvest", str(pool), "--accept", "--share", "0.1", PYTHONPATH="src")
+    assert "misses in" in told
+    entries = read_ledger(reproduced.root / "misses").entries
+    assert entries
+    output = reproduced.run("dvc", "repro")
+    arms = {f"{stage}{arm}" for stage in ("audit@", "train-", "detect@") for arm in ("blur", "pseudo")}
+    assert ran(output) == {"ingest", "blur", "synthesize", "evaluate"} | arms
+    raw = len(Photographs(reproduced.root / "data/raw"))
+    for arm in ("blur", "pseudo"):
+        assert len(Photographs(reproduced.root / "data" / arm)) == raw + len(entries)
+    counts = json.loads((reproduced.root / "metrics/ingest.json").read_text())
+    assert counts["misses"]["photographs"] == len(entries)
+    refused = reproduced.run(*facade, "harvest", "data/demo", PYTHONPATH="src")
+    assert refused.count("golden") >= 5, "the demo's own golden photographs are refused"
+    subprocess.run(["rm", "-rf", str(reproduced.root / "misses/images")], check=True)
+    assert "dvc checkout" in reproduced.run("dvc", "repro", "--force", "--single-item", "ingest", fails=True)
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q", "--force")

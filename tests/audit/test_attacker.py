@@ -12,6 +12,7 @@ from facade.errors import FacadeError
 from tests.conftest import noise, tree
 
 
+@pytest.mark.slow
 def test_two_trainings_are_equal_to_the_byte(tmp_path):
     for name in ("one", "two"):
         train_attacker(6, tmp_path / name)

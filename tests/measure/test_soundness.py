@@ -84,6 +84,7 @@ def test_the_table_of_the_simulation_is_written(tmp_path):
     assert all(line.count("|") == 8 for line in rows)
 
 
+@pytest.mark.slow
 def test_the_error_is_the_spread_of_studies():
     """Independent oracle: how far the differences of many studies lie apart."""
     results = simulate(Setting(80, 3, 0.0, 0.05), 300, workers=1)

@@ -37,10 +37,10 @@ PAGE = """# What do known misses buy?
 
 `make misses` (or `make misses POOL=/data/field`) writes this page.
 
-{where}Round 0 looks at a field pool of {pool} photographs, none of them golden. Half or more of its {seeds} pseudonymized
-runs miss {misses} faces in {photographs} photographs. Round 1 trains the pseudonymized arm with these, anonymized,
-besides its own; the control trains with {random} random photographs of the same pool that hold a face. On the golden
-set, with one-sided limits over photographs and seeds (`evaluate.alpha`, each comparison by itself):
+{where}Round 0 looks at a field pool of {pool} photographs, none of them golden. Half or more of its {seeds}
+pseudonymized runs miss {misses} faces in {photographs} photographs. Round 1 trains the pseudonymized arm with these,
+anonymized, besides its own; the control trains with {random} random photographs of the same pool that hold a face.
+On the golden set, with one-sided limits over photographs and seeds (`evaluate.alpha`, each comparison by itself):
 
 | rounds | metric | difference | low | high |
 |---|---|--:|--:|--:|
