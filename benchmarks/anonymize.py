@@ -28,7 +28,6 @@ from facade.footage.video import read_clip, read_frames
 NEVER = "1.1"
 # Multiples of 16: deface stretches other sizes, and its pictures could not be compared with the source.
 SIZE = (640, 352)
-NOBODY = {"images": [], "annotations": []}
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        (work / "nobody.json").write_text(json.dumps(NOBODY))
+        names = ["source.mp4", *(f"{number:05d}.jpg" for number in range(given.most))]
+        images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+        (work / "nobody.json").write_text(json.dumps({"images": images, "annotations": []}))
         programs = _programs(given, work / "nobody.json")
         print_header(
             "Anonymizing footage", frames=given.frames, score=given.score, size=given.size, models=given.models.name

@@ -1,6 +1,7 @@
 """The command line: `facade anonymize`, `facade misses`.   python -m facade --help"""
 
 import hashlib
+import hmac
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from facade.errors import FacadeError
+from facade.key import read_key
 from facade.params import load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -60,7 +62,7 @@ def anonymize(
 
     A report stands beside each file that is written. A run that was interrupted goes on where it stopped.
     """
-    from facade.footage.finder import UNSURE, Trained, given, operating_threshold, trained
+    from facade.footage.finder import UNSURE, Given, Trained, given, operating_threshold, trained
     from facade.footage.job import Settings
     from facade.footage.method import METHODS, treatment
     from facade.footage.run import anonymize as anonymize_files, jobs
@@ -71,18 +73,35 @@ def anonymize(
     chosen = method or params.blur.method
     if chosen not in METHODS:
         raise FacadeError(f"--method is {method}, and there are {', '.join(METHODS)}.")
-    found, strange = jobs(paths[:-1], paths[-1])
+    found, strange = jobs(paths[:-1], paths[-1], [path for path in (boxes, exempt) if path is not None])
+    if not found:
+        raise FacadeError("there is no photograph and no video among what was named.")
     if boxes is None:
         sure = operating_threshold(models) if score is None else score
         finder: Any = trained(models, seed, UNSURE * sure, size, params.detect)
     else:
         finder, sure = given(boxes), 1.0
     kept = None if exempt is None else given(exempt)
+    if isinstance(finder, Given) and boxes is not None:
+        finder.check(boxes, (job.name for job in found))
     key = hashlib.sha256()
-    for part in (chosen, params.blur, params.synthesize, params.codec, bridge, audio, repr(finder), sure):
+    for part in (
+        chosen,
+        params.blur,
+        params.synthesize,
+        params.codec,
+        bridge,
+        audio,
+        finder if isinstance(finder, Trained) else "given",
+        sure,
+    ):
         key.update(f"{part!r}\n".encode())
     for path in (boxes, exempt, finder.weights if isinstance(finder, Trained) else None):
         key.update(b"" if path is None else hashlib.sha256(path.read_bytes()).digest())
+    if chosen == "pseudonym":
+        # Another secret under the same name makes other people; what it is cannot be told from this.
+        secret = read_key(params.synthesize.key, shows_nobody)
+        key.update(hmac.digest(secret.encode(), b"facade anonymize", "sha256"))
     settings = Settings(
         finder, sure, treatment(params, chosen, shows_nobody), kept, bridge, audio, params.codec,
         params.ingest.max_megapixels, key.hexdigest(),
@@ -91,8 +110,6 @@ def anonymize(
     if strange:
         typer.echo(f"left out, neither photographs nor videos: {', '.join(str(path) for path in strange[:5])}"
                    + (f" and {len(strange) - 5} more" if len(strange) > 5 else ""))  # fmt: skip
-    if not found:
-        raise FacadeError("there is no photograph and no video among what was named.")
     for error in errors:
         typer.echo(f"facade: {error}", err=True)
     if errors:
@@ -122,7 +139,7 @@ def harvest(
 
     params = load()
     ledger = read_ledger()
-    kept, left, synthetic = look(pool, arm, params, share, typer.echo, instead, workers)
+    kept, left, synthetic = look(pool, ledger, arm, params, share, typer.echo, instead, workers)
     entries = [(accepted(one.entry) if accept else one.entry, one.files) for one in kept]
     with_entries(ledger, entries, synthetic)
     refused = sum(bool(one.reason) for one in left)
@@ -148,7 +165,13 @@ def add(
     ledger = read_ledger()
     boxes = [_box(one) for one in box]
     kept = reported(
-        photograph, boxes, runs_of(arm, params), golden_looks(params.ingest), anonymizer(params, shows_nobody), params
+        photograph,
+        boxes,
+        ledger,
+        runs_of(arm, params),
+        golden_looks(params.ingest),
+        anonymizer(params, shows_nobody),
+        params,
     )
     with_entries(ledger, [(kept.entry, kept.files)], shows_nobody)
     typer.echo(f"{len(boxes)} misses recorded in {kept.entry.photograph.file}. {KEEP}")

@@ -87,7 +87,7 @@ def test_a_pseudonym_and_a_list_of_files(footage, tmp_path):
     ("arguments", "told"),
     [
         (("in", "in/out"), "lies in"),
-        (("in/b.png", "in/b.png"), "is the source itself"),
+        (("in/b.png", "in/b.png"), "is a source itself"),
         (("in/b.png", "out.mp4"), "cannot become"),
         (("in/none.png", "out.png"), "is missing"),
         (("in/b.png", "in/b.png", "out"), "would both become"),
@@ -111,10 +111,40 @@ def test_what_cannot_be_done_gets_a_sentence(footage, tmp_path, arguments, told)
 
 def test_one_bad_file_stops_none_of_the_others(footage, tmp_path):
     root, _, _ = footage
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/a.jpg").write_bytes(b"no picture")
+    (tmp_path / "in/deep").mkdir(parents=True)
+    (tmp_path / "in/deep/a.jpg").write_bytes(b"no picture")
     (tmp_path / "in/b.png").write_bytes((root / "in/b.png").read_bytes())
     done = facade(tmp_path / "in", tmp_path / "out", "--boxes", root / "faces.json")
     assert done.returncode == 1
     assert "a.jpg cannot be read as a photograph" in done.stderr
-    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["b.png", "b.png.json"]
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["b.png", "b.png.json"]
+
+
+def test_a_file_that_the_boxes_do_not_name_is_not_taken_for_one_without_faces(footage, tmp_path):
+    root, _, _ = footage
+    (tmp_path / "other.png").write_bytes((root / "in/b.png").read_bytes())
+    with pytest.raises(FacadeError, match="says nothing of other.png"):
+        app(["anonymize", str(tmp_path / "other.png"), str(tmp_path / "out.png"), "--boxes", str(root / "faces.json")],
+            standalone_mode=False)  # fmt: skip
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_what_stands_in_the_place_of_a_result_is_not_taken_for_done(footage, tmp_path):
+    root, _, _ = footage
+    command = (root / "in/b.png", tmp_path / "b.png", "--boxes", root / "faces.json")
+    assert facade(*command).returncode == 0
+    (tmp_path / "b.png").write_bytes((root / "in/b.png").read_bytes())
+    again = facade(*command)
+    assert again.returncode == 1
+    assert "--overwrite" in again.stderr
+
+
+def test_no_source_is_written_over_by_the_result_of_another(footage, tmp_path):
+    root, _, _ = footage
+    (tmp_path / "out/x").mkdir(parents=True)
+    (tmp_path / "in/x").mkdir(parents=True)
+    for folder in ("in/x", "out/x"):
+        (tmp_path / folder / "b.png").write_bytes((root / "in/b.png").read_bytes())
+    with pytest.raises(FacadeError, match="is a source itself"):
+        app(["anonymize", str(tmp_path / "in"), str(tmp_path / "out/x/b.png"), str(tmp_path / "out"), "--overwrite",
+             "--boxes", str(root / "faces.json")], standalone_mode=False)  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from facade.errors import FacadeError
+from facade.footage.finder import Given
 from facade.footage.job import Job
 from facade.footage.movie import anonymize_video
 from facade.footage.run import anonymize
@@ -173,11 +174,9 @@ def test_two_workers_write_the_same_bytes_as_one(tmp_path, people):
 
 
 def test_an_exempt_person_stays_as_she_is_in_the_whole_track(tmp_path, people):
-    from facade.footage.finder import Given
-
     source, boxes = people
     found = {(source.name, number): rows for number, rows in enumerate(boxes)}
-    exempt = Given({(source.name, 7): boxes[7][:1]})
+    exempt = Given({(source.name, 7): boxes[7][:1]}, frozenset())
     report = run(source, tmp_path / "out.mp4", boxes=found, exempt=exempt)
     assert (report.tracks, report.exempt, report.faces) == (1, len(boxes), len(boxes))
     before, after = (read_frames(read_clip(path, 100), 30, 31) for path in (source, tmp_path / "out.mp4"))
@@ -192,7 +191,7 @@ def test_an_exempt_person_stays_as_she_is_in_the_whole_track(tmp_path, people):
 
 
 def test_odd_sides_are_made_even_and_told(tmp_path):
-    source = pattern(tmp_path / "in.mkv", 0.4, "161x97", "-c:v", "ffv1", "-pix_fmt", "bgr0")
+    source = pattern(tmp_path / "in.mkv", 0.4, "161x97", "-an", "-c:v", "ffv1", "-pix_fmt", "bgr0")
     report = run(source, tmp_path / "out.mp4")
     written = frames(tmp_path / "out.mp4", tmp_path / "b")
     assert written[0].shape == (98, 162, 3)
@@ -264,3 +263,40 @@ def test_a_full_disk_gets_a_sentence_and_the_run_goes_on_later(tmp_path, people)
         assert json.loads(job.report.read_text())["tracks"] == 2
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+@pytest.mark.parametrize("ending", ["ts", "avi", "mpg", "flv", "webm"])
+def test_stretches_of_containers_that_seek_badly_hold_the_right_pictures(tmp_path, ending):
+    more = {"avi": ("-c:v", "mpeg4", "-bf", "0"), "mpg": ("-c:v", "mpeg1video", "-bf", "0")}.get(ending, ())
+    source = pattern(tmp_path / f"in.{ending}", 4, "160x96", "-an", *more)
+    clip = read_clip(source, 100)
+    every = [frame.pixels for frame in read_frames(clip, 0, len(clip.times))]
+    for first in (30, 64):
+        for number, frame in enumerate(read_frames(clip, first, first + 10)):
+            assert np.array_equal(frame.pixels, every[first + number])
+
+
+def test_sound_whose_header_holds_tags_is_refused(tmp_path):
+    source = pattern(tmp_path / "in.mkv", 1, "160x96", "-c:a", "libvorbis")
+    with pytest.raises(FacadeError, match="--no-audio"):
+        run(source, tmp_path / "out.mkv")
+    assert not (tmp_path / "out.mkv").exists()
+    run(source, tmp_path / "out.mkv", audio=False)
+
+
+def test_boxes_beyond_the_end_are_refused(tmp_path):
+    source = pattern(tmp_path / "in.mp4", 0.4)
+    with pytest.raises(FacadeError, match="picture 10 of in.mp4, which has 10"):
+        run(source, tmp_path / "out.mp4", boxes={("in.mp4", 10): np.array([[1.0, 1, 20, 20]])})
+
+
+def test_one_exempt_box_keeps_one_person_and_only_while_they_are_surely_the_same(tmp_path):
+    source = pattern(tmp_path / "in.mp4", 2)
+    alone, close = np.array([[20.0, 20, 40, 50]]), np.array([[20.0, 20, 40, 50], [28, 20, 40, 50]])
+    apart = np.array([[44.0, 30, 40, 50]])
+    boxes = {("in.mp4", n): close if n < 5 else alone if n < 20 else apart for n in range(50)}
+    exempt = Given({("in.mp4", 3): alone}, frozenset())
+    report = run(source, tmp_path / "out.mp4", boxes=boxes, exempt=exempt)
+    # The other of the two who stand close is treated, and so is whoever comes after a jump.
+    assert report.exempt == 20
+    assert report.faces >= 5 + 30

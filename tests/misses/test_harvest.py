@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ from facade.errors import FacadeError
 from facade.misses import harvest as module
 from facade.misses.add import reported
 from facade.misses.harvest import anonymizer, harvest, missed_faces
-from facade.misses.ledger import Ledger, read_ledger, with_entries
+from facade.misses.ledger import Ledger, judged, read_ledger, with_entries
+from tests.conftest import noise
 from tests.misses.field import Finds, golden, runs, scenes, wider_lines
+
+NOTHING = Ledger(Path("none"), ())
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def take(monkeypatch, pool, params, models, looks):
     monkeypatch.setattr(module, "golden_looks", lambda params, workers=None: looks)
     monkeypatch.setattr(module, "is_marked", lambda root: True)
     told = []
-    kept, left, synthetic = harvest(pool, ["pseudo"], params, 0.5, told.append, workers=1)
+    kept, left, synthetic = harvest(pool, NOTHING, ["pseudo"], params, 0.5, told.append, workers=1)
     return kept, left, synthetic, told
 
 
@@ -112,7 +117,7 @@ def test_real_people_need_a_key_of_their_own(monkeypatch, pool, params):
     monkeypatch.setattr(module, "runs_of", lambda arm, params: runs(Finds()))
     monkeypatch.setattr(module, "golden_looks", lambda params, workers=None: golden())
     with pytest.raises(FacadeError, match="synthesize.key"):
-        harvest(root, ["pseudo"], params, 0.5, print, workers=1)
+        harvest(root, NOTHING, ["pseudo"], params, 0.5, print, workers=1)
 
 
 def test_a_person_reports_a_miss(params, tmp_path):
@@ -121,13 +126,42 @@ def test_a_person_reports_a_miss(params, tmp_path):
     face = max(faces, key=lambda one: one.bbox[3])
     others = Finds((2.0, 2.0, 30.0, 34.0))
     made = anonymizer(params, synthetic=True)
-    kept = reported(tmp_path / "Jane.png", [face.bbox], runs(others), golden(), made, params)
+    kept = reported(tmp_path / "Jane.png", [face.bbox], NOTHING, runs(others), golden(), made, params)
     assert list(kept.entry.misses) == [0]
     assert [one.ignore for one in kept.entry.photograph.faces] == [False, True]
     assert "Jane" not in kept.entry.photograph.file
     with pytest.raises(FacadeError, match="golden"):
-        reported(tmp_path / "Jane.png", [face.bbox], runs(others), golden(pixels), made, params)
+        reported(tmp_path / "Jane.png", [face.bbox], NOTHING, runs(others), golden(pixels), made, params)
     with pytest.raises(FacadeError, match="no area"):
-        reported(tmp_path / "Jane.png", [(900, 900, 10, 10)], runs(others), golden(), made, params)
+        reported(tmp_path / "Jane.png", [(900, 900, 10, 10)], NOTHING, runs(others), golden(), made, params)
     with pytest.raises(FacadeError, match="no such file"):
-        reported(tmp_path / "none.png", [face.bbox], runs(others), golden(), made, params)
+        reported(tmp_path / "none.png", [face.bbox], NOTHING, runs(others), golden(), made, params)
+
+
+def test_a_second_report_on_a_photograph_treats_those_of_the_first_again(params, tmp_path):
+    pixels = noise(160, 200, 5)
+    cv2.imwrite(str(tmp_path / "p.png"), pixels)
+    made = anonymizer(params, synthetic=True)
+    ledger = Ledger(tmp_path / "misses", ())
+    first, second = (20.0, 20.0, 40.0, 48.0), (120.0, 60.0, 44.0, 50.0)
+    for box in (first, second):
+        kept = reported(tmp_path / "p.png", [box], ledger, runs(Finds()), golden(), made, params)
+        ledger = with_entries(ledger, [(kept.entry, kept.files)], synthetic=True)
+        judged(ledger, kept.entry.photograph.file, 0, "accepted")
+        ledger = read_ledger(tmp_path / "misses")
+    (entry,) = ledger.entries
+    assert [face.bbox for face in entry.photograph.faces] == [first, second]
+    assert [entry.misses[number].state for number in (0, 1)] == ["accepted", "new"]
+    for arm in ("blur", "pseudo"):
+        stored = decode(ledger.read_image(arm, entry))
+        before = recoded(pixels, params.codec)
+        assert findings(before, stored, recoded(before, params.codec), entry.photograph.faces) == ["treated"] * 2
+
+
+def test_a_photograph_with_a_label_of_nothing_is_refused(monkeypatch, write_wider, params):
+    pixels, faces = scenes(1)[0]
+    root = write_wider(train={"a/0.jpg": (pixels, [*wider_lines(faces), "10 10 0 12 0 0 0 0 0 0"])})
+    kept, left, _, told = take(monkeypatch, root, params, runs(Finds()), golden())
+    assert not kept
+    assert "no area" in left[0].reason
+    assert told

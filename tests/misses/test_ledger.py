@@ -8,7 +8,7 @@ from facade.dataset.store import encode
 from facade.dataset.together import appended, is_appended
 from facade.errors import FacadeError
 from facade.misses.join import write_training_part
-from facade.misses.ledger import Entry, Ledger, Miss, judged, read_ledger, training_part, with_entries, without
+from facade.misses.ledger import Entry, Ledger, Miss, joined, judged, read_ledger, training_part, with_entries, without
 from facade.misses.show import conditions, gallery, table
 from tests.conftest import noise, tree
 
@@ -47,12 +47,12 @@ def test_a_judgement_is_kept_when_the_same_photograph_comes_again(ledger):
     judged(ledger, NAMES[0], 1, "accepted", (51, 21, 28, 30))
     changed = read_ledger(ledger.root)
     assert changed.entries[0].photograph.faces[1].bbox == (51, 21, 28, 30)
-    files = {arm: changed.read_image(arm, changed.entries[0]) for arm in ("blur", "pseudo")}
-    new = Entry(ledger.entries[0].photograph, {1: Miss(by={"pseudo": [0, 1]})}, {})
-    after = with_entries(changed, [(new, files)], synthetic=True)
-    assert after.entries[0].misses[1].state == "accepted"
-    assert after.entries[0].misses[1].by == {"pseudo": [0, 1]}
-    assert after.entries[0].photograph.faces[1].bbox == (51, 21, 28, 30)
+    moved = Face((52.0, 22.0, 28.0, 30.0))
+    another = Face((100.0, 60.0, 20.0, 20.0))
+    faces, known = joined(changed.entries[0], [moved, another])
+    assert faces == (*changed.entries[0].photograph.faces, another)
+    assert known[1].state == "accepted"
+    assert joined(None, [another]) == ((another,), {})
 
 
 def test_photographs_with_an_accepted_miss_join_and_rejected_faces_are_ignored(ledger):

@@ -20,6 +20,8 @@ SETTINGS = {"crf": "17", "preset": "veryfast", "bf": "0", "threads": "1"}
 STRETCH = "nut"
 # Brightness from 16 to 235, as players expect it of video, whatever the source had.
 LIMITED = 1
+# Sound whose header holds no text. Vorbis keeps its tags there, names and places among them.
+SILENT_ABOUT_ITSELF = ("aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus")
 # Neither the version of FFmpeg nor a date is written.
 QUIET = {"fflags": "+bitexact"}
 # Containers that H.264 and all usual sound go into, as FFmpeg calls them; Matroska takes any sound.
@@ -77,6 +79,9 @@ def join(path: Path, stretches: Sequence[Path], clip: Clip, audio: bool) -> None
         sounds = {}
         try:
             for stream in source.streams.audio if audio else ():
+                name = stream.codec_context.name
+                if not name.startswith(("pcm_", *SILENT_ABOUT_ITSELF)):
+                    raise FacadeError(f"{clip.path} has {name} sound, whose header may hold tags. Add --no-audio.")
                 sounds[stream.index] = container.add_stream_from_template(stream)
             container.start_encoding()
         except (ValueError, av.FFmpegError) as error:

@@ -1,6 +1,6 @@
 """Where faces come from: a trained detector, or boxes that somebody gives."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -85,9 +85,9 @@ def trained(models: Path, seed: int | None, least: float, size: int | None, dete
     told = read_json(models / "model.json")
     try:
         seeds, trained_at = told["train"]["seeds"], told["size"]
-    except (KeyError, TypeError):
+        seed = seeds[0] if seed is None else seed
+    except (KeyError, TypeError, IndexError):
         raise FacadeError(f"{models / 'model.json'} is not what `dvc repro` writes. Run it again.") from None
-    seed = seeds[0] if seed is None else seed
     weights = models / f"seed-{seed}.pth"
     if not weights.is_file():
         raise FacadeError(f"{weights} is missing; {models} holds seeds {', '.join(map(str, seeds))}.")
@@ -100,8 +100,10 @@ def operating_threshold(models: Path, metrics: Path = Path("metrics/golden.json"
     Raises:
         FacadeError: It was not measured.
     """
-    arm = read_json(models / "model.json").get("arm")
-    value = read_json(metrics).get(arm, {}).get("threshold") if metrics.is_file() else None
+    try:
+        value = read_json(metrics)[read_json(models / "model.json")["arm"]]["threshold"] if metrics.is_file() else None
+    except (KeyError, TypeError):
+        value = None
     if not isinstance(value, float) or not 0 < value < 1:
         raise FacadeError(f"the operating threshold of {models} was not measured. Name one, as in --score 0.3.")
     return value
@@ -113,9 +115,36 @@ class Given:
 
     Attributes:
         boxes: By file and number of the picture, (n, 4) float, x y w h in pixels.
+        files: All that are named, those without a box among them.
     """
 
     boxes: dict[tuple[str, int], np.ndarray]
+    files: frozenset[str]
+
+    def check(self, path: Path, names: Iterable[str]) -> None:
+        """Refuse files that are not named: a name written differently would leave everybody as they are.
+
+        Args:
+            path: The COCO file, for the sentence.
+            names: The files that are to be anonymized.
+
+        Raises:
+            FacadeError: One of them is not named.
+        """
+        if missing := sorted(set(names) - self.files):
+            raise FacadeError(
+                f"{path} says nothing of {missing[0]}. Name it among the images, without annotations if it shows none."
+            )
+
+    def check_count(self, name: str, count: int) -> None:
+        """Refuse boxes of pictures that a file does not have.
+
+        Raises:
+            FacadeError: There is one.
+        """
+        beyond = [frame for file, frame in self.boxes if file == name and not 0 <= frame < count]
+        if beyond:
+            raise FacadeError(f"boxes are given for picture {beyond[0]} of {name}, which has {count}, counted from 0.")
 
     def find(self, name: str, first: int, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `Finder.find`."""
@@ -141,7 +170,8 @@ def given(path: Path) -> Given:
             boxes.setdefault(places[one["image_id"]], []).append((x, y, w, h))
     except (KeyError, TypeError, ValueError) as error:
         raise FacadeError(f"{path} is no COCO file of boxes ({type(error).__name__}: {error}). Mend it.") from None
-    return Given({place: np.array(rows) for place, rows in boxes.items()})
+    files = frozenset(name for name, _ in places.values())
+    return Given({place: np.array(rows) for place, rows in boxes.items()}, files)
 
 
 @lru_cache(maxsize=16)  # the runs of a few arms

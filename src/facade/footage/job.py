@@ -86,6 +86,7 @@ class Report:
         least_sure: The least sure detections that were treated: picture, box and score.
         notes: What a person should know.
         job: Names the source and the settings.
+        sha256: Of the file that was written.
     """
 
     kind: str
@@ -97,6 +98,7 @@ class Report:
     least_sure: list[dict[str, Any]]
     notes: list[str] = field(default_factory=list)
     job: str = ""
+    sha256: str = ""
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -105,16 +107,21 @@ class Report:
 
 def source_id(path: Path) -> str:
     """16 hexadecimal digits of a file's content: what pseudonyms in it come from, besides the key."""
+    return sha256_of(path)[:16]
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, which may be large."""
     digest = hashlib.sha256()
     with path.open("rb") as content:
         while block := content.read(2**20):
             digest.update(block)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
-def job_id(source: str, settings: Settings) -> str:
-    """16 hexadecimal digits of a source and the settings."""
-    return hashlib.sha256(f"{source} {settings.key}".encode()).hexdigest()[:16]
+def job_id(job: Job, source: str, settings: Settings) -> str:
+    """16 hexadecimal digits of a file, its content and the settings."""
+    return hashlib.sha256(f"{job.name}\0{source} {settings.key}".encode()).hexdigest()[:16]
 
 
 def is_exempt(settings: Settings, job: Job, picture: int, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -8,17 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
+from facade.dataset.overlap import corners, pairs
 from facade.detections import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, write_json, write_text
 from facade.footage.encode import join, write_stretch
-from facade.footage.job import Job, Report, Settings, is_exempt, job_id, least_sure, photograph_of, source_id
+from facade.footage.finder import Given
+from facade.footage.job import (
+    Job,
+    Report,
+    Settings,
+    is_exempt,
+    job_id,
+    least_sure,
+    photograph_of,
+    sha256_of,
+    source_id,
+)
 from facade.footage.tracks import Track, track
 from facade.footage.video import Clip, Frame, read_clip, read_frames
 from facade.parallel import in_order
 
 # Frames of a stretch: what one worker does at a time, and what is lost when it is interrupted.
 STRETCH = 240
+# Overlap (IoU) of a person's boxes in one frame and the next, from which it is surely the same person.
+STEADY = 0.5
 
 
 @dataclass(frozen=True)
@@ -94,41 +108,48 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     """
     clip = read_clip(job.source, settings.max_megapixels)
     source = source_id(job.source)
-    key = job_id(source, settings)
+    key = job_id(job, source, settings)
     _begin(job.partial, key)
     count = len(clip.times)
+    for boxes in (settings.finder, settings.exempt):
+        if isinstance(boxes, Given):
+            boxes.check_count(job.name, count)
     firsts = range(0, count, stretch)
     found: list[np.ndarray] = []
     size = (0, 0)
     for path in in_order(_Find(job, clip, settings, stretch), firsts, f"find {job.target.name}", workers):
         content = read_json(path)
+        if size not in ((0, 0), tuple(content["size"])):
+            raise FacadeError(f"{job.source} changes the size of its pictures on the way. Cut it there.")
         size = tuple(content["size"])
         found += [np.array(rows, float).reshape(-1, 5) for rows in content["found"]]
     if len(found) != count:
         raise FacadeError(f"{job.partial} is not what Facade wrote. Delete it, and run again.")
     tracks = track(found, settings.sure, settings.bridge)
-    kept = [
-        any(is_exempt(settings, job, frame, box[None], size)[0] for frame, box, _ in _detected(one)) for one in tracks
-    ]
-    treated = [one for one, keep in zip(tracks, kept, strict=True) if not keep]
+    kept = _kept(tracks, settings, job, size)
+    treated = [part for one, keep in zip(tracks, kept, strict=True) if (part := _without(one, keep)) is not None]
     places = _places(treated, firsts, count)
     parts = list(in_order(_Treat(job, clip, settings, source), places, f"treat {job.target.name}", workers))
     beside = job.partial / f"whole{job.target.suffix}"
     join(beside, parts, clip, settings.audio)
-    beside.replace(job.target)
-    shutil.rmtree(job.partial)
     odd = size[0] % 2 or size[1] % 2
-    return Report(
+    report = Report(
         kind="video",
         pictures=count,
         faces=sum(len(one.frames) for one in treated),
         tracks=len(treated),
         bridged=sum(one.bridged for one in treated),
-        exempt=sum(len(one.frames) for one, keep in zip(tracks, kept, strict=True) if keep),
+        exempt=sum(int(keep.sum()) for keep in kept),
         least_sure=least_sure([row for one in treated for row in _detected(one)]),
         notes=["A side of odd length was made even, by its last line once more."] if odd else [],
         job=key,
+        sha256=sha256_of(beside),
     )
+    # The report first: a file that it does not describe is never taken for done.
+    report.write(job.report)
+    beside.replace(job.target)
+    shutil.rmtree(job.partial)
+    return report
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
@@ -142,6 +163,49 @@ def _begin(partial: Path, key: str) -> None:
     if not (mark.is_file() and mark.read_text() == key):
         shutil.rmtree(partial, ignore_errors=True)
         write_text(mark, key)
+
+
+def _kept(tracks: Sequence[Track], settings: Settings, job: Job, size: tuple[int, int]) -> list[np.ndarray]:
+    """Of each track, the frames in which the person is exempt.
+
+    From the frames that somebody named, as far as the person is detected in one frame after the other, at nearly the
+    same place: a track that lost a person may have gone on with another.
+    """
+    kept = [np.zeros(len(one.frames), bool) for one in tracks]
+    if settings.exempt is None:
+        return kept
+    for name, frame in settings.exempt.boxes:
+        rows = [(number, int(row)) for number, one in enumerate(tracks) for row in np.flatnonzero(one.frames == frame)]
+        seen = [(number, row) for number, row in rows if not np.isnan(tracks[number].scores[row])]
+        if name != job.name or not seen:
+            continue
+        boxes = np.array([tracks[number].boxes[row] for number, row in seen])
+        for (number, row), exempt in zip(seen, is_exempt(settings, job, frame, boxes, size), strict=True):
+            if exempt:
+                kept[number] |= _steady(tracks[number], row, size)
+    return kept
+
+
+def _steady(one: Track, row: int, size: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: the frames round one in which the person is seen without a gap, and hardly moves between two."""
+    there = np.zeros(len(one.frames), bool)
+    there[row] = True
+    for step in (-1, 1):
+        now = row
+        while 0 <= now + step < len(there):
+            near = pairs(corners([one.boxes[now]], *size), corners([one.boxes[now + step]], *size), STEADY)
+            if np.isnan(one.scores[now + step]) or abs(one.frames[now + step] - one.frames[now]) > 1 or not near:
+                break
+            now += step
+            there[now] = True
+    return there
+
+
+def _without(one: Track, kept: np.ndarray) -> Track | None:
+    """A track without the frames that are kept as they are; None where none is left."""
+    if kept.all():
+        return None
+    return Track(one.frames[~kept], one.boxes[~kept], one.scores[~kept])
 
 
 def _places(tracks: Sequence[Track], firsts: range, count: int) -> list[Place]:

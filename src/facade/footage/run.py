@@ -8,7 +8,7 @@ from pathlib import Path
 from facade.errors import FacadeError
 from facade.files import read_json
 from facade.footage.encode import CONTAINERS
-from facade.footage.job import Job, Report, Settings, job_id, source_id
+from facade.footage.job import Job, Report, Settings, job_id, sha256_of, source_id
 from facade.footage.movie import anonymize_video
 from facade.footage.pictures import PICTURES, anonymize_picture
 
@@ -17,11 +17,12 @@ OTHER_VIDEOS = (".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv"
 VIDEOS = (*CONTAINERS, *OTHER_VIDEOS)
 
 
-def jobs(sources: Sequence[Path], target: Path) -> tuple[list[Job], list[Path]]:
+def jobs(sources: Sequence[Path], target: Path, others: Sequence[Path] = ()) -> tuple[list[Job], list[Path]]:
     """The files to anonymize, and where each goes; and files that are neither photographs nor videos.
 
     Args:
         sources: Files and folders.
+        others: Files that are read, too, and must not be written over.
         target: A file where `sources` is one file, and it has the ending of one; else a folder.
 
     Raises:
@@ -44,11 +45,12 @@ def jobs(sources: Sequence[Path], target: Path) -> tuple[list[Job], list[Path]]:
             for path, name in listed
             if path.suffix.lower() in (*PICTURES, *VIDEOS)
         ]
+    read = {path.resolve() for path in (*(job.source for job in found), *others)}
     taken: dict[Path, Path] = {}
     for job in found:
         for path in (job.target, job.report):
-            if path.exists() and path.samefile(job.source):
-                raise FacadeError(f"{path} is the source itself. Write somewhere else; sources are never changed.")
+            if path.resolve() in read or (path.exists() and path.samefile(job.source)):
+                raise FacadeError(f"{path} is a source itself. Write somewhere else; sources are never changed.")
             if path.resolve() in taken:
                 raise FacadeError(f"{taken[path.resolve()]} and {job.source} would both become {path}. Rename one.")
             taken[path.resolve()] = job.source
@@ -79,7 +81,6 @@ def anonymize(
             job.target.parent.mkdir(parents=True, exist_ok=True)
             video = job.source.suffix.lower() in VIDEOS
             report = anonymize_video(job, settings, workers) if video else anonymize_picture(job, settings)
-            report.write(job.report)
             told(_line(job, report))
         except FacadeError as error:
             errors.append(error)
@@ -105,7 +106,8 @@ def _is_done(job: Job, settings: Settings, overwrite: bool) -> bool:
         return False
     if job.report.is_file():
         report = read_json(job.report)
-        if isinstance(report, dict) and report.get("job") == job_id(source_id(job.source), settings):
+        same = isinstance(report, dict) and report.get("job") == job_id(job, source_id(job.source), settings)
+        if same and report.get("sha256") == sha256_of(job.target):
             return True
     if not overwrite:
         raise FacadeError(f"{job.target} is there already, from another source or other settings. Add --overwrite.")

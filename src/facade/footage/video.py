@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -16,6 +17,8 @@ from facade.errors import FacadeError
 INTERPOLATION = "BICUBIC"
 # Matrices that FFmpeg can take colours apart by, as it numbers them; files that name another, or none, mean BT.601.
 MATRICES, DEFAULT, RGB = (1, 4, 5, 6, 7, 9), 5, 0
+# Frames ahead of a stretch from which decoding is tried where seeking right to it fails.
+AHEAD = 300
 # A container whose pictures end so many seconds before it says was cut off.
 CUT_OFF = 1.0
 
@@ -121,22 +124,35 @@ def read_frames(clip: Clip, first: int, last: int) -> Iterator[Frame]:
         FacadeError: A picture is damaged, missing, or of another size than the others.
     """
     wanted = clip.times[first:last]
-    with opened(clip.path) as (container, stream):
-        if first:
-            container.seek(wanted[0], stream=stream, backward=True)
-        done = 0
-        for frame in container.decode(stream):
-            if frame.pts is None or frame.pts < wanted[done]:
+    # Some containers seek to a place behind the one asked for: then from farther ahead, at last from the start.
+    for ahead in (0, AHEAD, first):
+        with opened(clip.path) as (container, stream):
+            if first > ahead:
+                container.seek(clip.times[first - ahead], stream=stream, backward=True)
+            frames = _from(container.decode(stream), wanted[0])
+            frame = next(frames, None)
+            if frame is None or frame.pts != wanted[0]:
                 continue
-            if frame.pts != wanted[done]:
-                break
-            if frame.is_corrupt:
-                raise FacadeError(f"{_where(clip, wanted[done])} is damaged. {_MEND}")
-            yield _upright(frame)
-            done += 1
-            if done == len(wanted):
-                return
-        raise FacadeError(f"{_where(clip, wanted[done])} cannot be decoded. {_MEND}")
+            shape = None
+            for time, one in zip(wanted, chain([frame], frames), strict=False):
+                if one.pts != time:
+                    raise FacadeError(f"{_where(clip, time)} cannot be decoded. {_MEND}")
+                if one.is_corrupt:
+                    raise FacadeError(f"{_where(clip, time)} is damaged. {_MEND}")
+                upright = _upright(one)
+                if shape not in (None, upright.pixels.shape):
+                    raise FacadeError(f"{_where(clip, time)} has another size than those before. Cut the video there.")
+                shape = upright.pixels.shape
+                yield upright
+            if one.pts != wanted[-1]:
+                raise FacadeError(f"{_where(clip, wanted[-1])} cannot be decoded. {_MEND}")
+            return
+    raise FacadeError(f"{_where(clip, wanted[0])} cannot be decoded. {_MEND}")
+
+
+def _from(frames: Iterator[av.VideoFrame], first: int) -> Iterator[av.VideoFrame]:
+    """Frames from a timestamp on; those ahead of it are decoded for the others' sake."""
+    return (frame for frame in frames if frame.pts is not None and frame.pts >= first)
 
 
 def matrix(named: int) -> int:

@@ -1,7 +1,7 @@
 """From a reviewed field pool to the ledger: which faces do the models miss, stored without showing anybody."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from facade.key import read_key
 from facade.measure.operating import at_threshold, frozen_threshold
 from facade.measure.runs import read_runs
 from facade.measure.tables import faces_of, found_in
-from facade.misses.ledger import Entry, Miss
+from facade.misses.ledger import Entry, Ledger, Miss, joined
 from facade.parallel import in_order
 from facade.params import Codec, Ingest, Params
 from facade.seeds import generator
@@ -189,32 +189,38 @@ class _Harvest:
     params: Params
     share: float
     any_face: bool
+    known: Mapping[str, Entry]
 
     def __call__(self, labelled: Labelled) -> Kept | Left:
         try:
             opened = open_photograph(self.root, labelled, self.params.ingest)
             self.golden.refuse(opened.pixels)
+            if opened.dropped:
+                return Left(labelled.name, "a label has no area: whoever it stands for would stay as they are")
             height, width = opened.pixels.shape[:2]
-            photograph = Photograph(neutral_name(labelled.name, opened.content), width, height, opened.faces)
+            name = neutral_name(labelled.name, opened.content)
+            faces, known = joined(self.known.get(name), opened.faces)
+            photograph = Photograph(name, width, height, faces)
             missed, seen = missed_faces(opened.pixels, photograph, self.runs, self.params.evaluate.iou, self.share)
             if self.any_face:
-                missed = {number: Miss() for number, face in enumerate(photograph.faces) if not face.ignore}
+                missed = {number: Miss() for number, face in enumerate(faces) if not face.ignore}
             if not missed:
                 return Left(labelled.name)
             files = self.anonymizer(opened.pixels, with_unlabelled(photograph, seen))
-            return Kept(Entry(photograph, missed, {}), files)
+            return Kept(Entry(photograph, said(known, missed), {}), files)
         except BadPhotographError as error:
             return Left(labelled.name, str(error))
 
 
 def harvest(
-    pool: Path, arms: Sequence[str], params: Params, share: float, told: Callable[[str], None],
+    pool: Path, ledger: Ledger, arms: Sequence[str], params: Params, share: float, told: Callable[[str], None],
     instead: int | None = None, workers: int | None = None,
 ) -> tuple[list[Kept], list[Left], bool]:  # fmt: skip
     """Run the current models over a reviewed pool, and take what they miss.
 
     Args:
         pool: Photographs with labels, in WIDER FACE's or COCO's layout.
+        ledger: What is known: a photograph that comes again keeps what was said of it.
         arms: Whose models.
         params: All of params.yaml.
         share: A face counts as missed if so many of the runs of any arm miss it, 0 to 1.
@@ -240,6 +246,7 @@ def harvest(
         params,
         share,
         instead is not None,
+        {entry.photograph.file: entry for entry in ledger.entries},
     )
     kept: list[Kept] = []
     left: list[Left] = []
@@ -254,6 +261,14 @@ def harvest(
         order = generator("instead", len(labelled)).permutation(len(kept))[:instead]
         kept = [kept[place] for place in sorted(order)]
     return kept, left, synthetic
+
+
+def said(known: Mapping[int, Miss], now: Mapping[int, Miss]) -> dict[int, Miss]:
+    """Misses, with the judgements that are known of them."""
+    again = {
+        number: replace(miss, state=known[number].state) if number in known else miss for number, miss in now.items()
+    }
+    return {**known, **again}
 
 
 def missed_faces(

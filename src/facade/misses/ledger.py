@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from facade.dataset.overlap import corners, pairs
 from facade.dataset.records import ATTRIBUTES, Face, Photograph
 from facade.dataset.store import coco, write_annotations
 from facade.errors import FacadeError
@@ -19,6 +20,8 @@ from facade.stage import ANONYMIZED
 State = Literal["new", "accepted", "rejected"]
 LEDGER = Path("misses")
 LABELS, IMAGES = "annotations.json", "images"
+# Overlap (IoU) from which two boxes are the same face.
+SAME = 0.5
 # What an annotation says besides its box: how the face was missed, and what became of that.
 MISS = "miss"
 
@@ -135,7 +138,7 @@ def write_ledger(ledger: Ledger) -> None:
 
 
 def with_entries(ledger: Ledger, new: Sequence[tuple[Entry, Mapping[str, bytes]]], synthetic: bool) -> Ledger:
-    """Record photographs; what was said before of a photograph that comes again is kept.
+    """Record photographs. One that is there already is replaced: join what is known of it first (`joined`).
 
     Args:
         ledger: What is known.
@@ -146,15 +149,31 @@ def with_entries(ledger: Ledger, new: Sequence[tuple[Entry, Mapping[str, bytes]]
     for entry, files in new:
         hashes = {arm: hashlib.sha256(content).hexdigest() for arm, content in files.items()}
         whole = replace(entry, hashes=hashes)
-        before = known.get(entry.photograph.file)
-        if before is not None:
-            whole = _said_before(before, whole)
         for arm, content in files.items():
             write_bytes(ledger.image(arm, whole), content)
         known[entry.photograph.file] = whole
     together = replace(ledger, entries=tuple(known.values()), synthetic=ledger.synthetic and synthetic)
     write_ledger(together)
     return together
+
+
+def joined(known: Entry | None, faces: Sequence[Face]) -> tuple[tuple[Face, ...], dict[int, Miss]]:
+    """The faces of a photograph that comes again: those that are known, with what was said of them, and new ones.
+
+    All of them are to be treated anew: the file is replaced.
+
+    Args:
+        known: What the ledger holds, or None.
+        faces: As they come.
+    """
+    if known is None:
+        return tuple(faces), {}
+    photograph = known.photograph
+    size = photograph.width, photograph.height
+    ours, theirs = (corners([face.bbox for face in some], *size) for some in (photograph.faces, faces))
+    again = {place for _, place in pairs(ours, theirs, SAME)}
+    new = [face for place, face in enumerate(faces) if place not in again]
+    return (*photograph.faces, *new), dict(known.misses)
 
 
 def without(ledger: Ledger, name: str) -> Ledger:
@@ -226,20 +245,6 @@ def _boxed(photograph: Photograph, number: int, bbox: tuple[float, ...]) -> Phot
     faces = list(photograph.faces)
     faces[number] = replace(faces[number], bbox=(x, y, w, h), keypoints=None)
     return replace(photograph, faces=tuple(faces))
-
-
-def _said_before(before: Entry, now: Entry) -> Entry:
-    """Corrections and judgements outlive a second harvest of the same photograph."""
-    if len(before.photograph.faces) != len(now.photograph.faces):
-        return now
-    misses = {
-        **before.misses,
-        **{
-            number: replace(miss, state=before.misses[number].state if number in before.misses else miss.state)
-            for number, miss in now.misses.items()
-        },
-    }
-    return replace(now, photograph=before.photograph, misses=misses)
 
 
 def _entry(image: dict[str, Any], annotations: list[dict[str, Any]]) -> Entry:

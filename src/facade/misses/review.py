@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_ours(where.query):
             return
         try:
-            asked = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", 0)), LARGEST)))
+            asked = json.loads(self.rfile.read(max(0, min(int(self.headers.get("Content-Length", 0)), LARGEST))))
             # One after the other: each reads the ledger, and writes it whole.
             with self.server.changing:
                 ledger = read_ledger(self.server.root)
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(b"{}", "application/json")
         except FacadeError as error:
             self._answer(str(error).encode(), "text/plain; charset=utf-8", HTTPStatus.CONFLICT)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             self._answer(b"This is no judgement.", "text/plain; charset=utf-8", HTTPStatus.BAD_REQUEST)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's signature
