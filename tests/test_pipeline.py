@@ -24,6 +24,7 @@ TINY = {
     "detector": {"channels": 16},
     "detect": {"size": 96},
     "audit": {"people": 4, "least": 16},
+    "evaluate": {"draws": 200},
 }
 STAGES = {
     "demo", "ingest", "unlabelled", "raw", "blur", "synthesize", "patches", "attacker", "audit@blur", "audit@pseudo",
@@ -186,6 +187,7 @@ def test_a_secret_makes_other_pseudonyms_and_is_written_nowhere(reproduced):
     reproduced.run("dvc", "checkout", "-q")
 
 
+@pytest.mark.slow
 def test_without_a_raw_arm_the_anonymized_ones_are_compared(reproduced):
     output = reproduced.run("dvc", "exp", "run", "-S", "arms.raw=false")
     assert ran(output) == {"raw", "train-raw", "detect@raw", "evaluate"}

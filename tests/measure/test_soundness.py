@@ -19,6 +19,8 @@ from facade.seeds import generator
 
 PHOTOGRAPHS, SEEDS = 120, 4
 
+pytestmark = pytest.mark.slow
+
 
 def study(random, shifts, photographs=PHOTOGRAPHS, seeds=SEEDS):
     return drawn_runs(random, shifts, photographs, seeds)
@@ -84,7 +86,6 @@ def test_the_table_of_the_simulation_is_written(tmp_path):
     assert all(line.count("|") == 8 for line in rows)
 
 
-@pytest.mark.slow
 def test_the_error_is_the_spread_of_studies():
     """Independent oracle: how far the differences of many studies lie apart."""
     results = simulate(Setting(80, 3, 0.0, 0.05), 300, workers=1)
