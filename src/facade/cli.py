@@ -1,15 +1,12 @@
 """The command line: `facade anonymize`, `facade misses`.   python -m facade --help"""
 
-import hashlib
-import hmac
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from facade.errors import FacadeError
-from facade.key import read_key
 from facade.params import load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -62,50 +59,20 @@ def anonymize(
 
     A report stands beside each file that is written. A run that was interrupted goes on where it stopped.
     """
-    from facade.footage.finder import UNSURE, Given, Trained, given, operating_threshold, trained
-    from facade.footage.job import Settings
-    from facade.footage.method import METHODS, treatment
+    from facade.footage.finder import Given
     from facade.footage.run import anonymize as anonymize_files, jobs
+    from facade.footage.settings import finder_of, settings_of
 
     params = load()
     if len(paths) < 2:
         raise FacadeError("name what to anonymize, and where to write it, as in `facade anonymize IN OUT`.")
-    chosen = method or params.blur.method
-    if chosen not in METHODS:
-        raise FacadeError(f"--method is {method}, and there are {', '.join(METHODS)}.")
     found, strange = jobs(paths[:-1], paths[-1], [path for path in (boxes, exempt) if path is not None])
     if not found:
         raise FacadeError("there is no photograph and no video among what was named.")
-    if boxes is None:
-        sure = operating_threshold(models) if score is None else score
-        finder: Any = trained(models, seed, UNSURE * sure, size, params.detect)
-    else:
-        finder, sure = given(boxes), 1.0
-    kept = None if exempt is None else given(exempt)
-    if isinstance(finder, Given) and boxes is not None:
-        finder.check(boxes, (job.name for job in found))
-    key = hashlib.sha256()
-    for part in (
-        chosen,
-        params.blur,
-        params.synthesize,
-        params.codec,
-        bridge,
-        audio,
-        finder if isinstance(finder, Trained) else "given",
-        sure,
-    ):
-        key.update(f"{part!r}\n".encode())
-    for path in (boxes, exempt, finder.weights if isinstance(finder, Trained) else None):
-        key.update(b"" if path is None else hashlib.sha256(path.read_bytes()).digest())
-    if chosen == "pseudonym":
-        # Another secret under the same name makes other people; what it is cannot be told from this.
-        secret = read_key(params.synthesize.key, shows_nobody)
-        key.update(hmac.digest(secret.encode(), b"facade anonymize", "sha256"))
-    settings = Settings(
-        finder, sure, treatment(params, chosen, shows_nobody), kept, bridge, audio, params.codec,
-        params.ingest.max_megapixels, key.hexdigest(),
-    )  # fmt: skip
+    finder, sure = finder_of(models, seed, score, size, boxes, params)
+    if isinstance(finder, Given):
+        finder.check(job.name for job in found)
+    settings = settings_of(finder, sure, exempt, method, bridge, audio, shows_nobody, params)
     errors = anonymize_files(found, settings, overwrite, typer.echo, workers)
     if strange:
         typer.echo(f"left out, neither photographs nor videos: {', '.join(str(path) for path in strange[:5])}"

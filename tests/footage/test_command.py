@@ -116,6 +116,7 @@ def test_one_bad_file_stops_none_of_the_others(footage, tmp_path):
     (tmp_path / "in/b.png").write_bytes((root / "in/b.png").read_bytes())
     done = facade(tmp_path / "in", tmp_path / "out", "--boxes", root / "faces.json")
     assert done.returncode == 1
+    assert "photographs:" in done.stderr, "a progress bar"
     assert "a.jpg cannot be read as a photograph" in done.stderr
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["b.png", "b.png.json"]
 

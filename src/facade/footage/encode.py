@@ -58,6 +58,19 @@ def write_stretch(path: Path, clip: Clip, frames: Iterable[Frame], treat: Callab
         beside.unlink(missing_ok=True)
 
 
+def check_sound(clip: Clip) -> None:
+    """Refuse sound that cannot be copied without what it tells of itself.
+
+    Raises:
+        FacadeError: The video has such sound.
+    """
+    with opened(clip.path) as (source, _):
+        for stream in source.streams.audio:
+            name = stream.codec_context.name
+            if not name.startswith(("pcm_", *SILENT_ABOUT_ITSELF)):
+                raise FacadeError(f"{clip.path} has {name} sound, whose header may hold tags. Add --no-audio.")
+
+
 def join(path: Path, stretches: Sequence[Path], clip: Clip, audio: bool) -> None:
     """Put stretches together, with the sound of their source; nothing else of it comes along.
 
@@ -65,7 +78,7 @@ def join(path: Path, stretches: Sequence[Path], clip: Clip, audio: bool) -> None
         path: File to write. Its ending says in which container.
         stretches: In their order.
         clip: The source.
-        audio: Whether its sound is copied.
+        audio: Whether its sound is copied (see `check_sound`).
 
     Raises:
         FacadeError: The container cannot hold the sound.
@@ -79,9 +92,6 @@ def join(path: Path, stretches: Sequence[Path], clip: Clip, audio: bool) -> None
         sounds = {}
         try:
             for stream in source.streams.audio if audio else ():
-                name = stream.codec_context.name
-                if not name.startswith(("pcm_", *SILENT_ABOUT_ITSELF)):
-                    raise FacadeError(f"{clip.path} has {name} sound, whose header may hold tags. Add --no-audio.")
                 sounds[stream.index] = container.add_stream_from_template(stream)
             container.start_encoding()
         except (ValueError, av.FFmpegError) as error:

@@ -1,5 +1,6 @@
 """Where faces come from: a trained detector, or boxes that somebody gives."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,11 @@ UNSURE = 0.3
 
 class Finder(Protocol):
     """Says where faces are."""
+
+    @property
+    def key(self) -> str:
+        """Changes with whatever it may find."""
+        ...
 
     def find(self, name: str, first: int, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Faces in pictures of a file.
@@ -46,6 +52,11 @@ class Trained:
 
     weights: Path
     detect: Detect
+
+    @property
+    def key(self) -> str:
+        """Of the weights, and how they are run."""
+        return f"{hashlib.sha256(self.weights.read_bytes()).hexdigest()} {self.detect!r}"
 
     def find(self, name: str, first: int, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `Finder.find`."""
@@ -116,16 +127,22 @@ class Given:
     Attributes:
         boxes: By file and number of the picture, (n, 4) float, x y w h in pixels.
         files: All that are named, those without a box among them.
+        path: The COCO file that says so.
     """
 
     boxes: dict[tuple[str, int], np.ndarray]
     files: frozenset[str]
+    path: Path
 
-    def check(self, path: Path, names: Iterable[str]) -> None:
+    @property
+    def key(self) -> str:
+        """Of the COCO file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def check(self, names: Iterable[str]) -> None:
         """Refuse files that are not named: a name written differently would leave everybody as they are.
 
         Args:
-            path: The COCO file, for the sentence.
             names: The files that are to be anonymized.
 
         Raises:
@@ -133,7 +150,8 @@ class Given:
         """
         if missing := sorted(set(names) - self.files):
             raise FacadeError(
-                f"{path} says nothing of {missing[0]}. Name it among the images, without annotations if it shows none."
+                f"{self.path} says nothing of {missing[0]}. Name it among the images, without annotations if it shows "
+                "nobody."
             )
 
     def check_count(self, name: str, count: int) -> None:
@@ -171,7 +189,7 @@ def given(path: Path) -> Given:
     except (KeyError, TypeError, ValueError) as error:
         raise FacadeError(f"{path} is no COCO file of boxes ({type(error).__name__}: {error}). Mend it.") from None
     files = frozenset(name for name, _ in places.values())
-    return Given({place: np.array(rows) for place, rows in boxes.items()}, files)
+    return Given({place: np.array(rows) for place, rows in boxes.items()}, files, path)
 
 
 @lru_cache(maxsize=16)  # the runs of a few arms

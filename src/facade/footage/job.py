@@ -46,6 +46,16 @@ class Settings:
     max_megapixels: float
     key: str = ""
 
+    def check_count(self, name: str, count: int) -> None:
+        """Refuse given boxes of pictures that a file does not have.
+
+        Raises:
+            FacadeError: There is one.
+        """
+        for boxes in (self.finder, self.exempt):
+            if isinstance(boxes, Given):
+                boxes.check_count(name, count)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -100,9 +110,13 @@ class Report:
     job: str = ""
     sha256: str = ""
 
-    def write(self, path: Path) -> None:
-        """Write it as JSON."""
-        write_json(path, asdict(self))
+    def write_with(self, job: Job, beside: Path) -> None:
+        """Write it as JSON, and put a file that was written beside its target in place.
+
+        The report comes first: a file that it does not describe is never taken for done.
+        """
+        write_json(job.report, asdict(self))
+        beside.replace(job.target)
 
 
 def source_id(path: Path) -> str:

@@ -12,8 +12,7 @@ from facade.dataset.overlap import corners, pairs
 from facade.detections import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, write_json, write_text
-from facade.footage.encode import join, write_stretch
-from facade.footage.finder import Given
+from facade.footage.encode import check_sound, join, write_stretch
 from facade.footage.job import (
     Job,
     Report,
@@ -111,9 +110,9 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     key = job_id(job, source, settings)
     _begin(job.partial, key)
     count = len(clip.times)
-    for boxes in (settings.finder, settings.exempt):
-        if isinstance(boxes, Given):
-            boxes.check_count(job.name, count)
+    settings.check_count(job.name, count)
+    if settings.audio:
+        check_sound(clip)
     firsts = range(0, count, stretch)
     found: list[np.ndarray] = []
     size = (0, 0)
@@ -145,9 +144,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
         job=key,
         sha256=sha256_of(beside),
     )
-    # The report first: a file that it does not describe is never taken for done.
-    report.write(job.report)
-    beside.replace(job.target)
+    report.write_with(job, beside)
     shutil.rmtree(job.partial)
     return report
 

@@ -7,8 +7,6 @@ import cv2
 from facade.dataset.pixels import BadPhotographError, decode
 from facade.dataset.store import encode
 from facade.errors import FacadeError
-from facade.files import write_bytes
-from facade.footage.finder import Given
 from facade.footage.job import Job, Report, Settings, is_exempt, job_id, least_sure, photograph_of, source_id
 
 JPEG, LOSSLESS = (".jpg", ".jpeg"), (".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -26,9 +24,7 @@ def anonymize_picture(job: Job, settings: Settings) -> Report:
     except (BadPhotographError, OSError) as error:
         reason = str(error) if isinstance(error, BadPhotographError) else error.strerror
         raise FacadeError(f"{job.source} cannot be read as a photograph: {reason}. Mend it, or leave it out.") from None
-    for boxes in (settings.finder, settings.exempt):
-        if isinstance(boxes, Given):
-            boxes.check_count(job.name, 1)
+    settings.check_count(job.name, 1)
     size = (pixels.shape[1], pixels.shape[0])
     found = settings.finder.find(job.name, 0, [pixels])[0]
     found = found[found[:, 4] >= settings.sure]
@@ -51,9 +47,11 @@ def anonymize_picture(job: Job, settings: Settings) -> Report:
         job=job_id(job, source, settings),
         sha256=hashlib.sha256(content).hexdigest(),
     )
-    # The report first: a file that it does not describe is never taken for done.
-    report.write(job.report)
-    write_bytes(job.target, content)
+    try:
+        job.partial.write_bytes(content)
+        report.write_with(job, job.partial)
+    finally:
+        job.partial.unlink(missing_ok=True)
     return report
 
 

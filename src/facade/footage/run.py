@@ -3,6 +3,8 @@
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from facade.errors import FacadeError
@@ -11,10 +13,13 @@ from facade.footage.encode import CONTAINERS
 from facade.footage.job import Job, Report, Settings, job_id, sha256_of, source_id
 from facade.footage.movie import anonymize_video
 from facade.footage.pictures import PICTURES, anonymize_picture
+from facade.parallel import cores, in_order
 
 # What is taken for a video, besides the containers that are written; these become Matroska, which holds any sound.
 OTHER_VIDEOS = (".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
 VIDEOS = (*CONTAINERS, *OTHER_VIDEOS)
+# Photographs from which on a further process is worth its start.
+WORTH_A_PROCESS = 20
 
 
 def jobs(sources: Sequence[Path], target: Path, others: Sequence[Path] = ()) -> tuple[list[Job], list[Path]]:
@@ -60,7 +65,7 @@ def jobs(sources: Sequence[Path], target: Path, others: Sequence[Path] = ()) -> 
 def anonymize(
     found: Sequence[Job], settings: Settings, overwrite: bool, told: Callable[[str], None], workers: int | None = None
 ) -> list[FacadeError]:
-    """Anonymize files, one after the other; one that cannot be done stops none of the others.
+    """Anonymize files, photographs first; one that cannot be done stops none of the others.
 
     Args:
         found: The files.
@@ -72,21 +77,41 @@ def anonymize(
     Returns:
         What went wrong.
     """
+    pictures = [job for job in found if job.source.suffix.lower() not in VIDEOS]
+    videos = [job for job in found if job.source.suffix.lower() in VIDEOS]
+    # A process takes seconds to start: few photographs are done sooner by one.
+    together = min(workers or cores(), max(1, len(pictures) // WORTH_A_PROCESS))
+    done = in_order(_Do(settings, overwrite), pictures, "photographs", together) if pictures else iter(())
     errors = []
-    for job in found:
-        try:
-            if _is_done(job, settings, overwrite):
-                told(f"{job.target}: done before")
-                continue
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-            video = job.source.suffix.lower() in VIDEOS
-            report = anonymize_video(job, settings, workers) if video else anonymize_picture(job, settings)
-            told(_line(job, report))
-        except FacadeError as error:
-            errors.append(error)
-        except OSError as error:
-            errors.append(_no_room(job, error))
+    # Stretches of a video are done side by side, videos one after the other.
+    for result in chain(done, map(_Do(settings, overwrite, workers), videos)):
+        if isinstance(result, FacadeError):
+            errors.append(result)
+        else:
+            told(result)
     return errors
+
+
+@dataclass(frozen=True)
+class _Do:
+    """Does a job; gives a line that tells what was done, or what went wrong."""
+
+    settings: Settings
+    overwrite: bool
+    workers: int | None = None
+
+    def __call__(self, job: Job) -> str | FacadeError:
+        try:
+            if _is_done(job, self.settings, self.overwrite):
+                return f"{job.target}: done before"
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            if job.source.suffix.lower() in VIDEOS:
+                return _line(job, anonymize_video(job, self.settings, self.workers))
+            return _line(job, anonymize_picture(job, self.settings))
+        except FacadeError as error:
+            return error
+        except OSError as error:
+            return _unwritten(job, error)
 
 
 def _line(job: Job, report: Report) -> str:
@@ -114,7 +139,7 @@ def _is_done(job: Job, settings: Settings, overwrite: bool) -> bool:
     return False
 
 
-def _no_room(job: Job, error: OSError) -> FacadeError:
+def _unwritten(job: Job, error: OSError) -> FacadeError:
     if error.errno == errno.ENOSPC:
         return FacadeError(
             f"no room is left to write {job.target}. Make room, and run again: it goes on where it stopped."

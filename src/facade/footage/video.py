@@ -1,5 +1,6 @@
 """Videos from strangers: what one holds, and its frames, upright, one by one."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ MATRICES, DEFAULT, RGB = (1, 4, 5, 6, 7, 9), 5, 0
 AHEAD = 300
 # A container whose pictures end so many seconds before it says was cut off.
 CUT_OFF = 1.0
+# What to do, at the end of sentences.
+_MEND = "A face in it could not be seen, so nothing was written. Mend the file, or cut it before that."
+_REMUX = "Give it new ones, as `ffmpeg -fflags +genpts -i IN -c copy OUT` does."
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
             streams[0].thread_type = "AUTO"
             yield container, streams[0]
     except av.FFmpegError as error:
+        if error.errno == errno.ENOSPC:  # of what is written inside the block: nothing is wrong with the source
+            raise
         raise FacadeError(f"{path} cannot be read as a video ({error.strerror}). Mend it, or leave it out.") from None
 
 
@@ -102,8 +108,8 @@ def read_clip(path: Path, max_megapixels: float) -> Clip:
             if packet.pts is not None and packet.time_base is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
             if packet.stream.index == stream.index and packet.size and not packet.is_discard:
-                packets.append((packet.pts, packet.is_keyframe))
-        times = sorted(time for time, _ in packets if time is not None)
+                packets.append(packet.pts)
+        times = sorted(time for time in packets if time is not None)
         if not times:
             raise FacadeError(f"{path} holds no picture. Leave it out.")
         if len(times) < len(packets) or len(set(times)) < len(times):
@@ -139,7 +145,7 @@ def read_frames(clip: Clip, first: int, last: int) -> Iterator[Frame]:
                     raise FacadeError(f"{_where(clip, time)} cannot be decoded. {_MEND}")
                 if one.is_corrupt:
                     raise FacadeError(f"{_where(clip, time)} is damaged. {_MEND}")
-                upright = _upright(one)
+                upright = _upright(one, stream.sample_aspect_ratio or Fraction(1))
                 if shape not in (None, upright.pixels.shape):
                     raise FacadeError(f"{_where(clip, time)} has another size than those before. Cut the video there.")
                 shape = upright.pixels.shape
@@ -160,13 +166,11 @@ def matrix(named: int) -> int:
     return named if named in MATRICES else DEFAULT
 
 
-def _upright(frame: av.VideoFrame) -> Frame:
+def _upright(frame: av.VideoFrame, aspect: Fraction) -> Frame:
     pixels = frame.reformat(
         format="bgr24", src_colorspace=matrix(frame.colorspace), dst_colorspace=DEFAULT, interpolation=INTERPOLATION
     ).to_ndarray()
     turns = round(frame.rotation / 90) % 4
-    aspect = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
-    aspect = Fraction(aspect) if aspect else Fraction(1)
     return Frame(
         time=frame.pts or 0,
         pixels=np.ascontiguousarray(np.rot90(pixels, turns)),
@@ -200,7 +204,3 @@ def _refuse_cut_off(
 
 def _where(clip: Clip, time: int) -> str:
     return f"{clip.path}: the picture at {float(time * clip.time_base):.2f} seconds"
-
-
-_MEND = "A face in it could not be seen, so nothing was written. Mend the file, or cut it before that."
-_REMUX = "Give it new ones, as `ffmpeg -fflags +genpts -i IN -c copy OUT` does."

@@ -58,19 +58,34 @@ def compare(study: Study, params: Evaluate) -> list[Comparison]:
         study: The golden set and the arms.
         params: Margin and alpha.
     """
+    pairs = pairs_of(list(study.results))
+    together = sum(pair in COMPARISONS for pair in pairs)
+    return compare_pairs(study, {pair: together if pair in COMPARISONS else 1 for pair in pairs}, params)
+
+
+def compare_pairs(
+    study: Study, pairs: Mapping[tuple[str, str], int], params: Evaluate, planned: bool = True
+) -> list[Comparison]:
+    """Compare pairs of arms in every metric, with the same draws of photographs and seeds for all.
+
+    Args:
+        study: The golden set and the arms.
+        pairs: Which, and how many comparisons each shares alpha with, itself among them.
+        params: Margin and alpha.
+        planned: Whether to plan what would decide.
+    """
     precision = {
         name: resample([matched_run(study.faces, run) for run in own], study.draws) for name, own in study.found.items()
     }
     recall = {name: resampled_recall(study.faces, own, study.draws) for name, own in study.outcomes.items()}
     units = study.draws.carrying(study.faces.photograph[~study.faces.ignored])
-    together = sum(pair in COMPARISONS for pair in pairs_of(list(study.results)))
-    compared = []
-    for pair in pairs_of(list(study.results)):
-        comparisons = together if pair in COMPARISONS else 1
-        for metric, overlaps in METRICS.items():
-            compared.append(difference_of(precision, pair, metric, overlaps, study.draws, params, comparisons, units))
-        compared.append(difference_of(recall, pair, RECALL, slice(None), study.draws, params, comparisons, units))
-    return compared
+    measured = [(precision, metric, overlaps) for metric, overlaps in METRICS.items()]
+    measured.append((recall, RECALL, slice(None)))
+    return [
+        difference_of(arms, pair, metric, values, study.draws, params, comparisons, units, planned)
+        for pair, comparisons in pairs.items()
+        for arms, metric, values in measured
+    ]
 
 
 def difference_of(

@@ -18,11 +18,8 @@ from facade.dataset.ingest import read_labels
 from facade.demo.write import write_demo
 from facade.errors import FacadeError
 from facade.files import read_json, write_json, write_text
-from facade.measure.bootstrap import resample
-from facade.measure.compare import METRICS, RECALL, Comparison, difference_of, four_digits
-from facade.measure.operating import resampled_recall
+from facade.measure.compare import RECALL, Comparison, compare_pairs, four_digits
 from facade.measure.study import Study, read_study
-from facade.measure.weighted import matched_run
 from facade.misses.ledger import read_ledger
 from facade.params import Params, load
 
@@ -129,19 +126,8 @@ def experiment(source: Path, pool: Path, work: Path, params: Params) -> tuple[St
 
 def compared(study: Study, params: Params) -> list[Comparison]:
     """The rounds against each other, each with limits of one comparison."""
-    precision = {
-        name: resample([matched_run(study.faces, run) for run in own], study.draws) for name, own in study.found.items()
-    }
-    recall = {name: resampled_recall(study.faces, own, study.draws) for name, own in study.outcomes.items()}
-    units = study.draws.carrying(study.faces.photograph[~study.faces.ignored])
-    return [
-        difference_of(
-            recall if metric == RECALL else precision, pair, metric,
-            slice(None) if metric == RECALL else METRICS[metric], study.draws, params.evaluate, 1, units, planned=False,
-        )
-        for metric in MEASURED
-        for pair in PAIRS
-    ]  # fmt: skip
+    found = compare_pairs(study, dict.fromkeys(PAIRS, 1), params.evaluate, planned=False)
+    return sorted((one for one in found if one.metric in MEASURED), key=lambda one: MEASURED.index(one.metric))
 
 
 def summary(study: Study, counts: dict[str, int], differences: Sequence[Comparison]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from facade.dataset.overlap import corners, pairs
-from facade.dataset.records import ATTRIBUTES, Face, Photograph
-from facade.dataset.store import coco, write_annotations
+from facade.dataset.records import Face, Photograph
+from facade.dataset.store import Photographs, coco, write_annotations
 from facade.errors import FacadeError
 from facade.files import read_json, write_bytes
 from facade.stage import ANONYMIZED
@@ -110,16 +110,20 @@ def read_ledger(root: Path = LEDGER) -> Ledger:
     path = root / LABELS
     if not path.is_file():
         return Ledger(root, ())
+    photographs = Photographs(root)
     content = read_json(path)
+    misses: dict[int, list[dict[str, Any] | None]] = {number: [] for number, _ in photographs.items()}
     try:
-        faces: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
         for annotation in content["annotations"]:
-            faces[annotation["image_id"]].append(annotation)
-        entries = tuple(_entry(image, faces[image["id"]]) for image in content["images"])
-        return Ledger(root, entries, content["info"]["synthetic"] is True)
+            misses[annotation["image_id"]].append(annotation.get(MISS))
+        entries = tuple(
+            _entry(photograph, misses[image["id"]], image["sha256"])
+            for photograph, image in zip(photographs, content["images"], strict=True)
+        )
     except (KeyError, TypeError, ValueError) as error:
         fault = f"{type(error).__name__}: {error}"
         raise FacadeError(f"{path} is not a ledger that Facade wrote ({fault[:120]}). `git checkout` it.") from None
+    return Ledger(root, entries, photographs.synthetic)
 
 
 def write_ledger(ledger: Ledger) -> None:
@@ -247,28 +251,13 @@ def _boxed(photograph: Photograph, number: int, bbox: tuple[float, ...]) -> Phot
     return replace(photograph, faces=tuple(faces))
 
 
-def _entry(image: dict[str, Any], annotations: list[dict[str, Any]]) -> Entry:
-    faces = []
-    misses = {}
-    for number, annotation in enumerate(annotations):
-        flat = annotation.get("keypoints")
-        x, y, w, h = map(float, annotation["bbox"])
-        faces.append(
-            Face(
-                bbox=(x, y, w, h),
-                keypoints=tuple(zip(flat[::3], flat[1::3], strict=True)) if flat else None,
-                ignore=bool(annotation["iscrowd"]),
-                attributes={name: annotation[name] for name in ATTRIBUTES if name in annotation},
-            )
-        )
-        if MISS in annotation:
-            misses[number] = Miss(**annotation[MISS])
-            if misses[number].state not in get_args(State):
-                raise ValueError(f"state {misses[number].state!r}")
-    name = str(image["file_name"])
-    if Path(name).name != name:
-        raise ValueError(f"{name!r} is no plain name")
-    hashes = dict(image["sha256"])
+def _entry(photograph: Photograph, told: Sequence[dict[str, Any] | None], hashes: dict[str, str]) -> Entry:
+    misses = {number: Miss(**one) for number, one in enumerate(told) if one is not None}
+    for miss in misses.values():
+        if miss.state not in get_args(State):
+            raise ValueError(f"state {miss.state!r}")
+    if Path(photograph.file).name != photograph.file:
+        raise ValueError(f"{photograph.file!r} is no plain name")
     if set(hashes) != set(ANONYMIZED):
         raise ValueError(f"sha256 of {sorted(hashes)}")
-    return Entry(Photograph(name, int(image["width"]), int(image["height"]), tuple(faces)), misses, hashes)
+    return Entry(photograph, misses, dict(hashes))

@@ -11,7 +11,7 @@ import numpy as np
 from facade.dataset.records import ATTRIBUTES, Face
 from facade.dataset.store import decode
 from facade.misses.ledger import Entry, Ledger, Miss
-from facade.report.gallery import AROUND
+from facade.report.gallery import cut
 
 # Heights of faces that are counted on their own, pixels.
 HEIGHTS = (0, 16, 32, 64, 128)
@@ -60,10 +60,7 @@ def gallery(ledger: Ledger, arm: str = "pseudo") -> np.ndarray:
     tiles = []
     for entry, _, face, _ in list(every_miss(ledger))[:SHOWN]:
         image = decode(ledger.read_image(arm, entry))
-        x, y, w, h = face.bbox
-        half = max(AROUND * max(w, h) / 2, 4)
-        top, left = max(int(y + h / 2 - half), 0), max(int(x + w / 2 - half), 0)
-        part = image[top : int(y + h / 2 + half) + 1, left : int(x + w / 2 + half) + 1]
+        part = cut(image, face.bbox)
         tiles.append(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
     rows = max(1, -(-len(tiles) // ACROSS))
     tiles += [np.full((SIDE, SIDE, 3), 255, np.uint8)] * (rows * ACROSS - len(tiles))

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -49,7 +48,7 @@ def gallery(golden: Photographs, missed: Sequence[Miss], show: bool) -> list[Til
     photographs = {photograph.file: photograph for photograph in golden}
     tiles = []
     for one in missed[:SHOWN]:
-        picture = _cut(golden.pixels(photographs[one.file]), one.face)
+        picture = cut(golden.pixels(photographs[one.file]), one.face["bbox"])
         picture = picture if show else mosaic(picture)
         height = one.face["bbox"][3]
         what = "a missed face" if show else "a missed face, as a mosaic in which nobody can be known"
@@ -69,8 +68,9 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _cut(image: np.ndarray, face: dict[str, Any]) -> np.ndarray:
-    x, y, w, h = face["bbox"]
+def cut(image: np.ndarray, bbox: Sequence[float]) -> np.ndarray:
+    """The surroundings of a face, (h, w, 3) uint8, BGR, the longest side `LARGEST` pixels; bbox is x y w h."""
+    x, y, w, h = bbox
     half = max(AROUND * max(w, h) / 2, 4)
     top, left = int(max(y + h / 2 - half, 0)), int(max(x + w / 2 - half, 0))
     part = image[top : int(y + h / 2 + half) + 1, left : int(x + w / 2 + half) + 1]
