@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro plane misses faces calibrate bench bench-anonymize test test-slow lint format lock clean
+.PHONY: help setup repro plane misses domain faces calibrate bench bench-anonymize test test-slow lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ plane: $(READY)  ## Draw what experiments cost against what they hide, into expe
 	@$(IN_ENV) python -m facade.report.plane experiments
 
 misses: $(READY)  ## Run the experiment on known misses: POOL=folder; without it, on drawn photographs
-	@$(IN_ENV) python -m facade.misses.experiment experiments $(POOL)
+	@$(IN_ENV) python -m facade.experiments.misses experiments $(POOL)
+
+domain: $(READY)  ## Run the experiment on a target camera: DOMAIN=fisheye+grey; without it, fisheye
+	@$(IN_ENV) python -m facade.experiments.domain experiments $(DOMAIN)
 
 faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 	@$(IN_ENV) python -m facade.report.sheets docs/faces

@@ -11,6 +11,8 @@ from facade.errors import FacadeError
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# What a photograph can be made to look like, besides `plain`; several are joined by +.
+DOMAINS = ("fisheye", "motion_blur", "low_resolution", "grey", "low_light")
 
 
 class Section(BaseModel):
@@ -28,6 +30,30 @@ class Demo(Section):
     size: Annotated[int, Field(ge=64, le=4096)]
 
 
+class Domain(Section):
+    """Cameras that photographs are made to look like, and how strong each is, from least to most."""
+
+    train: tuple[str, ...]
+    golden: tuple[str, ...]
+    field_of_view: tuple[Annotated[float, Field(ge=10, le=170)], Annotated[float, Field(ge=10, le=170)]]
+    electrons: tuple[Annotated[float, Field(gt=0, le=1e5)], Annotated[float, Field(gt=0, le=1e5)]]
+    shake: tuple[Annotated[float, Field(gt=0, le=25)], Annotated[float, Field(gt=0, le=25)]]
+    shrink: tuple[Annotated[float, Field(ge=1, le=32)], Annotated[float, Field(ge=1, le=32)]]
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Domain":
+        for name in (*self.train, *self.golden):
+            parts = name.split("+")
+            if name != "plain" and not (set(parts) <= set(DOMAINS) and len(set(parts)) == len(parts)):
+                there = ", ".join(DOMAINS)
+                raise ValueError(f"{name!r} is no domain; there are plain, {there}, and several joined by +")
+        for name in ("field_of_view", "electrons", "shake", "shrink"):
+            least, most = getattr(self, name)
+            if least > most:
+                raise ValueError(f"{name} [{least:g}, {most:g}] falls; give the smaller number first")
+        return self
+
+
 class Ingest(Section):
     """Which photographs are taken in."""
 
@@ -42,6 +68,7 @@ class Ingest(Section):
     landmark_weights: Path | None
     misses: bool
     misses_repeat: Annotated[int, Field(ge=1, le=100)]
+    domain: Domain
 
 
 class Codec(Section):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from facade.anonymize.light import read_light
+from facade.colour import encode_gamma
 from facade.heads import Expression, Light, Pose, View, draw_head, draw_identity
-from facade.heads.develop import encode_gamma
 from facade.seeds import generator
 
 

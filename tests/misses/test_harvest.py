@@ -32,7 +32,7 @@ def pool(write_wider):
 
 def take(monkeypatch, pool, params, models, looks):
     monkeypatch.setattr(module, "runs_of", lambda arm, params: models)
-    monkeypatch.setattr(module, "golden_looks", lambda params, workers=None: looks)
+    monkeypatch.setattr(module, "golden_looks", lambda params: looks)
     monkeypatch.setattr(module, "is_marked", lambda root: True)
     told = []
     kept, left, synthetic = harvest(pool, NOTHING, ["pseudo"], params, 0.5, told.append, workers=1)
@@ -115,7 +115,7 @@ def test_a_treatment_that_hides_nobody_is_not_stored(monkeypatch, pool, params):
 def test_real_people_need_a_key_of_their_own(monkeypatch, pool, params):
     root, _ = pool()
     monkeypatch.setattr(module, "runs_of", lambda arm, params: runs(Finds()))
-    monkeypatch.setattr(module, "golden_looks", lambda params, workers=None: golden())
+    monkeypatch.setattr(module, "golden_looks", lambda params: golden())
     with pytest.raises(FacadeError, match="synthesize.key"):
         harvest(root, NOTHING, ["pseudo"], params, 0.5, print, workers=1)
 

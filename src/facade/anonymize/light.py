@@ -4,7 +4,7 @@ import numpy as np
 
 from facade.anonymize.align import face_height
 from facade.anonymize.region import shrunk
-from facade.heads.develop import LUMINANCE, decode_gamma
+from facade.colour import LUMINANCE, decode_gamma
 from facade.heads.field.scene import SKIN
 from facade.heads.fit import mean_head
 from facade.heads.head import Head, draw_built

@@ -12,6 +12,8 @@ from facade.errors import FacadeError
 from facade.files import read_json
 
 GOLDEN_NAMES = ("golden", "val", "test")
+# Names of domains stand in the report.
+LONGEST_DOMAIN = 40
 
 
 def annotation_files(root: Path) -> dict[Split | None, Path]:
@@ -62,6 +64,7 @@ def _read(root: Path, path: Path, split: Split | None) -> list[Labelled]:
                 split,
                 tuple(faces[image["id"]]),
                 (int(image["width"]), int(image["height"])) if "width" in image and "height" in image else None,
+                str(image.get("domain", ""))[:LONGEST_DOMAIN],
             )
             for image in content["images"]
         ]

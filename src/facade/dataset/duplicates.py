@@ -1,16 +1,42 @@
 """Near-duplicates: training photographs that show what a golden one shows."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import imagehash
 import numpy as np
 from PIL import Image
 
+from facade.errors import FacadeError
+from facade.files import read_json, write_json
+
 BITS = 64
+# The file of a data set that holds the perceptual hashes of its photographs.
+LOOKS = "looks.json"
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:
     """The 64-bit perceptual hash (pHash) of a picture, (H, W, 3) uint8, BGR."""
     bits = imagehash.phash(Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))).hash
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def write_looks(root: Path, looks: Mapping[str, int]) -> None:
+    """Keep the perceptual hashes of a data set's photographs, as they came: by file, 16 hexadecimal digits."""
+    write_json(root / LOOKS, {file: f"{look:016x}" for file, look in sorted(looks.items())})
+
+
+def read_looks(root: Path) -> list[int]:
+    """The perceptual hashes that `write_looks` kept.
+
+    Raises:
+        FacadeError: There are none, or the file was damaged.
+    """
+    content = read_json(root / LOOKS)
+    try:
+        return [int(look, 16) for look in content.values()]
+    except (AttributeError, TypeError, ValueError):
+        raise FacadeError(f"{root / LOOKS} is not what ingest wrote. Run `dvc checkout`.") from None
 
 
 def near(hashes: list[int], others: list[int], distance: int) -> np.ndarray:

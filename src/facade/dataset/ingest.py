@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from facade.dataset.coco import annotation_files, read_coco
-from facade.dataset.duplicates import near, perceptual_hash
+from facade.dataset.domain import domain_of, in_domain
+from facade.dataset.duplicates import near, perceptual_hash, write_looks
 from facade.dataset.golden import check_lock, fingerprint
 from facade.dataset.landmarks import add_landmarks
 from facade.dataset.mark import is_marked
@@ -21,7 +22,7 @@ from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
 from facade.files import whole_directory, write_text
 from facade.parallel import in_order
-from facade.params import Codec, Ingest
+from facade.params import Codec, Domain, Ingest
 from facade.retinaface import retinaface_weights
 
 # No photograph is this large; such a number in a label is a fault, and would overflow later.
@@ -90,16 +91,27 @@ class Intake:
         pixels, faces, content = opened.pixels, opened.faces, opened.content
         source = hashlib.sha256(content).hexdigest()
         split = labelled.split or _drawn_split(source, self.params.golden_share)
-        found = 0
+        # Before the domain: a photograph is golden, whatever camera it is made to be by.
+        look = perceptual_hash(pixels)
+        found = dropped = clipped = 0
         if self.landmark_weights is not None and split == "train":
             faces, found = add_landmarks(pixels, faces, self.landmark_weights)
+        domain = domain_of(source, split, self.params.domain)
+        if domain:
+            try:
+                pixels, faces = in_domain(pixels, faces, domain, self.params.domain, source)
+            except BadPhotographError as error:
+                return Refused(labelled.name, str(error))
+            height, width = pixels.shape[:2]
+            faces, dropped, clipped = _sound_faces(faces, width, height, self.params.min_face)
         name = neutral_name(labelled.name, content) if split == "train" else stored_name(labelled.name)
-        photograph = Photograph(name, pixels.shape[1], pixels.shape[0], faces)
+        photograph = Photograph(name, pixels.shape[1], pixels.shape[0], faces, domain or labelled.domain)
         target = self.into[split] / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(encode(pixels, self.codec))
-        look = perceptual_hash(pixels)
-        return Taken(labelled.name, photograph, split, source, look, opened.dropped, opened.clipped, found)
+        return Taken(
+            labelled.name, photograph, split, source, look, opened.dropped + dropped, opened.clipped + clipped, found
+        )
 
 
 def open_photograph(root: Path, labelled: Labelled, params: Ingest) -> Opened:
@@ -195,11 +207,12 @@ def ingest(
                     "Check the labels, ingest.min_face and ingest.golden_share."
                 )
         synthetic = is_marked(params.path)
-        lock = _golden_fingerprint(parts["golden"], codec, synthetic)
+        lock = _golden_fingerprint(parts["golden"], codec, synthetic, params.domain)
         check_lock(lock, params.golden_lock)
         for split, entries in parts.items():
             write_annotations(into[split], coco((entry.photograph for entry in entries), synthetic))
         _write_names(train_beside / NAMES, parts["train"])
+        write_looks(golden_beside, {entry.photograph.file: entry.look for entry in parts["golden"]})
     return {
         "synthetic": synthetic,
         "golden_lock": lock,
@@ -358,10 +371,11 @@ def _without_near_duplicates(taken: list[Taken], distance: int) -> tuple[list[Ta
     return kept, dropped
 
 
-def _golden_fingerprint(golden: list[Taken], codec: Codec, synthetic: bool) -> str:
+def _golden_fingerprint(golden: list[Taken], codec: Codec, synthetic: bool, domain: Domain) -> str:
     # The demo is drawn by code that git keeps. Its last bits may differ between processors, so its pixels do not
     # count; those of photographs do.
-    return fingerprint(((entry.photograph, "drawn" if synthetic else entry.source) for entry in golden), codec)
+    files = ((entry.photograph, "drawn" if synthetic else entry.source) for entry in golden)
+    return fingerprint(files, codec, domain)
 
 
 def _counts(entries: list[Taken]) -> dict[str, int]:

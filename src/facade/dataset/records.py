@@ -46,12 +46,14 @@ class Photograph:
         width: Pixels.
         height: Pixels.
         faces: In the order of the labels; a face's number is its place here.
+        domain: Which camera it is by, or looks to be; "" where nobody says.
     """
 
     file: str
     width: int
     height: int
     faces: tuple[Face, ...]
+    domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Labelled:
         split: Which part it belongs to; None where the data set has no parts.
         faces: As labelled; boxes may be impossible.
         size: Width and height in pixels that the labels were made for, where they say so.
+        domain: Which camera it is by, where they say so; else "".
     """
 
     name: str
@@ -71,3 +74,4 @@ class Labelled:
     split: Split | None
     faces: tuple[Face, ...]
     size: tuple[int, int] | None = None
+    domain: str = ""

@@ -44,7 +44,11 @@ class Photographs:
                 faces[annotation["image_id"]].append(_face(annotation))
             self._photographs = {
                 image["id"]: Photograph(
-                    _inside(image["file_name"]), image["width"], image["height"], tuple(faces[image["id"]])
+                    _inside(image["file_name"]),
+                    image["width"],
+                    image["height"],
+                    tuple(faces[image["id"]]),
+                    image.get("domain", ""),
                 )
                 for image in content["images"]
             }
@@ -126,9 +130,8 @@ def coco(photographs: Iterable[Photograph], synthetic: bool) -> dict[str, Any]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, photograph in enumerate(photographs, 1):
-        images.append(
-            {"id": number, "file_name": photograph.file, "width": photograph.width, "height": photograph.height}
-        )
+        image = {"id": number, "file_name": photograph.file, "width": photograph.width, "height": photograph.height}
+        images.append(image | ({"domain": photograph.domain} if photograph.domain else {}))
         for face in photograph.faces:
             annotations.append({"id": len(annotations) + 1, "image_id": number, **_annotation(face)})
     info = {"description": "written by Facade", "synthetic": synthetic}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from facade.camera.shake import shake_kernel
 from facade.dataset import Face
 from facade.demo.backdrop import draw_backdrop, draw_body, draw_distractor
 from facade.heads import (
@@ -220,23 +221,10 @@ def _camera(random: np.random.Generator, scene: np.ndarray) -> np.ndarray:
     defocus = random.uniform(0.9, 1.8) if random.random() < BLURRED else random.uniform(0.3, 0.8)
     picture = cv2.GaussianBlur(picture, (0, 0), defocus)
     if random.random() < SHAKEN:
-        picture = cv2.filter2D(picture, -1, _shake(random.uniform(2, 5), random.uniform(0, np.pi)))
+        picture = cv2.filter2D(picture, -1, shake_kernel(random.uniform(2, 5), random.uniform(0, np.pi)))
     # Noise of light is strongest, in absolute terms, where there is much of it; that of the sensor is everywhere.
     grain = random.standard_normal(scene.shape).astype(np.float32)
     level = random.uniform(0.003, 0.02) + random.uniform(0.0, 0.02) * np.sqrt(picture.clip(0, 1))
     sensed = ((picture + cv2.GaussianBlur(grain, (0, 0), 0.4) * 1.6 * level).clip(0, 1) * 255 + 0.5).astype(np.uint8)
     _, stored = cv2.imencode(".jpg", sensed, (cv2.IMWRITE_JPEG_QUALITY, int(random.integers(72, 96))))
     return np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
-
-
-def _shake(length: float, angle: float) -> np.ndarray:
-    """Kernel of a straight movement during the exposure, `length` pixels long."""
-    size = 2 * int(np.ceil(length / 2)) + 3
-    kernel = np.zeros((size, size), np.float32)
-    middle, reach = size // 2, length / 2
-    for t in np.linspace(-reach, reach, 33):
-        x, y = middle + t * np.cos(angle), middle + t * np.sin(angle)
-        left, top = int(np.floor(x)), int(np.floor(y))
-        for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
-            kernel[row, column] += (1 - abs(x - column)) * (1 - abs(y - row))
-    return kernel / kernel.sum()

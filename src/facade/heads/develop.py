@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from facade.colour import encode_gamma
 from facade.heads.identity import Identity
 from facade.heads.light import Light
 
-# Weights of the linear channels R, G, B in luminance (ITU-R BT.709).
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Above this the film's shoulder begins, linear; highlights roll off instead of being cut.
 SHOULDER = 0.7
 CONTRAST = 1.15
@@ -32,16 +31,6 @@ def develop(linear: np.ndarray, contrast: float = CONTRAST) -> np.ndarray:
     # Colours keep their saturation; stretched with brightness, skin would turn orange in the lights.
     stretch = np.minimum(np.sqrt(curved / np.maximum(bright, 1e-3)), 1.25)[..., None]
     return np.clip(curved[..., None] + 0.95 * stretch * (shown - bright[..., None]), 0, 1)[..., ::-1].astype(np.float32)
-
-
-def encode_gamma(linear: np.ndarray) -> np.ndarray:
-    """Linear light, 0 to 1, as sRGB stores it."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
-
-
-def decode_gamma(shown: np.ndarray) -> np.ndarray:
-    """sRGB, 0 to 1, as linear light."""
-    return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
 
 
 def exposed(light: Light, who: Identity, random: np.random.Generator) -> Light:

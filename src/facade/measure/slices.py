@@ -77,6 +77,9 @@ def slices_of(truth: dict[str, Any]) -> Iterator[Slice]:
     for key, words in ATTRIBUTES.items():
         for value, word in enumerate(words):
             yield Slice(key, word, _ids(face for face in faces if face.get(key) == value))
+    for domain in sorted({image.get("domain", "") for image in images.values()} - {""}):
+        own = _ids(face for face in faces if images[face["image_id"]].get("domain") == domain)
+        yield Slice("domain", domain, own)
     for low, high in pairwise(CROWDS):
         name = f"{low:g} to {high - 1:g}" if high - 1 > low else f"{low:g}"
         name = name if high < CROWDS[-1] else f"from {low:g}"

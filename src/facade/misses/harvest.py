@@ -12,7 +12,7 @@ from facade.anonymize.treat import Treatment, recoded
 from facade.audit.coverage import findings
 from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.calibration import calibration_labels
-from facade.dataset.duplicates import near, perceptual_hash
+from facade.dataset.duplicates import near, perceptual_hash, read_looks
 from facade.dataset.ingest import open_photograph, read_labels
 from facade.dataset.mark import is_marked
 from facade.dataset.names import neutral_name
@@ -161,23 +161,13 @@ class Golden:
             raise BadPhotographError("it is in the golden set, or looks like a photograph that is")
 
 
-def golden_looks(params: Ingest, workers: int | None = None) -> Golden:
+def golden_looks(params: Ingest) -> Golden:
     """The looks of the golden set.
 
     Raises:
         FacadeError: It is missing or damaged.
     """
-    golden = Photographs("data/golden")
-    looks = in_order(_Look(golden), list(golden), "look at golden", workers)
-    return Golden(tuple(looks), params.duplicate_distance)
-
-
-@dataclass(frozen=True)
-class _Look:
-    photographs: Photographs
-
-    def __call__(self, photograph: Photograph) -> int:
-        return perceptual_hash(self.photographs.pixels(photograph))
+    return Golden(tuple(read_looks(Path("data/golden"))), params.duplicate_distance)
 
 
 @dataclass(frozen=True)
@@ -241,7 +231,7 @@ def harvest(
     job = _Harvest(
         pool.resolve(),
         runs,
-        golden_looks(params.ingest, workers),
+        golden_looks(params.ingest),
         anonymizer(params, synthetic),
         params,
         share,

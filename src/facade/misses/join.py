@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facade.dataset import Photograph, Photographs
-from facade.dataset.duplicates import near, perceptual_hash
+from facade.dataset.duplicates import near, perceptual_hash, read_looks
 from facade.dataset.names import neutral_name
 from facade.dataset.store import coco, decode, write_annotations
 from facade.files import whole_directory
@@ -32,8 +32,7 @@ def write_training_part(ledger: Ledger, golden: Photographs, params: Ingest, int
     taken: set[str] = set()
     if entries:
         looks = [perceptual_hash(decode(ledger.read_image("pseudo", entry))) for entry in entries]
-        theirs = [perceptual_hash(golden.pixels(photograph)) for photograph in golden]
-        twins = near(looks, theirs, params.duplicate_distance) >= 0
+        twins = near(looks, read_looks(golden.root), params.duplicate_distance) >= 0
         taken = {entry.photograph.file for entry, twin in zip(entries, twins, strict=True) if not twin}
     kept = [entry for entry in entries if entry.photograph.file in taken]
     for arm in ANONYMIZED:

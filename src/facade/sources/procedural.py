@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from facade.colour import LUMINANCE
 from facade.heads.anatomy import build
-from facade.heads.develop import LUMINANCE, develop, exposed
+from facade.heads.develop import develop, exposed
 from facade.heads.expression import draw_expression
 from facade.heads.field.scene import EAR, EYE, FRAME, HAIR, HEADWEAR, LENS, SKIN
 from facade.heads.fit import fit_view

@@ -1,0 +1,71 @@
+"""A clone of the repository to run the pipeline in, with other parameters: nothing here changes."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from facade.errors import FacadeError
+
+
+class Clone:
+    """A clone of the repository, as it was committed, that shares DVC's cache.
+
+    Attributes:
+        root: Where it is.
+    """
+
+    def __init__(self, source: Path, root: Path) -> None:
+        """Clone, and check out what the committed experiment made.
+
+        Raises:
+            FacadeError: git or DVC refuses, as when the experiment was never run here.
+        """
+        self.root = root
+        _run(source, "git", "clone", "--quiet", "--no-hardlinks", str(source), str(root))
+        cache = _run(source, "dvc", "cache", "dir").strip()
+        self.run("dvc", "cache", "dir", "--local", cache)
+        self.run("dvc", "checkout", "--quiet")
+
+    def run(self, *command: str) -> str:
+        """Run a command in it; what it said.
+
+        Raises:
+            FacadeError: It fails.
+        """
+        return _run(self.root, *command)
+
+    def facade(self, *arguments: str) -> str:
+        """Run the command `facade` in it."""
+        return self.run(sys.executable, "-m", "facade", *arguments)
+
+    def set(self, section: str, **values: Any) -> None:
+        """Change parameters of a section of its params.yaml."""
+        path, yaml = self.root / "params.yaml", YAML()
+        content = yaml.load(path.read_text(encoding="utf-8"))
+        for name, value in values.items():
+            old = content[section][name]
+            content[section][name] = {**old, **value} if isinstance(value, dict) else value
+        with path.open("w", encoding="utf-8") as text:
+            yaml.dump(content, text)
+
+    def keep(self, arm: str, into: Path) -> None:
+        """Keep what an arm's models detect, and the arm's labels."""
+        shutil.copytree(self.root / "detections" / arm, into / "detections")
+        shutil.copyfile(self.root / "data" / arm / "annotations.json", into / "annotations.json")
+
+
+def told(what: str) -> None:
+    """Say how far it is."""
+    print(what, flush=True)
+
+
+def _run(where: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        raise FacadeError(f"`{' '.join(command[:4])}` failed in {where}: {' '.join(said)}")
+    return done.stdout
