@@ -3,6 +3,7 @@ import json
 import pytest
 
 from facade.dataset import Photographs
+from facade.dataset.duplicates import perceptual_hash, write_looks
 from facade.dataset.records import Face, Photograph
 from facade.dataset.store import encode
 from facade.dataset.together import appended, is_appended
@@ -32,6 +33,13 @@ def ledger(tmp_path, params):
         }
         new.append((entry, files))
     return with_entries(Ledger(root, ()), new, synthetic=True)
+
+
+def golden_set(make_store, pixels):
+    """A golden set of one photograph, as ingest leaves it."""
+    golden = make_store({"g.jpg": (pixels, (Face((1, 1, 20, 20)),))}, "golden")
+    write_looks(golden.root, {"g.jpg": perceptual_hash(pixels)})
+    return golden
 
 
 def test_what_is_written_is_read_again_and_in_the_same_bytes(ledger, tmp_path):
@@ -97,7 +105,7 @@ def test_a_damaged_ledger_gets_a_sentence(ledger, damage):
 
 def test_the_training_part_stands_behind_an_arm_as_often_as_asked(ledger, make_store, params, tmp_path):
     changed = judged(ledger, NAMES[1], 0, "accepted")
-    golden = make_store({"g.jpg": (noise(60, 80, 77), (Face((1, 1, 20, 20)),))}, "golden")
+    golden = golden_set(make_store, noise(60, 80, 77))
     own = make_store({"t.jpg": (noise(60, 80, 78), (Face((1, 1, 20, 20)),))}, "train")
     wanted = params.ingest.model_copy(update={"misses": True, "misses_repeat": 3})
     counts = write_training_part(changed, golden, wanted, tmp_path / "part")
@@ -120,7 +128,7 @@ def test_the_training_part_stands_behind_an_arm_as_often_as_asked(ledger, make_s
 
 def test_what_looks_like_a_golden_photograph_is_left_out(ledger, make_store, params, tmp_path):
     changed = judged(judged(ledger, NAMES[1], 0, "accepted"), NAMES[0], 0, "accepted")
-    golden = make_store({"g.jpg": (noise(120, 160, 1), (Face((1, 1, 20, 20)),))}, "golden")
+    golden = golden_set(make_store, noise(120, 160, 1))
     counts = write_training_part(changed, golden, params.ingest, tmp_path / "part")
     assert counts == {"photographs": 1, "faces": 2, "near_golden_left_out": 1}
     assert [one.file for one in Photographs(tmp_path / "part/blur")] == [NAMES[1]]
