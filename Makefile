@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro plane misses domain faces calibrate bench bench-anonymize test test-slow lint format lock clean
+.PHONY: help setup repro remote review up-to-date plane misses domain faces calibrate bench bench-anonymize test test-slow lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,17 @@ setup: $(READY)  ## Make .venv and install requirements.txt into it
 repro: $(READY)  ## Run the experiment: everything that is not up to date
 	@$(IN_ENV) dvc repro
 	@echo "The report: report/index.html. Metrics: metrics/golden.json. To compare: dvc metrics diff, dvc exp run -S blur.sigma=4"
+
+remote: $(READY)  ## Name the place that data and models are shared by: REMOTE=folder or s3://bucket/folder
+	@$(IN_ENV) dvc remote add --local --default --force storage "$(or $(REMOTE),$(CURDIR)/../facade-remote)"
+	@echo "dvc push sends data and models there, dvc pull fetches them."
+
+review: $(READY)  ## Tell what a change does, as its pull request will: BASE=main
+	@$(IN_ENV) python -m facade.report.review --base $(or $(BASE),main) \
+		$(if $(PICTURES),--pictures $(PICTURES)) $(if $(REPORT),--report $(REPORT))
+
+up-to-date: $(READY)  ## Check that dvc.lock and metrics are those of this code and these parameters
+	@$(IN_ENV) python -m facade.report.review --check
 
 plane: $(READY)  ## Draw what experiments cost against what they hide, into experiments/
 	@$(IN_ENV) python -m facade.report.plane experiments

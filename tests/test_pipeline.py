@@ -26,6 +26,9 @@ TINY = {
     "audit": {"people": 4, "least": 16},
     "evaluate": {"draws": 200},
 }
+# The environment is there already.
+MAKE = (f"VENV={Path(sys.executable).parents[1]}", "READY=Makefile")
+REGION = "us-east-1"
 STAGES = {
     "demo", "ingest", "unlabelled", "raw", "blur", "synthesize", "patches", "attacker", "audit@blur", "audit@pseudo",
     "train-raw", "train-blur", "train-pseudo", "train-control@recode", "train-control@decoy", "train-control@drop",
@@ -60,6 +63,21 @@ class Clone:
         self.run("git", "config", "user.email", "test@example.org")
         self.commit()
 
+    def cloned(self, root: Path) -> "Clone":
+        """A clone of this clone, somebody else's: with what git keeps, and without any data."""
+        other = Clone.__new__(Clone)
+        other.root, other.environment = root, self.environment | {"PYTHONPATH": "src"}
+        self.run("git", "clone", "-q", str(self.root), str(root))
+        for name, value in (("user.name", "Other"), ("user.email", "other@example.org")):
+            other.run("git", "config", name, value)
+        return other
+
+    def metrics_of(self, experiment: str) -> dict:
+        self.run("dvc", "exp", "apply", experiment)
+        metrics = self.metrics()
+        self.run("git", "checkout", "-q", ".")
+        return metrics
+
     def change(self, **sections: dict) -> None:
         yaml = YAML()
         path = self.root / "params.yaml"
@@ -91,6 +109,23 @@ def ran(output: str) -> set[str]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
     return Clone(tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture
+def s3():
+    """A bucket of a real S3 server, and the server's address."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "any")
+    client = boto3.client("s3", endpoint_url=address, region_name=REGION, **keys)
+    client.create_bucket(Bucket="photographs")
+    yield "photographs", address
+    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +254,83 @@ def test_a_queued_experiment_runs_the_code_of_its_own_copy(reproduced):
     shown = reproduced.run("dvc", "exp", "show", "--csv")
     assert "queued" in shown
     assert "Failed" not in shown
+
+
+def test_a_review_tells_what_a_change_does_without_any_data(reproduced, tmp_path):
+    """In a clone that holds what git keeps alone, as on a machine that reviews pull requests."""
+    reviewer = reproduced.cloned(tmp_path / "review")
+    review = (sys.executable, "-m", "facade.report.review")
+    assert "up to date" in reviewer.run(*review, "--check")
+    told = reviewer.run(*review, "--base", "main")
+    assert "No verdict got worse" in told
+    assert "**Parameters**: none changed" in told
+
+    reviewer.run("git", "checkout", "-q", "-b", "change")
+    reviewer.change(evaluate={"margin": 0.5}, audit={"max_reid": 60})
+    metrics = reviewer.metrics()
+    metrics["pseudo"]["AP50"] = 0.125
+    (reviewer.root / "metrics/golden.json").write_text(json.dumps(metrics))
+    reviewer.commit()
+    # What comes to main since is not this change's doing.
+    reviewer.run("git", "checkout", "-q", "main")
+    reviewer.change(blur={"sigma": 3})
+    reviewer.commit()
+    reviewer.run("git", "checkout", "-q", "change")
+    told = reviewer.run(*review, "--base", "main", "--report", "https://example.org/report")
+    assert told.startswith("<!-- facade review -->")
+    assert "**What was committed is not up to date**: `audit@blur`, `audit@pseudo`" in told
+    assert "`evaluate.margin` was loosened** (0.03, now 0.5)" in told
+    assert "`audit.max_reid` was loosened** (5, now 60)" in told
+    assert "→ 0.125" in told
+    assert "| params.yaml | evaluate.margin | 0.03" in told
+    assert "blur.sigma" not in told
+    assert "[The report](https://example.org/report)" in told
+    assert "would run" in reviewer.run(*review, "--check", fails=True)
+    assert "no such branch" in reviewer.run(*review, "--base", "nowhere", fails=True)
+
+
+def test_data_models_and_experiments_go_to_a_colleague_through_s3(reproduced, s3, tmp_path):
+    """A real S3 server: push, clone elsewhere, pull what is there and run nothing; carry an experiment over."""
+    bucket, address = s3
+    hub = tmp_path / "hub.git"
+    reproduced.run("git", "clone", "-q", "--bare", str(reproduced.root), str(hub))
+    reproduced.run("git", "remote", "add", "hub", str(hub))
+    colleague = reproduced.cloned(tmp_path / "colleague")
+    colleague.run("git", "remote", "set-url", "origin", str(hub))
+    # A colleague's machine has another cache of what DVC knows.
+    colleague.environment["DVC_SITE_CACHE_DIR"] = str(tmp_path / "site")
+    for one in (reproduced, colleague):
+        one.environment |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": REGION}
+        one.run("make", "remote", f"REMOTE=s3://{bucket}/facade", *MAKE)
+        one.run("dvc", "remote", "modify", "--local", "storage", "endpointurl", address)
+    try:
+        reproduced.run("dvc", "push")
+        output = colleague.run("dvc", "repro", "--pull", "--allow-missing")
+        assert ran(output) == set()
+        colleague.run("dvc", "pull", "data/raw", "report")
+        assert len(Photographs(colleague.root / "data/raw")) == TINY["demo"]["train"]
+        assert (colleague.root / "report/index.html").read_bytes() == (
+            reproduced.root / "report/index.html"
+        ).read_bytes()
+
+        reproduced.run("dvc", "exp", "run", "-n", "stricter", "-S", "evaluate.iou=0.6")
+        mine = reproduced.metrics()
+        reproduced.run("git", "checkout", "-q", ".")
+        reproduced.run("dvc", "checkout", "-q")
+        reproduced.run("dvc", "exp", "push", "hub", "stricter")
+        assert "stricter" in colleague.run("dvc", "exp", "list", "origin")
+        colleague.run("dvc", "exp", "pull", "origin", "stricter")
+        assert colleague.metrics_of("stricter") == mine
+    finally:
+        reproduced.run("git", "remote", "remove", "hub")
+        (reproduced.root / ".dvc/config.local").unlink()
+
+
+def test_a_folder_is_a_remote_at_once(reproduced, tmp_path):
+    reproduced.run("make", "remote", f"REMOTE={tmp_path / 'storage'}", *MAKE)
+    reproduced.run("dvc", "push", "detect@blur")
+    assert list((tmp_path / "storage").rglob("*.dir"))
+    (reproduced.root / ".dvc/config.local").unlink()
 
 
 def test_dvc_draws_the_curves(reproduced):
