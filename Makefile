@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro remote review up-to-date plane misses domain faces calibrate bench bench-anonymize test test-slow lint format lock clean
+.PHONY: help setup repro remote review up-to-date plane sweep misses domain faces calibrate bench bench-anonymize test test-slow lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ up-to-date: $(READY)  ## Check that dvc.lock and metrics are those of this code 
 
 plane: $(READY)  ## Draw what experiments cost against what they hide, into experiments/
 	@$(IN_ENV) python -m facade.report.plane experiments
+
+sweep: $(READY)  ## Run the experiments of a sweep, and write its page: SWEEP=dose-response JOBS=1 (experiments/sweeps.yaml)
+	@$(IN_ENV) python -m facade.experiments.sweep $(or $(SWEEP),dose-response) --jobs $(or $(JOBS),1)
 
 misses: $(READY)  ## Run the experiment on known misses: POOL=folder; without it, on drawn photographs
 	@$(IN_ENV) python -m facade.experiments.misses experiments $(POOL)

@@ -87,6 +87,8 @@ class Blur(Section):
     shape: Literal["ellipse", "box"]
     widen: Percent
     feather: Percent
+    vary: Annotated[float, Field(ge=1, le=8)] = 1
+    decoys: Annotated[int, Field(ge=0, le=8)] = 0
 
 
 class Diffusion(Section):

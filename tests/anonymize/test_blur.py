@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facade.anonymize.blur import BlurFaces, gaussian, pixelated
+from facade.anonymize.blur import BlurFaces, gaussian, pixelated, strength
 from facade.anonymize.region import diagonal, widened
 from facade.dataset import Face, Photograph
 from tests.conftest import noise
@@ -90,3 +90,32 @@ def test_two_overlapping_faces_leave_nothing_of_either(params):
     settings = params.blur.model_copy(update={"method": "solid", "feather": 4})
     treated = BlurFaces(settings)(image, photograph_of(image, faces)).pixels
     assert (treated[40:70, 40:85] == 128).all()
+
+
+def test_a_strength_that_varies_lies_between_its_limits_and_is_the_faces_own(params):
+    settings = params.blur.model_copy(update={"sigma": 8, "vary": 2})
+    faces = [Face((float(x), 20.0, 40.0, 50.0)) for x in range(400)]
+    drawn = np.array([strength(face, "a.jpg", settings) for face in faces]) / diagonal(faces[0].bbox) * 100
+    assert drawn.min() < 4.4
+    assert drawn.max() > 14.6
+    assert ((drawn >= 4) & (drawn <= 16)).all()
+    assert np.median(drawn) == pytest.approx(8, rel=0.15)
+    assert strength(faces[3], "a.jpg", settings) == strength(faces[3], "a.jpg", settings)
+    assert strength(faces[3], "a.jpg", settings) != strength(faces[3], "b.jpg", settings)
+    plain = settings.model_copy(update={"vary": 1})
+    assert strength(faces[3], "a.jpg", plain) == strength(faces[9], "b.jpg", plain)
+
+
+def test_decoys_are_blurred_as_faces_are_and_touch_none(params):
+    photo, faces = noise(300, 400), (Face((30.0, 20.0, 40.0, 50.0)), Face((300.0, 200.0, 30.0, 36.0)))
+    one = photograph_of(photo, faces)
+    plain = BlurFaces(params.blur)(photo, one).pixels
+    treated = BlurFaces(params.blur.model_copy(update={"decoys": 2}))(photo, one)
+    assert treated.counts["faces"] == 2
+    assert treated.counts["decoys"] == 4
+    changed = (treated.pixels != plain).any(2)
+    assert changed.mean() > 0.02
+    for x, y, w, h in (face.bbox for face in faces):
+        assert not changed[int(y) : int(y + h), int(x) : int(x + w)].any()
+    again = BlurFaces(params.blur.model_copy(update={"decoys": 2}))(photo, one)
+    assert (again.pixels == treated.pixels).all()

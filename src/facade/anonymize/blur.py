@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from facade.anonymize.places import free_places
 from facade.anonymize.region import blend, diagonal, region
 from facade.anonymize.treat import Treated
-from facade.dataset import Photograph
+from facade.dataset import Face, Photograph
 from facade.dataset.records import Box
 from facade.params import Blur
+from facade.seeds import generator
 
 # A Gaussian reaches this many standard deviations; beyond lies 0.3 % of it.
 REACH = 3.0
@@ -20,7 +22,10 @@ LEAST_SIGMA, LEAST_CELL = 1.0, 2
 
 @dataclass(frozen=True)
 class BlurFaces:
-    """Treats every labelled face of a photograph, the ignored ones too: everybody is anonymized, whoever is scored."""
+    """Treats every labelled face of a photograph, the ignored ones too: everybody is anonymized, whoever is scored.
+
+    With `decoys`, places where no face is are treated likewise, so that the traces of the treatment say nothing.
+    """
 
     params: Blur
 
@@ -31,18 +36,40 @@ class BlurFaces:
         back from the untreated photograph.
         """
         treated = image.copy()
-        for face in photograph.faces:
+        decoys = self._decoys(photograph)
+        for face in (*photograph.faces, *decoys):
             area = region(
                 face.bbox, image.shape, self.params.widen, self.params.feather, self.params.shape == "ellipse"
             )
             if self.params.method == "gaussian":
-                patch = gaussian(treated, area.rows, area.columns, sigma_of(face.bbox, self.params.sigma))
+                patch = gaussian(treated, area.rows, area.columns, strength(face, photograph.file, self.params))
             elif self.params.method == "pixelate":
                 patch = pixelated(treated[area.rows, area.columns], self.params.cells)
             else:
                 patch = blank(treated[area.rows, area.columns])
             blend(treated, area, patch)
-        return Treated(treated, Counter(faces=len(photograph.faces)))
+        return Treated(treated, Counter(faces=len(photograph.faces), decoys=len(decoys)))
+
+    def _decoys(self, photograph: Photograph) -> tuple[Face, ...]:
+        sizes = [face.bbox[2:] for face in photograph.faces] * self.params.decoys
+        random = generator("decoys", photograph.file)
+        places = free_places(photograph, sizes, random, self.params.widen, self.params.feather)
+        return tuple(Face(place) for place in places if place is not None)
+
+
+def strength(face: Face, file: str, params: Blur) -> float:
+    """Standard deviation of the blur of a face, in pixels; with `vary` it is the face's own.
+
+    Args:
+        face: Whose box it depends on.
+        file: Name of the photograph.
+        params: How strong, and how much it varies.
+    """
+    sigma = sigma_of(face.bbox, params.sigma)
+    if params.vary == 1:
+        return sigma
+    exponent = generator("strength", file, *(f"{value:.2f}" for value in face.bbox)).uniform(-1, 1)
+    return max(sigma * float(params.vary**exponent), LEAST_SIGMA)
 
 
 def sigma_of(bbox: Box, percent: float) -> float:

@@ -43,7 +43,7 @@ class BlurDecoys:
         random = generator("decoy", photograph.file)
         places = free_places(photograph, sizes, random, self.params.widen, self.params.feather)
         decoys = tuple(Face(place) for place in places if place is not None)
-        blurred = BlurFaces(self.params)(image, replace(photograph, faces=decoys))
+        blurred = BlurFaces(self.params.model_copy(update={"decoys": 0}))(image, replace(photograph, faces=decoys))
         return Treated(blurred.pixels, Counter(decoys=len(decoys), no_place=len(places) - len(decoys)))
 
 

@@ -84,7 +84,7 @@ class _Look:
             source=before,
             recoded=again,
             treated=after,
-            undone=None if self.blur is None else undone(after, large, self.blur),
+            undone=None if self.blur is None else undone(after, photograph.file, large, self.blur),
             likewise=recoded(treated_likewise(before, everybody, self.likewise), self.codec),
             faces=large,
             network=self.attacker.network(),

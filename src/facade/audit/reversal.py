@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from skimage.restoration import wiener
 
-from facade.anonymize.blur import REACH, cells_in, gaussian, sigma_of
+from facade.anonymize.blur import REACH, cells_in, gaussian, strength
 from facade.anonymize.region import Region, blend, region, shrunk
 from facade.dataset import Face
 from facade.params import Blur
@@ -19,7 +19,7 @@ HIGHEST = 96.0
 NARROWEST = 0.3
 
 
-def undone(image: np.ndarray, faces: tuple[Face, ...], params: Blur) -> np.ndarray | None:
+def undone(image: np.ndarray, file: str, faces: tuple[Face, ...], params: Blur) -> np.ndarray | None:
     """A photograph with the treatment of its faces undone as far as that goes.
 
     Gaussian: outside the treated place the blur is put on, too, so that one kernel holds everywhere; then Wiener's
@@ -27,6 +27,7 @@ def undone(image: np.ndarray, faces: tuple[Face, ...], params: Blur) -> np.ndarr
 
     Args:
         image: The treated photograph, (H, W, 3) uint8, BGR.
+        file: Name of the photograph.
         faces: Those to undo.
         params: How they were treated.
 
@@ -39,7 +40,7 @@ def undone(image: np.ndarray, faces: tuple[Face, ...], params: Blur) -> np.ndarr
     for face in faces:
         area = region(face.bbox, image.shape, params.widen, params.feather, params.shape == "ellipse")
         if params.method == "gaussian":
-            patch = _deblurred(image, area, face.bbox[3], sigma_of(face.bbox, params.sigma))
+            patch = _deblurred(image, area, face.bbox[3], strength(face, file, params))
         else:
             patch = _smooth(image[area.rows, area.columns], params.cells)
         blend(restored, area, patch)

@@ -22,6 +22,7 @@ def treatment(params: Params, method: str, shows_nobody: bool = False) -> Treatm
         FacadeError: Pseudonyms need a key, or a source, that is not there.
     """
     if method != "pseudonym":
-        return BlurFaces(params.blur.model_copy(update={"method": method}))
+        # One strength from frame to frame, and nothing blurred that need not be.
+        return BlurFaces(params.blur.model_copy(update={"method": method, "vary": 1, "decoys": 0}))
     wanted = params.synthesize
     return ReplaceFaces(wanted, source_of(wanted), read_key(wanted.key, shows_nobody))

@@ -75,7 +75,7 @@ def points(shown: Sequence[Mapping[str, Any]]) -> list[Point]:
         shown: What `dvc exp show --json` prints.
     """
     found: dict[tuple[Any, ...], Point] = {}
-    for name, data in _states(shown):
+    for name, data in states(shown):
         for arm in ANONYMIZED:
             for point in _of_arm(name, arm, data):
                 # The workspace and its commit are one and the same; a treatment measured twice is drawn once.
@@ -130,8 +130,22 @@ def table(drawn: Sequence[Point]) -> str:
     return content.getvalue()
 
 
-def _states(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Every commit and experiment, by name, of which there are metrics."""
+def experiments() -> list[dict[str, Any]]:
+    """What `dvc exp show --json` prints.
+
+    Raises:
+        FacadeError: DVC cannot list them.
+    """
+    # A fixed command, and DVC is in the environment that runs this.
+    listed = subprocess.run(["dvc", "exp", "show", "--json"], capture_output=True, text=True, check=False)  # noqa: S607
+    if listed.returncode:
+        raise FacadeError(f"`dvc exp show` failed: {listed.stderr.strip()[-300:]}")
+    shown: list[dict[str, Any]] = json.loads(listed.stdout)
+    return shown
+
+
+def states(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Every commit and experiment, by name, with its parameters and metrics."""
     found = []
     for baseline in shown:
         found.append((baseline.get("name") or _short(baseline["rev"]), baseline.get("data") or {}))
@@ -157,7 +171,7 @@ def _of_arm(name: str, arm: str, data: Mapping[str, Any]) -> list[Point]:
     parameters = (data.get("params") or {}).get("params.yaml", {}).get("data") or {}
     return [
         Point(
-            name, arm, _treatment(arm, parameters), limits, attack,
+            name, arm, treatment_told(arm, parameters), limits, attack,
             tuple(linked[attack][key] for key in ("rank1", "rank1_low", "rank1_high")), linked["chance_rank1"],
             privacy.get("attacker", ""), golden.get("golden", {}).get("synthetic") is True,
         )
@@ -165,13 +179,17 @@ def _of_arm(name: str, arm: str, data: Mapping[str, Any]) -> list[Point]:
     ]  # fmt: skip
 
 
-def _treatment(arm: str, parameters: Mapping[str, Any]) -> str:
+def treatment_told(arm: str, parameters: Mapping[str, Any]) -> str:
+    """What an arm's treatment was, in a few words, from the content of params.yaml."""
     if arm == "pseudo":
         wanted = parameters.get("synthesize", {})
         return f"{wanted.get('source', 'pseudo')}, keeps {'+'.join(wanted.get('keep', [])) or 'nothing'}"
     blur = parameters.get("blur", {})
     strength = {"gaussian": f"sigma {blur.get('sigma', 0):g} %", "pixelate": f"{blur.get('cells')} cells"}
-    return strength.get(blur.get("method", ""), blur.get("method", "blur"))
+    told = strength.get(blur.get("method", ""), blur.get("method", "blur"))
+    if blur.get("vary", 1) != 1:
+        told += f" varied {blur['vary']:g}"
+    return told + (f" + {blur['decoys']} decoys" if blur.get("decoys") else "")
 
 
 def _front(drawn: Sequence[Point]) -> list[Point]:
@@ -189,11 +207,7 @@ def main(into: Path) -> None:
     Raises:
         FacadeError: DVC cannot list them, or none has both sides measured.
     """
-    # A fixed command, and DVC is in the environment that runs this.
-    listed = subprocess.run(["dvc", "exp", "show", "--json"], capture_output=True, text=True, check=False)  # noqa: S607
-    if listed.returncode:
-        raise FacadeError(f"`dvc exp show` failed: {listed.stderr.strip()[-300:]}")
-    drawn = points(json.loads(listed.stdout))
+    drawn = points(experiments())
     if not drawn:
         raise FacadeError(
             "no experiment has both its cost and its privacy measured. Run `dvc exp run`, or a sweep: "

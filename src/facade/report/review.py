@@ -182,7 +182,7 @@ def _links(pictures: str, report: str) -> str:
 
 def _folded(title: str, table: str, room: int) -> str:
     """A table that opens on a click, cut where it would be too long."""
-    if not table:
+    if table.count("\n") < 2:  # titles and a line
         return f"\n**{title}**: none changed.\n"
     lines, kept = table.splitlines(), []
     for line in lines:

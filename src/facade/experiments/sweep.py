@@ -1,0 +1,249 @@
+"""Queue the experiments of a sweep, run them, and write its page.   python -m facade.experiments.sweep dose-response
+
+(make sweep SWEEP=dose-response) The sweeps stand in experiments/sweeps.yaml.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from facade.audit.threats import ATTACKS
+from facade.errors import FacadeError
+from facade.experiments.clone import told
+from facade.experiments.rounds import DRAWN
+from facade.files import write_text
+from facade.measure.compare import NOT_MEASURED
+from facade.report.plane import draw_plane, experiments, points, states, treatment_told
+from facade.report.style import save
+from facade.report.words import told as in_digits
+
+SWEEPS = Path("experiments/sweeps.yaml")
+# What git ignores and stages may need: a queued experiment runs in a copy of what git keeps.
+IGNORED = (Path("banks"), Path(".work/weights"))
+
+PAGE = """# {question}
+
+```sh
+{commands}
+```
+
+{where}Golden set: {golden} photographs, {faces} faces; {seeds}. Differences to raw in {metric}, with one-sided limits
+over photographs and seeds; faces linked to their source at rank 1 with 95 % intervals ({attacker}).
+
+| arm | treatment | changed | {metric} | minus raw | verdict at {margin} | {attacks} | hides |
+|---|---|---|--:|--:|---|{dashes}---|
+{rows}
+
+"Hides" says whether the upper end of every interval, but that of the mirrored gallery, lies below {limit:g} %, the
+limit of `audit.max_reid` that `params.yaml` gives by default.
+
+{picture}"""
+# The default of audit.max_reid, which a sweep may lift so that weak treatments can be trained on, too.
+LIMIT = 5.0
+SHOWN = ("recognition", "reversed", "parrot")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Experiments that answer one question.
+
+    Attributes:
+        name: Of the sweep, and of its experiments with a number behind.
+        question: What they answer.
+        arms: The arms that they change.
+        runs: What each `dvc exp run --queue` sets.
+    """
+
+    name: str
+    question: str
+    arms: tuple[str, ...]
+    runs: tuple[tuple[str, ...], ...]
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """The commands that queue it."""
+        ignored = [word for path in IGNORED if path.exists() for word in ("--copy-paths", str(path))]
+        return [
+            ["dvc", "exp", "run", "--queue", "--force", "--name", f"{self.name}-{number}", *ignored]
+            + [word for value in run for word in ("-S", value)]
+            for number, run in enumerate(self.runs, 1)
+        ]
+
+
+def read_sweep(name: str, path: Path = SWEEPS) -> Sweep:
+    """Read a sweep.
+
+    Raises:
+        FacadeError: There is none of that name.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        if name not in content:
+            raise FacadeError(f"{path} has no sweep {name!r}. There are {', '.join(content)}.")
+        one = content[name]
+        return Sweep(name, one["question"], tuple(one["arms"]), tuple(tuple(run) for run in one["runs"]))
+    except (OSError, KeyError, TypeError) as error:
+        raise FacadeError(f"{path} cannot be read ({error}). Restore it from git.") from None
+
+
+def run_sweep(sweep: Sweep, jobs: int) -> None:
+    """Queue the experiments, and run all that are queued.
+
+    Raises:
+        FacadeError: DVC refuses, or an experiment fails.
+    """
+    for command in (*sweep.commands, ["dvc", "exp", "run", "--run-all", "--jobs", str(jobs)]):
+        told(" ".join(command))
+        if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own
+            raise FacadeError(f"`{' '.join(command[:4])}` failed; `dvc queue status` and `dvc queue logs` tell more.")
+
+
+def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
+    """What came out, for people.
+
+    Args:
+        sweep: The sweep.
+        shown: What `dvc exp show --json` prints.
+        picture: Markdown of the plane, or "".
+
+    Raises:
+        FacadeError: None of its experiments has come to its end.
+    """
+    own = [data for name, data in states(shown) if name.startswith(f"{sweep.name}-") and _golden(data)]
+    if not own:
+        raise FacadeError(f"no experiment of {sweep.name} has come to its end. `dvc queue logs` tells why.")
+    rows = list(dict.fromkeys(row for data in own for arm in sweep.arms for row in _rows(arm, data, sweep)))
+    golden = [_golden(data) for data in own]
+    counts, verdict = golden[0]["golden"], golden[0]["verdict"]
+    seeds = sorted({one["golden"]["seeds"] for one in golden})
+    attackers = {_privacy(data, arm).get("attacker", NOT_MEASURED) for data in own for arm in sweep.arms}
+    return PAGE.format(
+        question=sweep.question,
+        commands="\n".join(
+            ["make sweep SWEEP=" + sweep.name + "   # which runs:"] + [" ".join(_short(one)) for one in sweep.commands]
+        ),
+        where=DRAWN if counts["synthetic"] else "",
+        golden=counts["photographs"],
+        faces=counts["faces"],
+        seeds=f"{' or '.join(map(str, seeds))} seeds",
+        metric=verdict["metric"],
+        margin=verdict["margin"],
+        attacker="; ".join(sorted(attackers)),
+        attacks=" | ".join(ATTACKS[name].told for name in SHOWN),
+        dashes="--:|" * len(SHOWN),
+        rows="\n".join(rows),
+        limit=LIMIT,
+        picture=picture,
+    )
+
+
+def _rows(arm: str, data: Mapping[str, Any], sweep: Sweep) -> list[str]:
+    golden, params = _golden(data), _params(data)
+    entry, metric = golden["verdict"].get(f"{arm}_against_raw", {}), golden["verdict"]["metric"]
+    difference = " ".join(
+        [
+            _digits(entry.get(metric)),
+            f"({_digits(entry.get(f'{metric}_low'))} to {_digits(entry.get(f'{metric}_high'))})",
+        ]
+    )
+    linked = _privacy(data, arm).get("reidentification")
+    linked = linked if isinstance(linked, dict) else {}
+    cells = [
+        arm,
+        treatment_told(arm, params),
+        ", ".join(_changed(sweep, params)),
+        f"{golden[arm][metric]:.3f}",
+        difference,
+        str(entry.get("answer", NOT_MEASURED)),
+        *(_linked(linked.get(name)) for name in SHOWN),
+        _hides(linked),
+    ]
+    return [f"| {' | '.join(cells)} |"]
+
+
+def _hides(linked: Mapping[str, Any]) -> str:
+    uppers = [
+        linked[name]["rank1_high"] for name, attack in ATTACKS.items() if attack.limit == "max_reid" and name in linked
+    ]
+    if not uppers:
+        return NOT_MEASURED
+    return "yes" if max(uppers) * 100 <= LIMIT else "no"
+
+
+def _linked(one: Mapping[str, Any] | None) -> str:
+    return f"{one['rank1']:.3f} ({one['rank1_low']:.3f} to {one['rank1_high']:.3f})" if one else "-"
+
+
+def _changed(sweep: Sweep, params: Mapping[str, Any]) -> list[str]:
+    """The parameters that the sweep sets, as an experiment has them."""
+    names = dict.fromkeys(value.partition("=")[0] for run in sweep.runs for value in run)
+    told_names = []
+    for name in names:
+        section, _, key = name.partition(".")
+        told_names.append(f"`{name}={params.get(section, {}).get(key)}`".replace(" ", ""))
+    return told_names
+
+
+def _golden(data: Mapping[str, Any]) -> dict[str, Any]:
+    return _metrics(data, "metrics/golden.json")
+
+
+def _privacy(data: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    return _metrics(data, f"metrics/privacy/{arm}.json")
+
+
+def _metrics(data: Mapping[str, Any], path: str) -> dict[str, Any]:
+    content = ((data.get("metrics") or {}).get(path) or {}).get("data") or {}
+    return dict(content)
+
+
+def _params(data: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(((data.get("params") or {}).get("params.yaml") or {}).get("data") or {})
+
+
+def _digits(value: Any) -> str:
+    return in_digits(value, True) if isinstance(value, float | int) else NOT_MEASURED
+
+
+def _short(command: Sequence[str]) -> list[str]:
+    """A command as its page shows it: without what depends on the machine."""
+    kept, words = [], iter(command)
+    for word in words:
+        if word in ("--copy-paths", "--name"):
+            next(words)
+        elif word != "--force":
+            kept.append(f"'{word}'" if "[" in word else word)
+    return kept
+
+
+def main() -> None:
+    """Run a sweep and write its page, or with --page the page alone."""
+    parser = argparse.ArgumentParser(prog="python -m facade.experiments.sweep", description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="of the sweep, in experiments/sweeps.yaml")
+    parser.add_argument("--jobs", type=int, default=1, help="experiments side by side (1)")
+    parser.add_argument("--page", action="store_true", help="write the page of experiments that were run")
+    parser.add_argument("--into", type=Path, default=Path("experiments"), help="folder to write into")
+    wanted = parser.parse_args()
+    sweep = read_sweep(wanted.name)
+    if not wanted.page:
+        run_sweep(sweep, wanted.jobs)
+    shown = experiments()
+    drawn = [one for one in points(shown) if one.experiment.startswith(f"{sweep.name}-") and one.arm in sweep.arms]
+    text = page(sweep, shown, f"![What each costs, against what it hides]({sweep.name}.png)\n" if drawn else "")
+    if drawn:
+        save(draw_plane(drawn), wanted.into / f"{sweep.name}.png")
+    write_text(wanted.into / f"{sweep.name}.md", text)
+    told(f"{wanted.into / sweep.name}.md is written.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except FacadeError as error:
+        sys.exit(f"facade: {error}")
