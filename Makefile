@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro remote review up-to-date plane sweep misses domain faces calibrate bench bench-anonymize test test-slow lint format lock clean
+.PHONY: help setup repro remote review up-to-date plane sweep misses domain faces calibrate bench bench-anonymize test test-slow docs-check lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +61,10 @@ test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes
 	@$(IN_ENV) python -m pytest -n auto
 
 test-slow: $(READY_DEV)  ## Run the tests that take longer, too
-	@$(IN_ENV) python -m pytest -n auto -m "slow or not slow"
+	@$(IN_ENV) python -m pytest -n auto -m "(slow or not slow) and not docs"
+
+docs-check: $(READY_DEV)  ## Run the commands of README and docs in a tiny clone, and check their links
+	@$(IN_ENV) python -m pytest -n 0 -m "docs or not docs" tests/test_docs.py
 
 lint: $(READY_DEV)  ## Check style, format and types
 	@echo "Style (ruff), format (ruff), types (mypy)"

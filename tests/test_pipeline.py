@@ -372,6 +372,18 @@ def test_its_models_anonymize_a_video(reproduced, tmp_path):
 
 
 @pytest.mark.slow
+def test_training_for_a_camera_is_compared_with_training_for_none(reproduced, tmp_path):
+    told = reproduced.run(sys.executable, "-m", "facade.experiments.domain", str(tmp_path), "grey", PYTHONPATH="src")
+    assert "domain.md is written" in told
+    content = json.loads((tmp_path / "domain.json").read_text())
+    assert set(content["tests"]) == {"as they are", "grey"}
+    for test in content["tests"].values():
+        assert set(test["AP50"]) == {"generic", "half and half", "grey"}
+        assert len(test["differences"]) == 6
+    assert reproduced.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
 def test_accepted_misses_join_the_anonymized_arms(reproduced, tmp_path):
     pool = tmp_path / "pool"
     params = load()
