@@ -1,6 +1,7 @@
 """Files that are never half-written, generators that belong to something, work spread over processes."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -65,6 +66,18 @@ def test_results_come_in_the_order_of_the_items(workers):
 
 def test_work_is_spread_over_processes():
     assert len(set(in_order(process, range(200), "processes", 2)) - {os.getpid()}) >= 1
+
+
+def loaded(value: int) -> bool:
+    del value
+    return "colorsys" in sys.modules
+
+
+def test_modules_are_imported_once_for_all_workers():
+    """By the server that workers are forked off: a module that nobody else imports is there before they begin."""
+    assert "colorsys" not in sys.modules
+    assert set(in_order(loaded, range(20), "loaded", 2, ("colorsys",))) == {True}
+    assert list(in_order(square, [3, 1, 4], "squares", 2, ("colorsys",))) == [9, 1, 16]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

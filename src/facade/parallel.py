@@ -37,7 +37,11 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def in_order(
-    function: Callable[[Item], Result], items: Sequence[Item], label: str, workers: int | None = None
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    label: str,
+    workers: int | None = None,
+    shared: Sequence[str] = (),
 ) -> Iterator[Result]:
     """Call a function on every item, on all cores, with a progress bar.
 
@@ -47,6 +51,7 @@ def in_order(
         items: What to call it on, one by one.
         label: What the progress bar says.
         workers: Number of processes; 1 works in this one. Default: all cores.
+        shared: Modules that take much memory and time to import: once for all workers, where the system can fork.
 
     Yields:
         Results in the order of `items`.
@@ -55,8 +60,12 @@ def in_order(
     if workers == 1:
         yield from tqdm(map(function, items), label, len(items), mininterval=1)
         return
-    # Not forked: OpenCV and torch keep threads, and a fork in the middle of them may hang.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    # Not forked off this process: OpenCV and torch keep threads, and a fork in the middle of them may hang. A server
+    # that has imported modules, and done nothing with them, has no threads yet.
+    forks = bool(shared) and "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    if forks:
+        context.set_forkserver_preload(list(shared))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         chunk = max(1, min(16, len(items) // (4 * workers)))
         yield from tqdm(pool.map(function, items, chunksize=chunk), label, len(items), mininterval=1)

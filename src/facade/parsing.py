@@ -9,6 +9,7 @@ import numpy as np
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
 from facade.parallel import one_torch_thread
+from facade.similarity import similarity
 
 # Of what the network was trained to tell apart (CelebAMask-HQ), that which is no part of a head.
 BACKGROUND, CLOTH = 0, 16
@@ -52,10 +53,9 @@ class FaceParser:
             keypoints: (5, 2) float, x y in pixels: eyes, nose tip, corners of the mouth.
         """
         import torch
-        from facexlib.detection.matlab_cp2tform import get_similarity_transform_for_cv2
 
         # Whole-numbered pixel centres, as OpenCV has them.
-        to_square = np.asarray(get_similarity_transform_for_cv2(keypoints - 0.5, TEMPLATE, reflective=False), float)
+        to_square = similarity(keypoints - 0.5, TEMPLATE)
         square = cv2.warpAffine(picture, to_square, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
         with torch.no_grad(), one_torch_thread():
             inputs = torch.from_numpy(square[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 127.5 - 1

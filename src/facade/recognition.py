@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from facexlib.detection.matlab_cp2tform import get_similarity_transform_for_cv2
 
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
 from facade.parallel import one_torch_thread
+from facade.similarity import similarity
 
 # Where ArcFace's networks expect the landmarks in a picture of 112 x 112 pixels (insightface's arcface_src1).
 TEMPLATE = np.array(
@@ -46,8 +46,8 @@ def align(picture: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     factor = min(1.0, 1.4 * SIDE / max(2.5 * float(np.ptp(keypoints, axis=0).max()), 1e-6))
     size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
     shrunk = picture if factor == 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    onto = get_similarity_transform_for_cv2(keypoints * factor, TEMPLATE.copy(), reflective=False)
-    return np.asarray(cv2.warpAffine(shrunk, np.asarray(onto, float), (SIDE, SIDE), flags=cv2.INTER_LINEAR))
+    onto = similarity(keypoints * factor, TEMPLATE)
+    return np.asarray(cv2.warpAffine(shrunk, onto, (SIDE, SIDE), flags=cv2.INTER_LINEAR))
 
 
 def unit(embedding: np.ndarray) -> np.ndarray:

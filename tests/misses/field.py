@@ -38,6 +38,8 @@ class Finds:
     box: tuple[float, ...] | None = None
     score: float = 0.9
 
+    imports = ()
+
     def find(self, name: str, first: int, pictures: list[np.ndarray]) -> list[np.ndarray]:
         del name, first
         rows = [] if self.box is None else [[*self.box, self.score]]

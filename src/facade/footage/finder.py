@@ -27,6 +27,11 @@ class Finder(Protocol):
         """Changes with whatever it may find."""
         ...
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Modules that it imports when it first looks, and that take much memory."""
+        ...
+
     def find(self, name: str, first: int, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Faces in pictures of a file.
 
@@ -57,6 +62,11 @@ class Trained:
     def key(self) -> str:
         """Of the weights, and how they are run."""
         return f"{hashlib.sha256(self.weights.read_bytes()).hexdigest()} {self.detect!r}"
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """See `Finder.imports`."""
+        return ("facade.detector.model", "facade.detector.data")
 
     def find(self, name: str, first: int, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `Finder.find`."""
@@ -138,6 +148,11 @@ class Given:
     def key(self) -> str:
         """Of the COCO file."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """See `Finder.imports`."""
+        return ()
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse files that are not named: a name written differently would leave everybody as they are.

@@ -116,7 +116,8 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     firsts = range(0, count, stretch)
     found: list[np.ndarray] = []
     size = (0, 0)
-    for path in in_order(_Find(job, clip, settings, stretch), firsts, f"find {job.target.name}", workers):
+    find = _Find(job, clip, settings, stretch)
+    for path in in_order(find, firsts, f"find {job.target.name}", workers, settings.finder.imports):
         content = read_json(path)
         if size not in ((0, 0), tuple(content["size"])):
             raise FacadeError(f"{job.source} changes the size of its pictures on the way. Cut it there.")

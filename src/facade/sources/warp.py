@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from facexlib.detection.matlab_cp2tform import get_similarity_transform_for_cv2
 
+from facade.similarity import similarity
 from facade.sources.outline import outline
 
 # Of the mesh: how far outside the face its border lies (in outlines), and of how many points that is made.
@@ -49,24 +49,24 @@ def lay(picture: np.ndarray, keypoints: np.ndarray, onto: np.ndarray, size: tupl
         size: Height and width of the place, pixels.
     """
     onto = np.asarray(onto, float)
-    similarity = _similarity(keypoints, onto)
-    scale = float(np.sqrt(abs(np.linalg.det(similarity[:, :2]))))
+    placed = similarity(keypoints, onto)
+    scale = float(np.sqrt(abs(np.linalg.det(placed[:, :2]))))
     if scale * FINER < 1:
         height, width = picture.shape[:2]
         shrunk = (max(1, round(width * scale * FINER)), max(1, round(height * scale * FINER)))
         picture = cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA)
         keypoints = keypoints * np.array([shrunk[0] / width, shrunk[1] / height])
-        similarity = _similarity(keypoints, onto)
-        scale = float(np.sqrt(abs(np.linalg.det(similarity[:, :2]))))
-    back = cv2.invertAffineTransform(similarity)
-    near = keypoints @ similarity[:, :2].T + similarity[:, 2]
+        placed = similarity(keypoints, onto)
+        scale = float(np.sqrt(abs(np.linalg.det(placed[:, :2]))))
+    back = cv2.invertAffineTransform(placed)
+    near = keypoints @ placed[:, :2].T + placed[:, 2]
     sources = np.concatenate([keypoints, outline(keypoints).ring(BORDER, POINTS)])
     came, maps = near, np.broadcast_to(back, (*size, 2, 3))
     for share in SHARES:
         aim = near + share * (onto - near)
         corners, triangles = _mesh(aim)
         affines = _affines(corners, sources, triangles)
-        if _gentle(affines, similarity):
+        if _gentle(affines, placed):
             came, maps = aim, np.concatenate([back[None], affines])[_labels(corners, triangles, size)]
             break
     y, x = np.mgrid[: size[0], : size[1]] + 0.5
@@ -82,11 +82,6 @@ def lay(picture: np.ndarray, keypoints: np.ndarray, onto: np.ndarray, size: tupl
     height, width = picture.shape[:2]
     inside = np.minimum.reduce([source_x, width - source_x, source_y, height - source_y]) * scale
     return Laid(pixels.astype(np.float32) / 255, inside.astype(np.float32), came)
-
-
-def _similarity(keypoints: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    # Not reflective: facexlib's default may mirror a face when its landmarks are noisy.
-    return np.asarray(get_similarity_transform_for_cv2(keypoints.copy(), onto.copy(), reflective=False), float)
 
 
 def _mesh(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,11 +108,11 @@ def _affines(corners: np.ndarray, sources: np.ndarray, triangles: np.ndarray) ->
     return np.asarray(affines)
 
 
-def _gentle(affines: np.ndarray, similarity: np.ndarray) -> bool:
+def _gentle(affines: np.ndarray, placed: np.ndarray) -> bool:
     """Whether every triangle keeps its side up, and is stretched little, beside what the similarity does."""
     if not len(affines):
         return False
-    beside = similarity[:, :2] @ affines[:, :, :2]
+    beside = placed[:, :2] @ affines[:, :, :2]
     stretches = np.linalg.svd(beside, compute_uv=False)
     return bool(
         (np.linalg.det(beside) > 0).all() and stretches.max() < MOST_STRETCH and stretches.min() > 1 / MOST_STRETCH
