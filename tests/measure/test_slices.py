@@ -20,6 +20,7 @@ def labelled(seed):
         annotation["occlusion"] = number % 3
     for image in truth["images"]:
         image["file_name"] = f"{image['id'] % 2}--Event/{image['id']}.jpg"
+        image["domain"] = ("plain", "fisheye+grey")[image["id"] % 2]
     return truth, results
 
 
@@ -41,10 +42,20 @@ def test_a_slice_is_scored_as_pycocotools_scores_it_with_the_others_ignored(seed
 
 def test_slices_hold_every_labelled_face_once_a_group():
     truth, _ = labelled(3)
-    for group in ("height", "occlusion", "event", "faces in photo", "place"):
+    for group in ("height", "occlusion", "event", "faces in photo", "place", "domain"):
         held = [[face["id"] in part.faces for face in truth["annotations"]]
                 for part in slices_of(truth) if part.group == group]  # fmt: skip
         assert (np.sum(held, axis=0) == 1).all(), group
+
+
+def test_photographs_of_one_camera_are_a_slice():
+    truth, _ = labelled(3)
+    own = {image["id"] for image in truth["images"] if image["domain"] == "fisheye+grey"}
+    by_name = {(part.group, part.name): part.faces for part in slices_of(truth)}
+    assert by_name["domain", "fisheye+grey"] == {face["id"] for face in truth["annotations"] if face["image_id"] in own}
+    for image in truth["images"]:
+        del image["domain"]
+    assert not [part for part in slices_of(truth) if part.group == "domain"]
 
 
 def test_crowds_and_places_are_what_they_say():
