@@ -94,7 +94,7 @@ def test_two_overlapping_faces_leave_nothing_of_either(params):
 
 def test_a_strength_that_varies_lies_between_its_limits_and_is_the_faces_own(params):
     settings = params.blur.model_copy(update={"sigma": 8, "vary": 2})
-    faces = [Face((float(x), 20.0, 40.0, 50.0)) for x in range(400)]
+    faces = [Face((20.0, float(y), 40.0, 50.0)) for y in range(400)]
     drawn = np.array([strength(face, "a.jpg", settings) for face in faces]) / diagonal(faces[0].bbox) * 100
     assert drawn.min() < 4.4
     assert drawn.max() > 14.6
@@ -102,6 +102,8 @@ def test_a_strength_that_varies_lies_between_its_limits_and_is_the_faces_own(par
     assert np.median(drawn) == pytest.approx(8, rel=0.15)
     assert strength(faces[3], "a.jpg", settings) == strength(faces[3], "a.jpg", settings)
     assert strength(faces[3], "a.jpg", settings) != strength(faces[3], "b.jpg", settings)
+    mirrored = Face((111.0, *faces[3].bbox[1:]))
+    assert strength(faces[3], "a.jpg", settings) == strength(mirrored, "a.jpg", settings)
     plain = settings.model_copy(update={"vary": 1})
     assert strength(faces[3], "a.jpg", plain) == strength(faces[9], "b.jpg", plain)
 

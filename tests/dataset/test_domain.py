@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from facade.anonymize import BlurFaces
 from facade.camera.fisheye import Fisheye
-from facade.dataset import Photographs
+from facade.dataset import Photograph, Photographs
 from facade.dataset.domain import domain_of, in_domain
 from facade.dataset.duplicates import read_looks
 from facade.dataset.golden import OtherGoldenError
 from facade.dataset.ingest import ingest
 from facade.dataset.records import Face
+from facade.errors import FacadeError
 from facade.heads import Light, View, draw_expression, draw_head, draw_identity, draw_pose
 from facade.params import Domain, Params
 from facade.seeds import generator
@@ -49,15 +51,18 @@ def root(write_wider):
     return write_wider(train=named(0, 12), val=named(50, 6))
 
 
-def head_in_a_photograph(number: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """Where a drawn face is, (600, 800, 3), white on black, and its box."""
+def head_in_a_photograph(number: int, cut: bool) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Where a drawn face is, (600, 800, 3), white on black, and its box; inside, or cut by the border."""
     random = generator("domain", number)
     view = View.of_face(draw_pose(random), 90, 100, 100)
     light = Light((0.6, 0.7, 0.5), (0.8, 0.8, 0.8), (0.2, 0.2, 0.2), (0.1, 0.1, 0.1))
     head = draw_head(draw_identity(random), draw_expression(random), view, light, (200, 200))
-    photo = np.zeros((600, 800, 3), np.uint8)
-    left, top = int(random.integers(0, 600)), int(random.integers(0, 400))
-    photo[top : top + 200, left : left + 200] = head.face[..., None] * np.uint8(255)
+    large = np.zeros((1000, 1200, 3), np.uint8)
+    left, top = int(random.integers(200, 800)), int(random.integers(200, 600))
+    if cut:  # the middle of the face lies on a side, or on a corner
+        left, top = ((100, 920)[number % 2] if number % 4 < 3 else left), ((100, 710)[number % 3 % 2])
+    large[top : top + 200, left : left + 200] = head.face[..., None] * np.uint8(255)
+    photo = np.ascontiguousarray(large[200:800, 200:1000])
     return photo, reach(photo)
 
 
@@ -66,24 +71,59 @@ def reach(photo: np.ndarray) -> tuple[float, float, float, float]:
     return (float(columns.min()), float(rows.min()), float(np.ptp(columns) + 1), float(np.ptp(rows) + 1))
 
 
+def followed(photo: np.ndarray, box: tuple[float, float, float, float], params: Params, source: str):
+    """A face's overlap (IoU) with where its own pixels are in the fisheye, and the share of these in its box."""
+    seen, (face,) = in_domain(photo, (Face(box),), "fisheye", params.ingest.domain, source)
+    true = reach(seen)
+    low = np.maximum(face.bbox[:2], true[:2])
+    high = np.minimum(np.add(face.bbox[:2], face.bbox[2:]), np.add(true[:2], true[2:]))
+    both = np.prod(high - low)
+    rows, columns = np.nonzero(seen[..., 0] > 127)
+    inside = (columns + 0.5 > face.bbox[0]) & (columns + 0.5 < face.bbox[0] + face.bbox[2])
+    inside &= (rows + 0.5 > face.bbox[1]) & (rows + 0.5 < face.bbox[1] + face.bbox[3])
+    return both / (np.prod(face.bbox[2:]) + np.prod(true[2:]) - both), inside.mean(), seen, face
+
+
 def test_boxes_follow_drawn_faces_through_the_fisheye(params):
     """The picture of the face's own pixels tells where its box should be."""
-    overlaps, covered = [], []
-    for number in range(16):
-        photo, box = head_in_a_photograph(number)
-        seen, (face,) = in_domain(photo, (Face(box),), "fisheye", params.ingest.domain, str(number))
-        true = reach(seen)
-        low = np.maximum(face.bbox[:2], true[:2])
-        high = np.minimum(np.add(face.bbox[:2], face.bbox[2:]), np.add(true[:2], true[2:]))
-        both = np.prod(high - low)
-        overlaps.append(both / (np.prod(face.bbox[2:]) + np.prod(true[2:]) - both))
-        rows, columns = np.nonzero(seen[..., 0] > 127)
-        inside = (columns + 0.5 > face.bbox[0]) & (columns + 0.5 < face.bbox[0] + face.bbox[2])
-        inside &= (rows + 0.5 > face.bbox[1]) & (rows + 0.5 < face.bbox[1] + face.bbox[3])
-        covered.append(inside.mean())
+    told = [followed(*head_in_a_photograph(number, cut=False), params, str(number)) for number in range(16)]
+    overlaps, covered = [one[0] for one in told], [one[1] for one in told]
     assert np.mean(overlaps) > 0.9
     assert min(overlaps) > 0.75
     assert min(covered) > 0.95, "what sticks out of a box is what blur.widen is for"
+    assert not any(one[3].cut for one in told)
+
+
+def test_what_the_border_left_of_a_face_is_treated_to_its_corners_wherever_the_lens_moves_it(params):
+    for number in range(12):
+        photo, box = head_in_a_photograph(number, cut=True)
+        _, inside, seen, face = followed(photo, box, params, str(number))
+        assert face.cut
+        assert inside > 0.995
+        photograph = Photograph("a.jpg", seen.shape[1], seen.shape[0], (face,))
+        solid = params.blur.model_copy(update={"method": "solid"})
+        treated = BlurFaces(solid)(seen, photograph).pixels
+        left = (treated == seen).all(2) & (seen[..., 0] > 127)
+        assert left.sum() < 0.01 * (seen[..., 0] > 127).sum(), number
+
+
+def test_a_cut_face_is_stored_as_one(params, make_store):
+    face = Face((10, 10, 20, 20), cut=True)
+    store = make_store({"a.jpg": (noise(60, 80), (face, Face((40, 10, 20, 20))))})
+    assert [one.cut for photograph in Photographs(store.root) for one in photograph.faces] == [True, False]
+
+
+def test_a_smeared_face_is_as_large_as_its_smear_and_a_streak_is_ignored(params):
+    photo = np.zeros((480, 640, 3), np.uint8)
+    photo[200:280, 300:360] = 255
+    faces = (Face((300, 200, 60, 80)), Face((100, 100, 12, 16)))
+    settings = params.ingest.domain.model_copy(update={"shake": (4.0, 4.0)})
+    seen, (large, small) = in_domain(photo, faces, "motion_blur", settings, "x")
+    rows, columns = np.nonzero(seen[..., 0] > 20)
+    true = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+    np.testing.assert_allclose(large.bbox, true, atol=3)
+    assert not large.ignore
+    assert small.ignore, "25 pixels of shake on a face of 12"
 
 
 def test_landmarks_follow_too(params):
@@ -140,7 +180,7 @@ def test_twins_of_golden_photographs_are_found_whatever_camera_they_are_made_to_
     }
     counts = take_in(write_wider(**parts), train=("low_light",), golden=("fisheye",))
     assert counts["near_duplicates_dropped"] == 1
-    assert len(read_looks(tmp_path / "out/golden")) == 1
+    assert len(read_looks(Photographs(tmp_path / "out/golden"))) == 1
 
 
 def test_faces_that_have_become_too_small_are_ignored(root, take_in, tmp_path):
@@ -167,6 +207,23 @@ def test_a_data_set_may_say_the_domain_itself(tmp_path, take_in):
         cv2.imwrite(str(root / "images" / f"{part}.png"), noise(120, 160, number))
     take_in(root)
     assert [one.domain for one in Photographs(tmp_path / "out/golden")] == ["headset"]
+
+
+@pytest.mark.parametrize("named", ["Anna Muster, ward 4", "a" * 41, 7, ""])
+def test_a_domain_that_is_a_sentence_is_refused(tmp_path, take_in, named):
+    image = {"id": 1, "file_name": "a.png", "width": 160, "height": 120, "domain": named}
+    content = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "face"}]}
+    write_coco(tmp_path / "coco/annotations.json", content)
+    with pytest.raises(FacadeError, match="has up to 40 letters"):
+        take_in(tmp_path / "coco")
+
+
+@pytest.mark.parametrize("content", [{}, {"e/50.jpg": "0" * 16}, {"e/50.jpg": 3}, []])
+def test_looks_that_are_not_those_of_every_golden_photograph_are_refused(root, take_in, tmp_path, content):
+    take_in(root)
+    (tmp_path / "out/golden/looks.json").write_text(json.dumps(content))
+    with pytest.raises(FacadeError, match="is not what ingest wrote"):
+        read_looks(Photographs(tmp_path / "out/golden"))
 
 
 def test_the_choice_is_by_content(params):

@@ -6,8 +6,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from facade.errors import FacadeError
-from facade.experiments.sweep import SWEEPS, page, read_sweep
+from facade.experiments.sweep import SWEEPS, own_alone, page, read_sweep
 from facade.params import Params
+from facade.report.plane import points
 from tests.conftest import REPOSITORY
 from tests.report.test_plane import state
 
@@ -64,6 +65,14 @@ def test_a_page_has_a_row_for_each_experiment_of_the_sweep_alone():
     assert rows[1].endswith("| yes |"), "0.03 times 1.5 is below five percent"
     assert "say nothing about real faces" in text
     assert "dvc exp run --queue -S blur.sigma=2,4,8,16,32" in text
+    assert "**3 of 5 experiments did not come to their end**" in text
+
+
+def test_an_experiment_that_equals_the_baseline_is_drawn():
+    sweep = read_sweep("methods", REPOSITORY / SWEEPS)
+    baseline = [{**SHOWN[1], "data": experiment("methods-1-1", 4, -0.2, 0.5)["revs"][0]["data"]}]
+    drawn = points(own_alone(sweep, baseline))
+    assert {one.experiment for one in drawn} == {"methods-1-1"}
 
 
 def test_a_sweep_that_did_not_run_gets_a_sentence():

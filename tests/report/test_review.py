@@ -29,12 +29,14 @@ def privacy(**changes: object) -> dict[str, object]:
         "coverage": {"untreated": 0},
         "unlabelled": {"found": 3, "treated": True},
         "leaks": 0,
+        "attacker": "ArcFace",
         "reidentification": {"recognition": attack(0.02), "untreated": attack(0.7)},
     } | changes
 
 
 def revision(answer="non-inferior", lock="aaaa", blur=None, report=False, **audit: object) -> Revision:
-    limits = {"max_reid": 5, "most": 2000, "detector": "publisher", "require": ["unlabelled"], "least": 40} | audit
+    limits = {"max_reid": 5, "most": 2000, "detector": "publisher", "require": ["unlabelled"], "least": 40,
+              "recognition": "arcface", "people": 400} | audit  # fmt: skip
     return Revision(
         "some",
         {
@@ -65,6 +67,12 @@ def test_a_change_for_the_better_raises_no_alarm():
         (revision(), revision(max_reid=6), "`audit.max_reid` was loosened** (5, now 6)"),
         (revision(), revision(most=100), "fewer faces are attacked"),
         (revision(), revision(least=80), "`audit.least` was loosened"),
+        (revision(), revision(people=10), "learns from fewer people"),
+        (revision(), revision(recognition="tiny"), "`audit.recognition` was changed** (arcface, now tiny)"),
+        (revision(), revision(detector="other"), "another network looks for faces"),
+        (revision(blur={}), revision(blur=privacy(passed=False, stopped_by="a face")), "gate of blur is shut"),
+        (revision(), revision(blur=privacy(unlabelled={"found": 4, "treated": False})), "as they were** (0, now 4)"),
+        (revision(), revision(blur=privacy(attacker="tiny")), "another attacker** (ArcFace; now tiny)"),
         (revision(), revision(detector=None), "nobody looks for faces"),
         (revision(), revision(require=[]), "no longer needs to know of unlabelled"),
         (revision(), revision(report=True), "pictures may show untreated faces"),
@@ -140,6 +148,9 @@ def test_the_comment_is_replaced_and_nobody_elses(tmp_path):
     comments = json.loads(store.read_text())
     assert comments[:3] == others
     assert [one["body"] for one in comments[3:]] == [f"{MARK}\nsecond\n"]
+    (tmp_path / "review.md").write_text("no mark\n")
+    assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 1
+    assert json.loads(store.read_text()) == comments
 
 
 @pytest.mark.parametrize(

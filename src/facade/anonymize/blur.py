@@ -38,9 +38,8 @@ class BlurFaces:
         treated = image.copy()
         decoys = self._decoys(photograph)
         for face in (*photograph.faces, *decoys):
-            area = region(
-                face.bbox, image.shape, self.params.widen, self.params.feather, self.params.shape == "ellipse"
-            )
+            ellipse = self.params.shape == "ellipse"
+            area = region(face.bbox, image.shape, self.params.widen, self.params.feather, ellipse, face.cut)
             if self.params.method == "gaussian":
                 patch = gaussian(treated, area.rows, area.columns, strength(face, photograph.file, self.params))
             elif self.params.method == "pixelate":
@@ -68,7 +67,9 @@ def strength(face: Face, file: str, params: Blur) -> float:
     sigma = sigma_of(face.bbox, params.sigma)
     if params.vary == 1:
         return sigma
-    exponent = generator("strength", file, *(f"{value:.2f}" for value in face.bbox)).uniform(-1, 1)
+    # By what a mirror leaves as it is: who knows the method treats a mirrored picture alike.
+    _, y, w, h = face.bbox
+    exponent = generator("strength", file, *(f"{value:.2f}" for value in (y, w, h))).uniform(-1, 1)
     return max(sigma * float(params.vary**exponent), LEAST_SIGMA)
 
 

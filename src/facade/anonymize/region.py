@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facade.dataset.records import Box
+from facade.dataset.records import Box, touches_border
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def diagonal(bbox: Box) -> float:
     return float(np.hypot(bbox[2], bbox[3]))
 
 
-def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, ellipse: bool) -> Region:
+def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, ellipse: bool, cut: bool = False) -> Region:
     """The region of a face.
 
     An ellipse leaves the corners of the *widened* box, where a face has none of its features. A box that touches the
@@ -66,13 +66,13 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
         widen: Percent by which the treated area is wider and higher than the box.
         feather: Width of the soft edge outside the treated area, in percent of the box's diagonal.
         ellipse: True treats the ellipse inscribed in the widened box, False all of it.
+        cut: Whether the box is what is left of a larger one, though it does not touch the border.
 
     Raises:
         ValueError: The box has no area, holds a value that is not finite, or lies outside the photograph.
     """
     check_box(bbox, shape)
-    cut = bbox[0] <= 0 or bbox[1] <= 0 or bbox[0] + bbox[2] >= shape[1] or bbox[1] + bbox[3] >= shape[0]
-    ellipse = ellipse and not cut
+    ellipse = ellipse and not (cut or touches_border(bbox, shape))
     x, y, w, h = widened(bbox, widen)
     # At least a pixel of the box is treated however small it is, so the ellipse of a tiny face is never empty.
     half_w, half_h = max(w / 2, 0.75), max(h / 2, 0.75)

@@ -38,7 +38,7 @@ def undone(image: np.ndarray, file: str, faces: tuple[Face, ...], params: Blur) 
         return None
     restored = image.copy()
     for face in faces:
-        area = region(face.bbox, image.shape, params.widen, params.feather, params.shape == "ellipse")
+        area = region(face.bbox, image.shape, params.widen, params.feather, params.shape == "ellipse", face.cut)
         if params.method == "gaussian":
             patch = _deblurred(image, area, face.bbox[3], strength(face, file, params))
         else:

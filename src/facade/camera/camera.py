@@ -20,10 +20,13 @@ class Seen:
     Attributes:
         pixels: (h, w, 3) uint8, BGR.
         moved: From points of the photograph, (N, 2) x y in pixels, to those of the picture.
+        smear: How far, across and down, everything reaches beyond where it would be seen, pixels of the picture on
+            both sides together: what a movement during the exposure does.
     """
 
     pixels: np.ndarray
     moved: Move
+    smear: tuple[float, float]
 
 
 def through(domain: str, pixels: np.ndarray, settings: Domain, random: np.random.Generator) -> Seen:
@@ -38,7 +41,7 @@ def through(domain: str, pixels: np.ndarray, settings: Domain, random: np.random
     Raises:
         ValueError: The photograph is too large for it.
     """
-    parts = set(domain.split("+"))
+    parts, smear = set(domain.split("+")), np.zeros(2)
     # Drawn whatever the domain is: a photograph's angle or shake is the same in all that have one.
     degrees = random.uniform(*settings.field_of_view)
     length, angle = random.uniform(*settings.shake), random.uniform(0, np.pi)
@@ -51,12 +54,15 @@ def through(domain: str, pixels: np.ndarray, settings: Domain, random: np.random
         picture = lens.picture(picture)
         moves.append(lens.moved)
     if "motion_blur" in parts:
-        picture = shaken(picture, length / 100 * max(picture.shape[:2]), angle)
+        pixels_long = length / 100 * max(picture.shape[:2])
+        picture = shaken(picture, pixels_long, angle)
+        smear = pixels_long * np.abs([np.cos(angle), np.sin(angle)])
     if "low_resolution" in parts:
         before = picture.shape[1::-1]
         picture = fewer_pixels(picture, factor)
         ratio = np.array(picture.shape[1::-1]) / before
         moves.append(lambda points: points * ratio)
+        smear = smear * ratio
     if "grey" in parts:
         picture = grey(picture)
     if "low_light" in parts:
@@ -67,4 +73,4 @@ def through(domain: str, pixels: np.ndarray, settings: Domain, random: np.random
             points = move(points)
         return points
 
-    return Seen(picture, moved)
+    return Seen(picture, moved, (float(smear[0]), float(smear[1])))

@@ -8,7 +8,7 @@ from facade.colour import LUMINANCE, decode_gamma, encode_gamma
 # Standard deviation of the noise of reading a pixel, electrons: that of a small sensor.
 READ_NOISE = 2.0
 # What the electronics do not make up for: such a picture is dark, too. Share of the light, least and most.
-DIMMED = (0.25, 0.6)
+DIMMED = (0.25, 0.5)
 # Values of the converter behind the sensor.
 LEVELS = 4095
 
@@ -46,7 +46,7 @@ def low_light(pixels: np.ndarray, electrons: float, random: np.random.Generator)
 
     Args:
         pixels: (H, W, 3) uint8, BGR; with three equal channels the sensor has no colour filter.
-        electrons: That a pixel holds where the photograph is white.
+        electrons: That a pixel would hold at white, in full light; there is a quarter to half of it.
         random: The photograph's chance.
 
     Returns:

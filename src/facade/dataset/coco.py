@@ -4,6 +4,7 @@ Looked for: `annotations/*train*.json` with `annotations/*val*.json` (or golden,
 `annotations.json` or `annotations/*.json`, whose photographs Facade splits itself.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from facade.errors import FacadeError
 from facade.files import read_json
 
 GOLDEN_NAMES = ("golden", "val", "test")
-# Names of domains stand in the report.
-LONGEST_DOMAIN = 40
+# Names of domains go into labels and reports: no sentence, and nobody's name with a date.
+DOMAIN = re.compile(r"[a-z0-9_+-]{1,40}")
 
 
 def annotation_files(root: Path) -> dict[Split | None, Path]:
@@ -64,13 +65,25 @@ def _read(root: Path, path: Path, split: Split | None) -> list[Labelled]:
                 split,
                 tuple(faces[image["id"]]),
                 (int(image["width"]), int(image["height"])) if "width" in image and "height" in image else None,
-                str(image.get("domain", ""))[:LONGEST_DOMAIN],
+                _domain(path, image.get("domain")),
             )
             for image in content["images"]
         ]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         fault = f"{type(error).__name__}: {error}"
         raise FacadeError(f"{path} is not laid out as COCO instances ({fault[:120]}). Mend the file.") from None
+
+
+def _domain(path: Path, named: Any) -> str:
+    """Which camera an image is by, where its labels say so."""
+    if named is None:
+        return ""
+    if not (isinstance(named, str) and DOMAIN.fullmatch(named)):
+        raise FacadeError(
+            f"{path} gives an image the domain {str(named)[:40]!r}: a domain has up to 40 letters (a to z), digits, "
+            "_, + and -, as it stands in reports. Rename it."
+        )
+    return named
 
 
 def _face_categories(path: Path, categories: list[dict[str, Any]]) -> set[Any]:

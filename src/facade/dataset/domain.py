@@ -6,12 +6,14 @@ import numpy as np
 
 from facade.camera.camera import through
 from facade.dataset.pixels import BadPhotographError
-from facade.dataset.records import Box, Face, Split
+from facade.dataset.records import Box, Face, Split, touches_border
 from facade.params import Domain
 from facade.seeds import generator
 
 # Points round a face that are followed: enough that none between two reaches noticeably farther.
 OUTLINE = 64
+# A face that is smeared over more than this share of its smaller side is ignored.
+STREAK = 0.5
 
 
 def domain_of(source: str, split: Split, settings: Domain) -> str:
@@ -52,14 +54,28 @@ def in_domain(
         points = face.keypoints
         if points is not None:
             points = tuple((float(x), float(y)) for x, y in seen.moved(np.array(points)))
-        outline = seen.moved(_outline(face.bbox))
-        (left, top), (right, bottom) = outline.min(0), outline.max(0)
+        cut = face.cut or touches_border(face.bbox, pixels.shape)
+        outline = seen.moved(_rectangle(face.bbox) if cut else _ellipse(face.bbox))
+        smear = np.array(seen.smear) / 2
+        (left, top), (right, bottom) = outline.min(0) - smear, outline.max(0) + smear
         box = (float(left), float(top), float(right - left), float(bottom - top))
-        moved.append(replace(face, bbox=box, keypoints=points))
+        # A streak has no box that two people would draw alike.
+        streak = max(seen.smear) > STREAK * min(outline.max(0) - outline.min(0))
+        moved.append(replace(face, bbox=box, keypoints=points, cut=cut, ignore=face.ignore or bool(streak)))
     return seen.pixels, tuple(moved)
 
 
-def _outline(box: Box) -> np.ndarray:
+def _rectangle(box: Box) -> np.ndarray:
+    """Points round what is left of a face that the border cut: all of its box, (N, 2)."""
+    x, y, width, height = box
+    along = np.linspace(0, 1, OUTLINE // 4, endpoint=False)
+    zero, one = np.zeros_like(along), np.ones_like(along)
+    across = np.concatenate([along, one, 1 - along, zero])
+    down = np.concatenate([zero, along, one, 1 - along])
+    return np.stack([x + width * across, y + height * down], axis=1)
+
+
+def _ellipse(box: Box) -> np.ndarray:
     """Points round a face: the ellipse in its box, (N, 2). A box's own corners hold no face."""
     x, y, width, height = box
     turn = np.linspace(0, 2 * np.pi, OUTLINE, endpoint=False)

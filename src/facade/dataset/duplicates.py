@@ -7,6 +7,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from facade.dataset.store import Photographs
 from facade.errors import FacadeError
 from facade.files import read_json, write_json
 
@@ -26,17 +27,24 @@ def write_looks(root: Path, looks: Mapping[str, int]) -> None:
     write_json(root / LOOKS, {file: f"{look:016x}" for file, look in sorted(looks.items())})
 
 
-def read_looks(root: Path) -> list[int]:
-    """The perceptual hashes that `write_looks` kept.
+def read_looks(golden: Photographs) -> list[int]:
+    """The perceptual hashes that `write_looks` kept, of every photograph of a data set.
 
     Raises:
-        FacadeError: There are none, or the file was damaged.
+        FacadeError: One is missing, or the file was damaged.
     """
-    content = read_json(root / LOOKS)
+    path = golden.root / LOOKS
+    content = read_json(path)
     try:
-        return [int(look, 16) for look in content.values()]
+        looks = {file: int(look, 16) for file, look in content.items()}
+        whole = set(looks) == {photograph.file for photograph in golden} and all(
+            0 <= look < 2**BITS for look in looks.values()
+        )
     except (AttributeError, TypeError, ValueError):
-        raise FacadeError(f"{root / LOOKS} is not what ingest wrote. Run `dvc checkout`.") from None
+        whole = False
+    if not whole:
+        raise FacadeError(f"{path} is not what ingest wrote. Run `dvc checkout`, or `dvc repro ingest`.")
+    return list(looks.values())
 
 
 def near(hashes: list[int], others: list[int], distance: int) -> np.ndarray:

@@ -27,6 +27,8 @@ class Face:
             evaluations name faces by it. None where no evaluation does.
         person: Who it is among the people of a video, whose frames are one photograph after the other. None where each
             face of a photograph is a person of its own.
+        cut: What is left of a larger face that the border of the photograph cut, though its box may lie inside by now:
+            a lens has moved the border, too.
     """
 
     bbox: Box
@@ -35,6 +37,7 @@ class Face:
     attributes: Mapping[str, int] = field(default_factory=dict)
     index: int | None = None
     person: int | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,8 @@ class Labelled:
     faces: tuple[Face, ...]
     size: tuple[int, int] | None = None
     domain: str = ""
+
+
+def touches_border(bbox: Box, shape: tuple[int, ...]) -> bool:
+    """Whether a box reaches the border of a photograph of some height and width, pixels."""
+    return bbox[0] <= 0 or bbox[1] <= 0 or bbox[0] + bbox[2] >= shape[1] or bbox[1] + bbox[3] >= shape[0]

@@ -168,6 +168,8 @@ def _annotation(face: Face) -> dict[str, Any]:
         entry["num_keypoints"] = len(face.keypoints)
     if face.index is not None:
         entry["index"] = face.index
+    if face.cut:
+        entry["cut"] = True
     return {**entry, **face.attributes}
 
 
@@ -186,4 +188,5 @@ def _face(annotation: dict[str, Any]) -> Face:
         ignore=bool(annotation["iscrowd"]),
         attributes={name: annotation[name] for name in ATTRIBUTES if name in annotation},
         index=annotation.get("index"),
+        cut=annotation.get("cut", False),
     )

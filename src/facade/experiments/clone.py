@@ -25,6 +25,8 @@ class Clone:
             FacadeError: git or DVC refuses, as when the experiment was never run here.
         """
         self.root = root
+        if _run(source, "git", "status", "--porcelain", "--untracked-files=no").strip():
+            raise FacadeError("something is not committed, and the experiment is on what was. Commit it first.")
         _run(source, "git", "clone", "--quiet", "--no-hardlinks", str(source), str(root))
         cache = _run(source, "dvc", "cache", "dir").strip()
         self.run("dvc", "cache", "dir", "--local", cache)

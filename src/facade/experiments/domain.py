@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from facade.dataset.golden import OtherGoldenError
 from facade.dataset.ingest import ingest
 from facade.errors import FacadeError
@@ -20,7 +22,7 @@ from facade.measure.arms import measure_arm
 from facade.measure.compare import four_digits
 from facade.measure.study import Study
 from facade.measure.wider import levels
-from facade.params import Params, load
+from facade.params import Domain, Params, load
 
 ARM = "pseudo"
 GENERIC, BOTH = "generic", "half and half"
@@ -79,6 +81,10 @@ def experiment(source: Path, domain: str, work: Path, params: Params) -> dict[st
     Raises:
         FacadeError: A step fails.
     """
+    try:
+        Domain.model_validate(params.ingest.domain.model_dump() | {"train": [domain]})
+    except ValidationError as error:
+        raise FacadeError(f"DOMAIN: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
     clone = Clone(source, work / "clone")
     trainings: dict[str, tuple[str, ...]] = {GENERIC: (), BOTH: ("plain", domain), domain: (domain,)}
     tests: dict[str, tuple[str, ...]] = {"as they are": (), domain: (domain,)}

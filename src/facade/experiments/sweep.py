@@ -4,6 +4,7 @@
 """
 
 import argparse
+import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from facade.report.words import told as in_digits
 
 SWEEPS = Path("experiments/sweeps.yaml")
 # What git ignores and stages may need: a queued experiment runs in a copy of what git keeps.
-IGNORED = (Path("banks"), Path(".work/weights"))
+BANKS, WEIGHTS = Path("banks"), Path(".work/weights")
 
 PAGE = """# {question}
 
@@ -39,11 +40,14 @@ over photographs and seeds; faces linked to their source at rank 1 with 95 % int
 | arm | treatment | changed | {metric} | minus raw | verdict at {margin} | {attacks} | hides |
 |---|---|---|--:|--:|---|{dashes}---|
 {rows}
-
+{missing}
 "Hides" says whether the upper end of every interval, but that of the mirrored gallery, lies below {limit:g} %, the
 limit of `audit.max_reid` that `params.yaml` gives by default.
 
 {picture}"""
+INCOMPLETE = """
+**{missing} of {count} experiments did not come to their end** (a gate that was shut, or a fault: `dvc queue status`).
+"""
 # The default of audit.max_reid, which a sweep may lift so that weak treatments can be trained on, too.
 LIMIT = 5.0
 SHOWN = ("recognition", "reversed", "parrot")
@@ -68,12 +72,29 @@ class Sweep:
     @property
     def commands(self) -> list[list[str]]:
         """The commands that queue it."""
-        ignored = [word for path in IGNORED if path.exists() for word in ("--copy-paths", str(path))]
         return [
-            ["dvc", "exp", "run", "--queue", "--force", "--name", f"{self.name}-{number}", *ignored]
+            ["dvc", "exp", "run", "--queue", "--name", f"{self.name}-{number}", *_ignored()]
             + [word for value in run for word in ("-S", value)]
             for number, run in enumerate(self.runs, 1)
         ]
+
+    @property
+    def count(self) -> int:
+        """How many experiments it has: DVC makes one of each combination of values."""
+        return sum(
+            math.prod(1 if text.startswith("[") else len(text.split(",")) for text in _values(run)) for run in self.runs
+        )
+
+
+def _values(run: Sequence[str]) -> list[str]:
+    return [value.partition("=")[2] for value in run]
+
+
+def _ignored() -> list[str]:
+    """What queued experiments are given besides: pictures of a bank, and weights that were fetched."""
+    paths = [path for path in BANKS.glob("*") if path.name != "README.md"]
+    paths += [path for path in (WEIGHTS,) if path.is_dir()]
+    return [word for path in sorted(paths) for word in ("--copy-paths", str(path))]
 
 
 def read_sweep(name: str, path: Path = SWEEPS) -> Sweep:
@@ -93,15 +114,33 @@ def read_sweep(name: str, path: Path = SWEEPS) -> Sweep:
 
 
 def run_sweep(sweep: Sweep, jobs: int) -> None:
-    """Queue the experiments, and run all that are queued.
+    """Queue the experiments, and run all that are queued; those of an earlier run of the sweep are removed.
 
     Raises:
-        FacadeError: DVC refuses, or an experiment fails.
+        FacadeError: DVC refuses.
     """
+    earlier = [name for name, _ in states(experiments()) if name.startswith(f"{sweep.name}-")]
+    if earlier:
+        # Not queued with --force: that would run every stage anew.
+        subprocess.run(["dvc", "exp", "remove", *earlier], check=False)  # noqa: S603, S607 - our own
     for command in (*sweep.commands, ["dvc", "exp", "run", "--run-all", "--jobs", str(jobs)]):
         told(" ".join(command))
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own
             raise FacadeError(f"`{' '.join(command[:4])}` failed; `dvc queue status` and `dvc queue logs` tell more.")
+
+
+def own_alone(sweep: Sweep, shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What `dvc exp show --json` prints, of the experiments of a sweep alone: one of them may equal the baseline."""
+    return [
+        {
+            **baseline,
+            "data": {},
+            "experiments": [
+                one for one in baseline.get("experiments") or [] if (one.get("name") or "").startswith(f"{sweep.name}-")
+            ],
+        }
+        for baseline in shown
+    ]
 
 
 def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
@@ -118,6 +157,7 @@ def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
     own = [data for name, data in states(shown) if name.startswith(f"{sweep.name}-") and _golden(data)]
     if not own:
         raise FacadeError(f"no experiment of {sweep.name} has come to its end. `dvc queue logs` tells why.")
+    missing = sweep.count - len(own)
     rows = list(dict.fromkeys(row for data in own for arm in sweep.arms for row in _rows(arm, data, sweep)))
     golden = [_golden(data) for data in own]
     counts, verdict = golden[0]["golden"], golden[0]["verdict"]
@@ -139,6 +179,7 @@ def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
         dashes="--:|" * len(SHOWN),
         rows="\n".join(rows),
         limit=LIMIT,
+        missing=INCOMPLETE.format(missing=missing, count=sweep.count) if missing > 0 else "",
         picture=picture,
     )
 
@@ -217,7 +258,7 @@ def _short(command: Sequence[str]) -> list[str]:
     for word in words:
         if word in ("--copy-paths", "--name"):
             next(words)
-        elif word != "--force":
+        else:
             kept.append(f"'{word}'" if "[" in word else word)
     return kept
 
@@ -233,8 +274,8 @@ def main() -> None:
     sweep = read_sweep(wanted.name)
     if not wanted.page:
         run_sweep(sweep, wanted.jobs)
-    shown = experiments()
-    drawn = [one for one in points(shown) if one.experiment.startswith(f"{sweep.name}-") and one.arm in sweep.arms]
+    shown = own_alone(sweep, experiments())
+    drawn = [one for one in points(shown) if one.arm in sweep.arms]
     text = page(sweep, shown, f"![What each costs, against what it hides]({sweep.name}.png)\n" if drawn else "")
     if drawn:
         save(draw_plane(drawn), wanted.into / f"{sweep.name}.png")

@@ -167,7 +167,7 @@ def golden_looks(params: Ingest) -> Golden:
     Raises:
         FacadeError: It is missing or damaged.
     """
-    return Golden(tuple(read_looks(Path("data/golden"))), params.duplicate_distance)
+    return Golden(tuple(read_looks(Photographs("data/golden"))), params.duplicate_distance)
 
 
 @dataclass(frozen=True)

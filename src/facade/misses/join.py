@@ -32,7 +32,7 @@ def write_training_part(ledger: Ledger, golden: Photographs, params: Ingest, int
     taken: set[str] = set()
     if entries:
         looks = [perceptual_hash(decode(ledger.read_image("pseudo", entry))) for entry in entries]
-        twins = near(looks, read_looks(golden.root), params.duplicate_distance) >= 0
+        twins = near(looks, read_looks(golden), params.duplicate_distance) >= 0
         taken = {entry.photograph.file for entry, twin in zip(entries, twins, strict=True) if not twin}
     kept = [entry for entry in entries if entry.photograph.file in taken]
     for arm in ANONYMIZED:

@@ -25,13 +25,15 @@ RISING = {
 }
 FALLING = {
     "audit.most": "fewer faces are attacked",
+    "audit.people": "the attacker learns from fewer people",
     "ingest.duplicate_distance": "photographs that look like golden ones may be trained on",
 }
 CHANGING = {
     "evaluate.metric": "the verdict is about another metric",
     "evaluate.iou": "other detections count as right",
     "evaluate.resample": "the intervals are about other things",
-    "synthesize.key": "pseudonyms come from another secret",
+    "audit.recognition": "another network attacks, so that rates do not compare",
+    "audit.detector": "another network looks for faces that nobody labelled",
 }
 GONE = {
     "audit.detector": "nobody looks for faces that nobody labelled",
@@ -82,10 +84,14 @@ def _loosened(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     rules: list[tuple[Mapping[str, str], Callable[[Any, Any], bool]]] = [
         (RISING, lambda was, new: _is_number(was) and _is_number(new) and new > was),
         (FALLING, lambda was, new: _is_number(was) and _is_number(new) and new < was),
-        (CHANGING, lambda was, new: was != new),
         (GONE, lambda was, new: bool(was) and not new),
         ({"report.show_raw": "pictures may show untreated faces"}, lambda was, new: bool(new) and not was),
     ]
+    for name, meaning in CHANGING.items():
+        section, key = name.split(".")
+        before, after = then.get(section, {}), now.get(section, {})
+        if key in before and before[key] != after.get(key) and (name not in GONE or (before[key] and after.get(key))):
+            yield f"**`{name}` was changed** ({before[key]}, now {after.get(key)}): {meaning}."
     for names, is_looser in rules:
         for name, meaning in names.items():
             section, key = name.split(".")
@@ -107,15 +113,21 @@ def _privacy(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         if before and not after:
             yield f"**Privacy of {arm} is no longer measured.**"
             continue
-        if before.get("passed") is True and after.get("passed") is False:
+        if before.get("passed") is not False and after.get("passed") is False:
             yield f"**The gate of {arm} is shut**: {after.get('stopped_by')}."
-        for what, was, new in (
-            ("labelled faces left as they were", *(_untreated(one) for one in (before, after))),
+        counted: tuple[tuple[str, Any, Any], ...] = (
+            ("labelled faces left as they were", _untreated(before), _untreated(after)),
+            ("faces that nobody labelled left as they were", unlabelled_left(before), unlabelled_left(after)),
             ("files that tell more than the picture", before.get("leaks"), after.get("leaks")),
-        ):
+        )
+        for what, was, new in counted:
             if _is_number(was) and _is_number(new) and new > was:
                 yield f"**{arm}: more {what}** ({was}, now {new})."
-        yield from _attacks(arm, before.get("reidentification"), after.get("reidentification"))
+        if "attacker" in before and before["attacker"] != after.get("attacker"):
+            who = f"{before['attacker']}; now {after.get('attacker')}"
+            yield f"**{arm}: another attacker** ({who}): rates do not compare."
+        else:
+            yield from _attacks(arm, before.get("reidentification"), after.get("reidentification"))
         if isinstance(before.get("unlabelled"), dict) and after.get("unlabelled") == NOT_MEASURED:
             yield f"**{arm}: faces that nobody labelled are no longer looked for.**"
 
@@ -137,6 +149,14 @@ def _attacks(arm: str, before: Any, after: Any) -> Iterator[str]:
 def _untreated(privacy: Mapping[str, Any]) -> Any:
     coverage = privacy.get("coverage")
     return coverage.get("untreated") if isinstance(coverage, dict) else None
+
+
+def unlabelled_left(privacy: Mapping[str, Any]) -> int | str:
+    """Faces that nobody labelled and nobody treated."""
+    unlabelled = privacy.get("unlabelled")
+    if not isinstance(unlabelled, dict):
+        return NOT_MEASURED
+    return 0 if unlabelled["treated"] else int(unlabelled["found"])
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from facade.audit.threats import ATTACKS
 from facade.errors import FacadeError
 from facade.measure.compare import NOT_MEASURED
-from facade.report.alarms import alarms, answers
+from facade.report.alarms import alarms, answers, unlabelled_left
 from facade.report.revision import Revision, branching_point, read_revision, run
 from facade.report.words import told
 from facade.stage import MAIN_ARMS
@@ -141,7 +141,7 @@ def _privacy(then: Revision, now: Revision) -> str:
             gate = _gate(one.get("passed"))
             coverage = one.get("coverage")
             untreated = coverage.get("untreated") if isinstance(coverage, dict) else NOT_MEASURED
-            left = _left(one.get("unlabelled"))
+            left = unlabelled_left(one)
             rows.append([arm, when, gate, untreated, left, *(_linked(one, name) for name in asked)])
     if not rows:
         return f"{NOT_MEASURED}."
@@ -158,13 +158,6 @@ def _privacy(then: Revision, now: Revision) -> str:
 
 def _gate(passed: Any) -> str:
     return NOT_MEASURED if passed is None else "open" if passed else "shut"
-
-
-def _left(unlabelled: Any) -> int | str:
-    """Faces that nobody labelled and nobody treated."""
-    if not isinstance(unlabelled, dict):
-        return NOT_MEASURED
-    return 0 if unlabelled["treated"] else int(unlabelled["found"])
 
 
 def _linked(privacy: Mapping[str, Any], attack: str) -> str:
