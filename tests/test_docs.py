@@ -44,6 +44,9 @@ ELSEWHERE = {
     "dvc exp run -S ingest.path=/data/WIDER": "hours; its parameters are checked",
     "dvc exp run -S ingest.path=<widerface>": "hours; its parameters are checked",
     "git push": "there is no server",
+    "git switch": "git's own",
+    "git commit": "git's own",
+    "dvc push": "tests/test_pipeline.py, with a real S3 server",
     "make bench": "benchmarks",
 }
 
