@@ -5,6 +5,7 @@ The pseudonymized arm is trained on photographs as they are, on ones that are ma
 in a clone of its own, on DVC's cache.
 """
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -88,18 +89,28 @@ def experiment(source: Path, domain: str, work: Path, params: Params) -> dict[st
     clone = Clone(source, work / "clone")
     trainings: dict[str, tuple[str, ...]] = {GENERIC: (), BOTH: ("plain", domain), domain: (domain,)}
     tests: dict[str, tuple[str, ...]] = {"as they are": (), domain: (domain,)}
-    studies, kept = {}, {test: {name: work / test / name for name in trainings} for test in tests}
-    for test, golden in tests.items():
-        asked = params.ingest.domain.model_copy(update={"golden": golden})
-        changed = params.model_copy(update={"ingest": params.ingest.model_copy(update={"domain": asked})})
-        lock = golden_lock(clone, changed, work / "scratch")
-        for training, names in trainings.items():
+    kept = {test: {name: work / test / name for name in trainings} for test in tests}
+    locks = {test: golden_lock(clone, _with_golden(params, golden), work / "scratch") for test, golden in tests.items()}
+    studies: dict[str, Study] = {}
+    # A training is tested in every way before the next begins, so that there is one of each.
+    for training, names in trainings.items():
+        for test, golden in tests.items():
             told(f"trained on: {training}; tested: {test}")
-            clone.set("ingest", domain={"train": list(names), "golden": list(golden)}, golden_lock=lock)
+            clone.set("ingest", domain={"train": list(names), "golden": list(golden)}, golden_lock=locks[test])
             clone.run("dvc", "repro", f"detect@{ARM}")
             clone.keep(ARM, kept[test][training])
-        studies[test] = read_rounds(clone.root / "data/golden", kept[test], params)
+            truths = work / test / "golden"
+            truths.mkdir(exist_ok=True)
+            shutil.copyfile(clone.root / "data/golden/annotations.json", truths / "annotations.json")
+    for test in tests:
+        studies[test] = read_rounds(work / test / "golden", kept[test], params)
     return studies
+
+
+def _with_golden(params: Params, golden: tuple[str, ...]) -> Params:
+    """Parameters with another domain of the golden set."""
+    domain = params.ingest.domain.model_copy(update={"golden": golden})
+    return params.model_copy(update={"ingest": params.ingest.model_copy(update={"domain": domain})})
 
 
 def summary(studies: dict[str, Study], domain: str, params: Params) -> dict[str, Any]:
