@@ -56,7 +56,8 @@ def test_every_sweep_sets_parameters_that_there_are(name):
 
 
 def test_a_page_has_a_row_for_each_experiment_of_the_sweep_alone():
-    text = page(read_sweep("dose-response", REPOSITORY / SWEEPS), SHOWN, "")
+    sweep = read_sweep("dose-response", REPOSITORY / SWEEPS)
+    text = page(sweep, own_alone(sweep, SHOWN), "")
     rows = [line for line in text.splitlines() if line.startswith("| blur")]
     assert len(rows) == 2
     assert "sigma 2 %" in rows[0]
@@ -76,7 +77,8 @@ def test_an_experiment_that_equals_the_baseline_is_drawn():
 
 
 def test_a_sweep_that_did_not_run_gets_a_sentence():
+    seeds = read_sweep("seeds", REPOSITORY / SWEEPS)
     with pytest.raises(FacadeError, match="dvc queue logs"):
-        page(read_sweep("seeds", REPOSITORY / SWEEPS), SHOWN, "")
+        page(seeds, own_alone(seeds, SHOWN), "")
     with pytest.raises(FacadeError, match="There are dose-response"):
         read_sweep("nothing", REPOSITORY / SWEEPS)

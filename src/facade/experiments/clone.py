@@ -1,13 +1,13 @@
 """A clone of the repository to run the pipeline in, with other parameters: nothing here changes."""
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from facade.command import run
 from facade.errors import FacadeError
 
 
@@ -25,10 +25,10 @@ class Clone:
             FacadeError: git or DVC refuses, as when the experiment was never run here.
         """
         self.root = root
-        if _run(source, "git", "status", "--porcelain", "--untracked-files=no").strip():
+        if run(["git", "status", "--porcelain", "--untracked-files=no"], source).strip():
             raise FacadeError("something is not committed, and the experiment is on what was. Commit it first.")
-        _run(source, "git", "clone", "--quiet", "--no-hardlinks", str(source), str(root))
-        cache = _run(source, "dvc", "cache", "dir").strip()
+        run(["git", "clone", "--quiet", "--no-hardlinks", str(source), str(root)])
+        cache = run(["dvc", "cache", "dir"], source).strip()
         self.run("dvc", "cache", "dir", "--local", cache)
         self.run("dvc", "checkout", "--quiet")
 
@@ -38,7 +38,7 @@ class Clone:
         Raises:
             FacadeError: It fails.
         """
-        return _run(self.root, *command)
+        return run(command, self.root)
 
     def facade(self, *arguments: str) -> str:
         """Run the command `facade` in it."""
@@ -63,11 +63,3 @@ class Clone:
 def told(what: str) -> None:
     """Say how far it is."""
     print(what, flush=True)
-
-
-def _run(where: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise FacadeError(f"`{' '.join(command[:4])}` failed in {where}: {' '.join(said)}")
-    return done.stdout

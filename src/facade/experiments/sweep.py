@@ -20,7 +20,8 @@ from facade.experiments.clone import told
 from facade.experiments.rounds import DRAWN
 from facade.files import write_text
 from facade.measure.compare import NOT_MEASURED
-from facade.report.plane import draw_plane, experiments, points, states, treatment_told
+from facade.report.plane import draw_plane, experiments, metrics_of, params_of, points, states, treatment_told
+from facade.report.revision import GOLDEN, PRIVACY
 from facade.report.style import save
 from facade.report.words import told as in_digits
 
@@ -148,18 +149,18 @@ def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
 
     Args:
         sweep: The sweep.
-        shown: What `dvc exp show --json` prints.
+        shown: What `dvc exp show --json` prints, by `own_alone`.
         picture: Markdown of the plane, or "".
 
     Raises:
         FacadeError: None of its experiments has come to its end.
     """
-    own = [data for name, data in states(shown) if name.startswith(f"{sweep.name}-") and _golden(data)]
+    own = [data for _, data in states(shown) if metrics_of(data, GOLDEN)]
     if not own:
         raise FacadeError(f"no experiment of {sweep.name} has come to its end. `dvc queue logs` tells why.")
     missing = sweep.count - len(own)
-    rows = list(dict.fromkeys(row for data in own for arm in sweep.arms for row in _rows(arm, data, sweep)))
-    golden = [_golden(data) for data in own]
+    rows = list(dict.fromkeys(_row(arm, data, sweep) for data in own for arm in sweep.arms))
+    golden = [metrics_of(data, GOLDEN) for data in own]
     counts, verdict = golden[0]["golden"], golden[0]["verdict"]
     seeds = sorted({one["golden"]["seeds"] for one in golden})
     attackers = {_privacy(data, arm).get("attacker", NOT_MEASURED) for data in own for arm in sweep.arms}
@@ -184,15 +185,10 @@ def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
     )
 
 
-def _rows(arm: str, data: Mapping[str, Any], sweep: Sweep) -> list[str]:
-    golden, params = _golden(data), _params(data)
+def _row(arm: str, data: Mapping[str, Any], sweep: Sweep) -> str:
+    golden, params = metrics_of(data, GOLDEN), params_of(data)
     entry, metric = golden["verdict"].get(f"{arm}_against_raw", {}), golden["verdict"]["metric"]
-    difference = " ".join(
-        [
-            _digits(entry.get(metric)),
-            f"({_digits(entry.get(f'{metric}_low'))} to {_digits(entry.get(f'{metric}_high'))})",
-        ]
-    )
+    value, low, high = (_digits(entry.get(key)) for key in (metric, f"{metric}_low", f"{metric}_high"))
     linked = _privacy(data, arm).get("reidentification")
     linked = linked if isinstance(linked, dict) else {}
     cells = [
@@ -200,12 +196,12 @@ def _rows(arm: str, data: Mapping[str, Any], sweep: Sweep) -> list[str]:
         treatment_told(arm, params),
         ", ".join(_changed(sweep, params)),
         f"{golden[arm][metric]:.3f}",
-        difference,
+        f"{value} ({low} to {high})",
         str(entry.get("answer", NOT_MEASURED)),
         *(_linked(linked.get(name)) for name in SHOWN),
         _hides(linked),
     ]
-    return [f"| {' | '.join(cells)} |"]
+    return f"| {' | '.join(cells)} |"
 
 
 def _hides(linked: Mapping[str, Any]) -> str:
@@ -231,21 +227,8 @@ def _changed(sweep: Sweep, params: Mapping[str, Any]) -> list[str]:
     return told_names
 
 
-def _golden(data: Mapping[str, Any]) -> dict[str, Any]:
-    return _metrics(data, "metrics/golden.json")
-
-
 def _privacy(data: Mapping[str, Any], arm: str) -> dict[str, Any]:
-    return _metrics(data, f"metrics/privacy/{arm}.json")
-
-
-def _metrics(data: Mapping[str, Any], path: str) -> dict[str, Any]:
-    content = ((data.get("metrics") or {}).get(path) or {}).get("data") or {}
-    return dict(content)
-
-
-def _params(data: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(((data.get("params") or {}).get("params.yaml") or {}).get("data") or {})
+    return metrics_of(data, PRIVACY.format(arm=arm))
 
 
 def _digits(value: Any) -> str:

@@ -10,7 +10,7 @@ from facade.report.words import told
 
 # From best to worst; what else stands there (one seed, raw that learned nothing) is no verdict.
 ANSWERS = ("non-inferior", "inconclusive", "inferior")
-# Parameters that loosen something when they rise, fall, or change at all, and what that means.
+# Parameters that loosen something when they rise, fall, are switched on or off, or change at all, and what that means.
 RISING = {
     "audit.max_untreated": "more faces may stay as they were",
     "audit.max_unlabelled": "more faces that nobody labelled may stay as they were",
@@ -35,7 +35,8 @@ CHANGING = {
     "audit.recognition": "another network attacks, so that rates do not compare",
     "audit.detector": "another network looks for faces that nobody labelled",
 }
-GONE = {
+SWITCHED_ON = {"report.show_raw": "pictures may show untreated faces"}
+SWITCHED_OFF = {
     "audit.detector": "nobody looks for faces that nobody labelled",
     "audit.recognition": "no face recognition network attacks",
     "audit.treat_unlabelled": "faces that nobody labelled are left as they are",
@@ -81,23 +82,20 @@ def _golden_set(then: Revision, now: Revision) -> Iterator[str]:
 
 
 def _loosened(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    rules: list[tuple[Mapping[str, str], Callable[[Any, Any], bool]]] = [
-        (RISING, lambda was, new: _is_number(was) and _is_number(new) and new > was),
-        (FALLING, lambda was, new: _is_number(was) and _is_number(new) and new < was),
-        (GONE, lambda was, new: bool(was) and not new),
-        ({"report.show_raw": "pictures may show untreated faces"}, lambda was, new: bool(new) and not was),
+    rules: list[tuple[Mapping[str, str], str, Callable[[Any, Any], bool]]] = [
+        # A network where there was none tightens.
+        (CHANGING, "changed", lambda was, new: bool(was) and bool(new) and new != was),
+        (RISING, "loosened", lambda was, new: _is_number(was) and _is_number(new) and new > was),
+        (FALLING, "loosened", lambda was, new: _is_number(was) and _is_number(new) and new < was),
+        (SWITCHED_OFF, "loosened", lambda was, new: bool(was) and not new),
+        (SWITCHED_ON, "loosened", lambda was, new: bool(new) and not was),
     ]
-    for name, meaning in CHANGING.items():
-        section, key = name.split(".")
-        before, after = then.get(section, {}), now.get(section, {})
-        if key in before and before[key] != after.get(key) and (name not in GONE or (before[key] and after.get(key))):
-            yield f"**`{name}` was changed** ({before[key]}, now {after.get(key)}): {meaning}."
-    for names, is_looser in rules:
+    for names, done, is_told in rules:
         for name, meaning in names.items():
             section, key = name.split(".")
             before, after = then.get(section, {}), now.get(section, {})
-            if key in before and is_looser(before[key], after.get(key)):
-                yield f"**`{name}` was loosened** ({before[key]}, now {after.get(key)}): {meaning}."
+            if key in before and is_told(before[key], after.get(key)):
+                yield f"**`{name}` was {done}** ({before[key]}, now {after.get(key)}): {meaning}."
     for name in _removed(then, now):
         yield f"**`audit.require` was loosened**: training no longer needs to know of {name}."
 

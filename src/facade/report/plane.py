@@ -6,7 +6,6 @@
 import csv
 import io
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from facade.audit.threats import ATTACKS
+from facade.command import run
 from facade.errors import FacadeError
 from facade.files import write_text
+from facade.report.revision import GOLDEN, PRIVACY
 from facade.report.style import COLOURS, NAMES, new_figure, save, titled
 from facade.stage import ANONYMIZED
 
@@ -136,11 +137,7 @@ def experiments() -> list[dict[str, Any]]:
     Raises:
         FacadeError: DVC cannot list them.
     """
-    # A fixed command, and DVC is in the environment that runs this.
-    listed = subprocess.run(["dvc", "exp", "show", "--json"], capture_output=True, text=True, check=False)  # noqa: S607
-    if listed.returncode:
-        raise FacadeError(f"`dvc exp show` failed: {listed.stderr.strip()[-300:]}")
-    shown: list[dict[str, Any]] = json.loads(listed.stdout)
+    shown: list[dict[str, Any]] = json.loads(run(["dvc", "exp", "show", "--json"]))
     return shown
 
 
@@ -155,23 +152,31 @@ def states(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, A
     return found
 
 
+def metrics_of(data: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """A file of metrics of a state; empty where it has none."""
+    return dict(((data.get("metrics") or {}).get(path) or {}).get("data") or {})
+
+
+def params_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """All of params.yaml of a state."""
+    return dict(((data.get("params") or {}).get("params.yaml") or {}).get("data") or {})
+
+
 def _short(revision: str) -> str:
     return revision if revision == "workspace" else revision[:7]
 
 
 def _of_arm(name: str, arm: str, data: Mapping[str, Any]) -> list[Point]:
-    metrics = {path: entry.get("data") or {} for path, entry in (data.get("metrics") or {}).items()}
-    golden = metrics.get("metrics/golden.json", {})
+    golden = metrics_of(data, GOLDEN)
     cost = golden.get("verdict", {}).get(f"{arm}_against_raw", {})
-    privacy = metrics.get(f"metrics/privacy/{arm}.json", {})
+    privacy = metrics_of(data, PRIVACY.format(arm=arm))
     linked = privacy.get("reidentification")
     limits = tuple(cost.get(key) for key in ("AP50", "AP50_low", "AP50_high"))
     if not isinstance(linked, dict) or not all(isinstance(value, float) for value in limits):
         return []
-    parameters = (data.get("params") or {}).get("params.yaml", {}).get("data") or {}
     return [
         Point(
-            name, arm, treatment_told(arm, parameters), limits, attack,
+            name, arm, treatment_told(arm, params_of(data)), limits, attack,
             tuple(linked[attack][key] for key in ("rank1", "rank1_low", "rank1_high")), linked["chance_rank1"],
             privacy.get("attacker", ""), golden.get("golden", {}).get("synthetic") is True,
         )

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from facade.audit.threats import ATTACKS
+from facade.command import run
 from facade.errors import FacadeError
 from facade.measure.compare import NOT_MEASURED
 from facade.report.alarms import alarms, answers, unlabelled_left
-from facade.report.revision import Revision, branching_point, read_revision, run
+from facade.report.revision import Revision, branching_point, read_revision
 from facade.report.words import told
 from facade.stage import MAIN_ARMS
 
@@ -128,14 +129,10 @@ def _precision(then: Revision, now: Revision) -> str:
         if before or after:
             rows.append([arm, *(_change(before.get(metric), after.get(metric)) for metric in METRICS)])
     seeds = now.golden.get("golden", {}).get("seeds")
+    deviations = ", ".join(f"{arm} {_number(now.golden[arm].get('AP50_sd'))}" for arm in MAIN_ARMS if arm in now.golden)
     note = "\n\nMeans over the seeds; precision and recall at the operating threshold."
-    note += (
-        f" Standard deviation of AP50 over {seeds} seeds: "
-        + ", ".join(f"{arm} {_number(now.golden[arm].get('AP50_sd'))}" for arm in MAIN_ARMS if arm in now.golden)
-        + "."
-        if seeds
-        else ""
-    )
+    if deviations:
+        note += f" Standard deviation of AP50 over {seeds} seeds: {deviations}."
     return _table(["arm", *METRICS], rows) + note if rows else f"{NOT_MEASURED}."
 
 

@@ -1,19 +1,19 @@
 """What a commit says of the experiment: its parameters and metrics, as git keeps them."""
 
 import json
-import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
+from facade.command import run
 from facade.errors import FacadeError
 from facade.stage import ANONYMIZED
 
 GOLDEN = "metrics/golden.json"
 INGEST = "metrics/ingest.json"
+PRIVACY = "metrics/privacy/{arm}.json"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def read_revision(commit: str | None) -> Revision:
         params=read("params.yaml"),
         golden=read(GOLDEN),
         ingest=read(INGEST),
-        privacy={arm: read(f"metrics/privacy/{arm}.json") for arm in ANONYMIZED},
+        privacy={arm: read(PRIVACY.format(arm=arm)) for arm in ANONYMIZED},
     )
 
 
@@ -81,19 +81,6 @@ def git(*arguments: str) -> str:
         FacadeError: It refuses.
     """
     return run(["git", *arguments])
-
-
-def run(command: Sequence[str]) -> str:
-    """What a command prints.
-
-    Raises:
-        FacadeError: It fails.
-    """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - git and dvc
-    if done.returncode:
-        said = " ".join(done.stderr.split())[-300:]
-        raise FacadeError(f"`{' '.join(command[:3])}` failed: {said}")
-    return done.stdout
 
 
 def _text(commit: str | None, path: str) -> str:
