@@ -18,8 +18,8 @@ class Clone:
         root: Where it is.
     """
 
-    def __init__(self, source: Path, root: Path) -> None:
-        """Clone, and check out what the committed experiment made.
+    def __init__(self, source: Path, root: Path, stage: str) -> None:
+        """Clone, and check out what the committed experiment made, as far as a stage and those before it go.
 
         Raises:
             FacadeError: git or DVC refuses, as when the experiment was never run here.
@@ -30,7 +30,7 @@ class Clone:
         run(["git", "clone", "--quiet", "--no-hardlinks", str(source), str(root)])
         cache = run(["dvc", "cache", "dir"], source).strip()
         self.run("dvc", "cache", "dir", "--local", cache)
-        self.run("dvc", "checkout", "--quiet")
+        self.run("dvc", "checkout", "--quiet", "--with-deps", stage)
 
     def run(self, *command: str) -> str:
         """Run a command in it; what it said.

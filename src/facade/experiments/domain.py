@@ -86,7 +86,7 @@ def experiment(source: Path, domain: str, work: Path, params: Params) -> dict[st
         Domain.model_validate(params.ingest.domain.model_dump() | {"train": [domain]})
     except ValidationError as error:
         raise FacadeError(f"DOMAIN: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
-    clone = Clone(source, work / "clone")
+    clone = Clone(source, work / "clone", f"detect@{ARM}")
     trainings: dict[str, tuple[str, ...]] = {GENERIC: (), BOTH: ("plain", domain), domain: (domain,)}
     tests: dict[str, tuple[str, ...]] = {"as they are": (), domain: (domain,)}
     kept = {test: {name: work / test / name for name in trainings} for test in tests}

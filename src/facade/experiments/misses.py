@@ -60,7 +60,7 @@ def experiment(source: Path, pool: Path, work: Path, params: Params) -> tuple[St
     Raises:
         FacadeError: A step fails, or nothing is missed.
     """
-    clone = Clone(source, work / "clone")
+    clone = Clone(source, work / "clone", f"detect@{ARM}")
     kept = {name: work / name for name in ("round 0", "misses", "random")}
     clone.keep(ARM, kept["round 0"])
     told(f"round 0 is there; harvesting {pool}")
