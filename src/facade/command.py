@@ -19,7 +19,7 @@ def run(command: Sequence[str], where: Path | None = None) -> str:
     """
     done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode:
-        said = " ".join((done.stderr.strip() or done.stdout).split())[-300:]
+        said = " ".join((done.stderr.strip() or done.stdout).split())[-500:]
         place = f" in {where}" if where else ""
         raise FacadeError(f"`{' '.join(command[:4])}` failed{place}: {said}")
     return done.stdout

@@ -34,14 +34,14 @@ def privacy(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def revision(answer="non-inferior", lock="aaaa", blur=None, report=False, **audit: object) -> Revision:
+def revision(answer="non-inferior", lock="aaaa", blur=None, report=False, iou=0.5, **audit: object) -> Revision:
     limits = {"max_reid": 5, "most": 2000, "detector": "publisher", "require": ["unlabelled"], "least": 40,
               "recognition": "arcface", "people": 400} | audit  # fmt: skip
     return Revision(
         "some",
         {
             "audit": limits,
-            "evaluate": {"margin": 0.03, "metric": "AP50"},
+            "evaluate": {"margin": 0.03, "metric": "AP50", "iou": iou},
             "ingest": {"golden_lock": lock},
             "report": {"show_raw": report},
         },
@@ -69,6 +69,8 @@ def test_a_change_for_the_better_raises_no_alarm():
         (revision(), revision(least=80), "`audit.least` was loosened"),
         (revision(), revision(people=10), "learns from fewer people"),
         (revision(), revision(recognition="tiny"), "`audit.recognition` was changed** (arcface, now tiny)"),
+        (revision(), revision(iou=0.3), "`evaluate.iou` was changed** (0.5, now 0.3)"),
+        (revision(), revision(iou=None), "`evaluate.iou` was changed** (0.5, now None)"),
         (revision(), revision(detector="other"), "another network looks for faces"),
         (revision(blur={}), revision(blur=privacy(passed=False, stopped_by="a face")), "gate of blur is shut"),
         (revision(), revision(blur=privacy(unlabelled={"found": 4, "treated": False})), "as they were** (0, now 4)"),

@@ -10,7 +10,7 @@ from facade.report.words import told
 
 # From best to worst; what else stands there (one seed, raw that learned nothing) is no verdict.
 ANSWERS = ("non-inferior", "inconclusive", "inferior")
-# Parameters that loosen something when they rise, fall, are switched on or off, or change at all, and what that means.
+# Parameters that loosen something when they rise, fall, change at all, or are switched, and what that means.
 RISING = {
     "audit.max_untreated": "more faces may stay as they were",
     "audit.max_unlabelled": "more faces that nobody labelled may stay as they were",
@@ -32,6 +32,9 @@ CHANGING = {
     "evaluate.metric": "the verdict is about another metric",
     "evaluate.iou": "other detections count as right",
     "evaluate.resample": "the intervals are about other things",
+}
+# One network for another; none for one is a switch, and one where there was none tightens.
+EXCHANGED = {
     "audit.recognition": "another network attacks, so that rates do not compare",
     "audit.detector": "another network looks for faces that nobody labelled",
 }
@@ -83,8 +86,8 @@ def _golden_set(then: Revision, now: Revision) -> Iterator[str]:
 
 def _loosened(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     rules: list[tuple[Mapping[str, str], str, Callable[[Any, Any], bool]]] = [
-        # A network where there was none tightens.
-        (CHANGING, "changed", lambda was, new: bool(was) and bool(new) and new != was),
+        (CHANGING, "changed", lambda was, new: new != was),
+        (EXCHANGED, "changed", lambda was, new: bool(was) and bool(new) and new != was),
         (RISING, "loosened", lambda was, new: _is_number(was) and _is_number(new) and new > was),
         (FALLING, "loosened", lambda was, new: _is_number(was) and _is_number(new) and new < was),
         (SWITCHED_OFF, "loosened", lambda was, new: bool(was) and not new),

@@ -131,7 +131,7 @@ def _precision(then: Revision, now: Revision) -> str:
     seeds = now.golden.get("golden", {}).get("seeds")
     deviations = ", ".join(f"{arm} {_number(now.golden[arm].get('AP50_sd'))}" for arm in MAIN_ARMS if arm in now.golden)
     note = "\n\nMeans over the seeds; precision and recall at the operating threshold."
-    if deviations:
+    if seeds and deviations:
         note += f" Standard deviation of AP50 over {seeds} seeds: {deviations}."
     return _table(["arm", *METRICS], rows) + note if rows else f"{NOT_MEASURED}."
 

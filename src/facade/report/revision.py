@@ -42,7 +42,7 @@ def branching_point(base: str) -> str:
         FacadeError: There is no such branch or commit.
     """
     try:
-        return git("merge-base", base, "HEAD").strip()
+        return run(["git", "merge-base", base, "HEAD"]).strip()
     except FacadeError as error:
         raise FacadeError(
             f"there is no such branch or commit as {base}, or nothing in common with it ({error})."
@@ -74,20 +74,11 @@ def read_revision(commit: str | None) -> Revision:
     )
 
 
-def git(*arguments: str) -> str:
-    """What git prints.
-
-    Raises:
-        FacadeError: It refuses.
-    """
-    return run(["git", *arguments])
-
-
 def _text(commit: str | None, path: str) -> str:
     if commit is None:
         try:
             return Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
-    there = git("ls-tree", "--name-only", commit, "--", path).strip()
-    return git("show", f"{commit}:{path}") if there else ""
+    there = run(["git", "ls-tree", "--name-only", commit, "--", path]).strip()
+    return run(["git", "show", f"{commit}:{path}"]) if there else ""
