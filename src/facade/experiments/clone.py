@@ -30,7 +30,7 @@ class Clone:
         run(["git", "clone", "--quiet", "--no-hardlinks", str(source), str(root)])
         cache = run(["dvc", "cache", "dir"], source).strip()
         self.run("dvc", "cache", "dir", "--local", cache)
-        self.run("dvc", "checkout", "--quiet", "--with-deps", stage)
+        self.run("dvc", "checkout", "--with-deps", stage)
 
     def run(self, *command: str) -> str:
         """Run a command in it; what it said.

@@ -15,6 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from facade.audit.threats import ATTACKS
+from facade.command import run
 from facade.errors import FacadeError
 from facade.experiments.clone import told
 from facade.experiments.rounds import DRAWN
@@ -109,7 +110,7 @@ def read_sweep(name: str, path: Path = SWEEPS) -> Sweep:
         if name not in content:
             raise FacadeError(f"{path} has no sweep {name!r}. There are {', '.join(content)}.")
         one = content[name]
-        return Sweep(name, one["question"], tuple(one["arms"]), tuple(tuple(run) for run in one["runs"]))
+        return Sweep(name, one["question"], tuple(one["arms"]), tuple(map(tuple, one["runs"])))
     except (OSError, KeyError, TypeError) as error:
         raise FacadeError(f"{path} cannot be read ({error}). Restore it from git.") from None
 
@@ -123,7 +124,7 @@ def run_sweep(sweep: Sweep, jobs: int) -> None:
     earlier = [name for name, _ in states(experiments()) if name.startswith(f"{sweep.name}-")]
     if earlier:
         # Not queued with --force: that would run every stage anew.
-        subprocess.run(["dvc", "exp", "remove", *earlier], check=False)  # noqa: S603, S607 - our own
+        run(["dvc", "exp", "remove", *earlier])
     for command in (*sweep.commands, ["dvc", "exp", "run", "--run-all", "--jobs", str(jobs)]):
         told(" ".join(command))
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own
