@@ -23,10 +23,11 @@ def test_a_clone_changes_parameters_and_nothing_beside_them(tmp_path):
 
 
 def test_the_page_on_misses_says_what_was_compared():
-    counts = {"pool": 300, "photographs": 174, "misses": 271, "random": 174}
+    counts = {"pool": 300, "photographs": 174, "misses": 271, "random": 174, "shared": 101}
     content = {"counts": counts, "seeds": 4, "recall": {"round 0": 0.7}, "differences": [DIFFERENCE]}
     text = misses.page(content, drawn=True)
     assert "miss 271 faces in 174 photographs" in text
+    assert "101 of them among those with misses" in text
     assert "| a minus b | AP50 | 0.1 | 0.05 | 0.15 |" in text
     assert "say nothing about real faces" in text
     assert "say nothing about real faces" not in misses.page(content, drawn=False)

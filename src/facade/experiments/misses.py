@@ -32,7 +32,8 @@ PAGE = """# What do known misses buy?
 
 {where}Round 0 looks at a field pool of {pool} photographs, none of them golden. Half or more of its {seeds}
 pseudonymized runs miss {misses} faces in {photographs} photographs. Round 1 trains the pseudonymized arm with these,
-anonymized, besides its own; the control trains with {random} random photographs of the same pool that hold a face.
+anonymized, besides its own; the control trains with {random} random photographs of the same pool that hold a face,
+{shared} of them among those with misses.
 On the golden set, with one-sided limits over photographs and seeds (`evaluate.alpha`, each comparison by itself):
 
 | rounds | metric | difference | low | high |
@@ -41,7 +42,8 @@ On the golden set, with one-sided limits over photographs and seeds (`evaluate.a
 
 Mean recall at the operating thresholds: {means}.
 
-Misses against random tells whether it is the misses that help, or any further photograph.
+Misses against random tells whether it is the misses that help, or any further photograph; the more photographs are in
+both, the less it can tell.
 """
 
 
@@ -64,26 +66,32 @@ def experiment(source: Path, pool: Path, work: Path, params: Params) -> tuple[St
     kept = {name: work / name for name in ("round 0", "misses", "random")}
     clone.keep(ARM, kept["round 0"])
     told(f"round 0 is there; harvesting {pool}")
-    photographs = harvest(clone, pool)
+    missed = harvest(clone, pool)
     misses = sum(len(entry.misses) for entry in read_ledger(clone.root / "misses").entries)
-    if not photographs:
+    if not missed:
         raise FacadeError(f"the models miss nothing in {pool}. Give a harder pool.")
-    told(f"{misses} misses in {photographs} photographs; training with them")
+    told(f"{misses} misses in {len(missed)} photographs; training with them")
     clone.run("dvc", "repro", f"detect@{ARM}")
     clone.keep(ARM, kept["misses"])
-    there = harvest(clone, pool, "--instead", str(photographs))
-    told(f"training with {there} random photographs instead")
+    instead = harvest(clone, pool, "--instead", str(len(missed)))
+    told(f"training with {len(instead)} random photographs instead")
     clone.run("dvc", "repro", f"detect@{ARM}")
     clone.keep(ARM, kept["random"])
-    counts = {"pool": len(read_labels(pool)), "photographs": photographs, "misses": misses, "random": there}
+    counts = {
+        "pool": len(read_labels(pool)),
+        "photographs": len(missed),
+        "misses": misses,
+        "random": len(instead),
+        "shared": len(missed & instead),
+    }
     return read_rounds(clone.root / "data/golden", kept, params), counts
 
 
-def harvest(clone: Clone, pool: Path, *more: str) -> int:
-    """Fill a clone's ledger anew; how many photographs came in."""
+def harvest(clone: Clone, pool: Path, *more: str) -> set[str]:
+    """Fill a clone's ledger anew; the names of the photographs that came in, which are the same each time."""
     shutil.rmtree(clone.root / "misses")
     clone.facade("misses", "harvest", str(pool), "--accept", "--arm", ARM, *more)
-    return len(read_ledger(clone.root / "misses").entries)
+    return {entry.photograph.file for entry in read_ledger(clone.root / "misses").entries}
 
 
 def page(content: dict[str, Any], drawn: bool) -> str:
