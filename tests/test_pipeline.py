@@ -372,6 +372,17 @@ def test_its_models_anonymize_a_video(reproduced, tmp_path):
 
 
 @pytest.mark.slow
+def test_training_with_misses_is_compared_with_training_with_others(reproduced, tmp_path):
+    told = reproduced.run(sys.executable, "-m", "facade.experiments.misses", str(tmp_path), PYTHONPATH="src")
+    assert "misses.md is written" in told
+    counts = json.loads((tmp_path / "misses.json").read_text())["counts"]
+    assert counts["misses"] >= counts["photographs"] > 0
+    assert 0 < counts["random"] <= counts["photographs"]
+    assert counts["photographs"] + counts["random"] - counts["pool"] <= counts["shared"] <= counts["random"]
+    assert reproduced.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
 def test_training_for_a_camera_is_compared_with_training_for_none(reproduced, tmp_path):
     told = reproduced.run(sys.executable, "-m", "facade.experiments.domain", str(tmp_path), "grey", PYTHONPATH="src")
     assert "domain.md is written" in told
