@@ -70,6 +70,9 @@ def audit(params: Params) -> None:
     write_json(Path("metrics/privacy") / f"{name}.json", told)
     write_gate(name, treated, told["passed"])
     if not told["passed"]:
-        raise FacadeError(f"the {name} arm still shows somebody, or that is not known: {told['stopped_by']}.")
+        raise FacadeError(
+            f"the {name} arm still shows somebody, or that is not known: {told['stopped_by']}. "
+            "What to do: docs/privacy.md, Where the gate is shut."
+        )
     for shortfall in for_people(audited, params.audit):
         print(f"audit {name}: with real people this would stop training: {shortfall}")

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,8 @@ def load_model(weights: Path, detector: Detector, detect: Detect, device: str) -
     """
     from facade.detector.model import build, model_config
 
+    # mmdet's own use of its own former name.
+    warnings.filterwarnings("ignore", "DeprecationWarning: `num_anchors`")
     # Weights come from the file: a backbone's own are not read again.
     model = build(model_config(detector.model_copy(update={"weights": None}), detect))
     try:

@@ -98,6 +98,8 @@ def test_limits_are_those_of_the_parameters(params):
 def test_the_upper_end_of_the_interval_counts(params):
     """Too few faces prove nothing: not linking one of thirty is compatible with linking a tenth."""
     few = audited(attacks={"recognition": linked(0.0, 0.12, faces=30)})
+    assert "at the upper end: more faces would tell" in for_people(few, params.audit)[0]
+    assert "more faces would tell" not in for_people(audited(attacks=WEAK), params.audit)[0]
     assert "0.0 % of 30 faces" in for_people(few, params.audit)[0]
 
 

@@ -145,7 +145,20 @@ def test_where_raw_finds_nothing_nothing_is_non_inferior_to_it(write_study):
         for path in folder.rglob("*.json"):
             path.write_text("[]")
     told = verdicts(compare(read_study(*written, settings), settings), settings)
-    assert told["pseudo_against_raw"]["answer"].startswith("not measurable: the other arm has no more to lose")
+    assert told["pseudo_against_raw"]["answer"].startswith("not measurable: the other arm may have no more to lose")
+
+
+def test_where_raw_finds_something_by_chance_alone_nothing_is_non_inferior_to_it(write_study):
+    """One run of three finds faces: raw's mean is far above the margin, and other seeds might find none."""
+    *written, settings = write_study(arms=("raw", "pseudo"))
+    for folder in written[2].values():
+        for path in folder.rglob("*.json"):
+            if path.stem != "seed-0":
+                path.write_text("[]")
+    compared = compare(read_study(*written, settings), settings)
+    told = verdicts(compared, settings)["pseudo_against_raw"]
+    assert (told["AP50"], told["AP50_low"]) == (0, 0)
+    assert told["answer"].startswith("not measurable: the other arm may have no more to lose")
 
 
 def test_without_calibration_photographs_operating_points_are_not_measured(write_study):

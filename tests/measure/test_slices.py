@@ -160,3 +160,12 @@ def test_the_figure_is_drawn(study, tmp_path):
     for metric in ("AP50", "recall"):
         save(draw_slices(compare_slices(content, settings), metric, True), tmp_path / f"{metric}.png")
         assert (tmp_path / f"{metric}.png").stat().st_size > 5000
+
+
+def test_a_figure_of_slices_that_are_all_too_small_is_drawn_without_a_warning(write_study, recwarn):
+    *written, settings = write_study(photographs=8)
+    sliced = compare_slices(read_study(*written, settings), settings)
+    assert sliced
+    assert not any(part.compared for part in sliced)
+    draw_slices(sliced, "AP50", True)
+    assert not [one for one in recwarn if "legend" in str(one.message)]

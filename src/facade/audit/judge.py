@@ -27,6 +27,7 @@ KNOWS_NOBODY = (
     "re-identification is not measured: the network knows only {share:.0f} % of untreated faces in a mirror; give "
     "other weights as audit.recognition"
 )
+FEW_FACES = " at the upper end: more faces would tell"
 TOO_FEW = "re-identification is not measured: the photographs hold fewer than two faces of audit.least pixels"
 
 
@@ -91,6 +92,7 @@ def for_people(audited: Audited, params: Audit) -> list[str]:
             found.append(
                 f"{100 * rate.seen:.1f} % of {linked.faces} faces are linked to their source ({ATTACKS[name].told}; "
                 f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %), where audit.{parameter} allows {limit:g} %"
+                + (FEW_FACES if 100 * rate.seen <= limit else "")
             )
     return found
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from facade.measure.bootstrap import Difference, Draws, Resampled, difference, resample
 from facade.measure.operating import resampled_recall
 from facade.measure.study import Study
@@ -112,8 +114,11 @@ def difference_of(
         units: How many of the things drawn hold a face to judge.
         planned: Whether to plan what would decide.
     """
-    seen = difference(arms[pair[0]], arms[pair[1]], draws, values, units)
-    reference = float(arms[pair[1]].seen[:, values].mean())
+    first, second = (arms[name] for name in pair)
+    seen = difference(first, second, draws, values, units)
+    nothing = Resampled(np.zeros_like(second.seen), np.zeros_like(second.drawn))
+    reached = difference(second, nothing, draws, values, units)
+    reference = reached.seen - reached.reach(1 - params.alpha / comparisons)
     verdict = judge(seen, params.margin, params.alpha, comparisons, reference, planned)
     return Comparison(*pair, metric, seen, verdict)
 

@@ -13,7 +13,7 @@ Answer = Literal[
     "inconclusive",
     "not measurable with one seed",
     "not measurable with so few photographs",
-    "not measurable: the other arm has no more to lose than the margin",
+    "not measurable: the other arm may have no more to lose than the margin",
     "not measurable",
 ]
 # With fewer photographs, or events, that hold a face, nothing is known of how they differ.
@@ -58,8 +58,9 @@ def judge(
         margin: The greatest loss that is accepted, positive.
         alpha: Chance of a wrong answer that is accepted, for all comparisons together (Bonferroni).
         comparisons: How many are made.
-        reference: What the second arm reaches. Where that is no more than the margin no loss can be greater, and
-            "non-inferior" would say nothing.
+        reference: What the second arm reaches at least, at the same level. Where that is no more than the margin, no
+            loss might be greater, and "non-inferior" would say nothing: a study that could not have shown a loss has
+            not shown that there is none (assay sensitivity; ICH E10, 2000, section 1.5).
         planned: Whether to plan what would decide where the answer is inconclusive.
     """
     level = alpha / comparisons
@@ -72,9 +73,9 @@ def judge(
     if difference.seeds < 2:
         # The limits hold for these very runs. How far others would lie nobody knows, and they often lie far.
         return Verdict("not measurable with one seed", low, high)
-    if reference <= margin:
-        return Verdict("not measurable: the other arm has no more to lose than the margin", low, high)
     if low > -margin:
+        if reference <= margin:
+            return Verdict("not measurable: the other arm may have no more to lose than the margin", low, high)
         return Verdict("non-inferior", low, high)
     if high < -margin:
         return Verdict("inferior", low, high)

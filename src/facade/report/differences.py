@@ -68,6 +68,7 @@ def draw_slices(sliced: Sequence[Sliced], metric: str, synthetic: bool, width: f
     axes.set_xlabel(f"difference to {NAMES[second]} in {metric}")
     for arm in drawn:
         axes.plot([], [], "o-", color=COLOURS[arm], label=NAMES[arm])
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    if drawn:
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.suptitle(titled("Where the loss falls (faces in brackets)", synthetic, width), fontsize=8)
     return figure
