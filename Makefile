@@ -77,6 +77,7 @@ format: $(READY_DEV)  ## Format the code
 
 lock: $(READY_DEV)  ## Compile the pinned requirements anew from requirements*.in
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements.in -o requirements.txt
+	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements-ray.in -o requirements-ray.txt
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements-dev.in -o requirements-dev.txt
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url requirements-diffusion.in -o requirements-diffusion.txt
 

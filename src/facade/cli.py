@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from facade.errors import FacadeError
+from facade.parallel import work_on
 from facade.params import load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -64,6 +65,7 @@ def anonymize(
     from facade.footage.settings import finder_of, settings_of
 
     params = load()
+    work_on(params.engine)
     if len(paths) < 2:
         raise FacadeError("name what to anonymize, and where to write it, as in `facade anonymize IN OUT`.")
     found, strange = jobs(paths[:-1], paths[-1], [path for path in (boxes, exempt) if path is not None])
@@ -105,6 +107,7 @@ def harvest(
     from facade.misses.ledger import accepted, read_ledger, with_entries
 
     params = load()
+    work_on(params.engine)
     ledger = read_ledger()
     kept, left, synthetic = look(pool, ledger, arm, params, share, typer.echo, instead, workers)
     entries = [(accepted(one.entry) if accept else one.entry, one.files) for one in kept]
@@ -129,6 +132,7 @@ def add(
     from facade.misses.ledger import read_ledger, with_entries
 
     params = load()
+    work_on(params.engine)
     ledger = read_ledger()
     boxes = [_box(one) for one in box]
     kept = reported(

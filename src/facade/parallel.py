@@ -5,13 +5,30 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import cv2
 from tqdm import tqdm
 
+from facade.params import Engine
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+# What `in_order` spreads work over.
+_engine: ContextVar[Engine] = ContextVar("engine", default=Engine(name="local", address=None))  # noqa: B039  frozen
+
+
+def work_on(engine: Engine) -> None:
+    """Settle what `in_order` spreads work over, from here on and in this process alone."""
+    _engine.set(engine)
+
+
+def elsewhere() -> bool:
+    """Whether `in_order` works on a cluster where it is not told how many processes to take."""
+    return _engine.get().name == "ray"
 
 
 def cores() -> int:
@@ -43,19 +60,24 @@ def in_order(
     workers: int | None = None,
     shared: Sequence[str] = (),
 ) -> Iterator[Result]:
-    """Call a function on every item, on all cores, with a progress bar.
+    """Call a function on every item, on all cores or on a cluster (`work_on`), with a progress bar.
 
     Args:
         function: Importable (not a lambda), or a picklable object with `__call__`. It must not depend on the order
             of its calls. An exception ends the whole.
         items: What to call it on, one by one.
         label: What the progress bar says.
-        workers: Number of processes; 1 works in this one. Default: all cores.
+        workers: Number of processes on this machine; 1 works in this one. Default: all cores, or the cluster.
         shared: Modules that take much memory and time to import: once for all workers, where the system can fork.
 
     Yields:
         Results in the order of `items`.
     """
+    if workers is None and items and elsewhere():
+        from facade.cluster import on_cluster
+
+        yield from tqdm(on_cluster(function, items, _engine.get().address), label, len(items), mininterval=1)
+        return
     workers = min(workers or cores(), max(1, len(items)))
     if workers == 1:
         yield from tqdm(map(function, items), label, len(items), mininterval=1)

@@ -243,6 +243,13 @@ class Report(Section):
     show_raw: bool
 
 
+class Engine(Section):
+    """What work is spread over. Results do not depend on it."""
+
+    name: Literal["local", "ray"]
+    address: str | None
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -259,6 +266,7 @@ class Params(Section):
     detect: Detect
     evaluate: Evaluate
     report: Report
+    engine: Engine
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

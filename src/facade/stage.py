@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from facade.errors import FacadeError
+from facade.parallel import work_on
 from facade.params import Params, load
 
 Stage = Callable[[Params], None]
@@ -36,7 +37,9 @@ def stage(function: Stage) -> Stage:
     """
     if function.__module__ == "__main__":
         try:
-            function(load())
+            params = load()
+            work_on(params.engine)
+            function(params)
         except FacadeError as error:
             sys.exit(f"facade: {error}")
         except KeyboardInterrupt:

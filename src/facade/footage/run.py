@@ -13,7 +13,7 @@ from facade.footage.encode import CONTAINERS
 from facade.footage.job import Job, Report, Settings, job_id, sha256_of, source_id
 from facade.footage.movie import anonymize_video
 from facade.footage.pictures import PICTURES, anonymize_picture
-from facade.parallel import cores, in_order
+from facade.parallel import cores, elsewhere, in_order
 
 # What is taken for a video, besides the containers that are written; these become Matroska, which holds any sound.
 OTHER_VIDEOS = (".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
@@ -80,7 +80,8 @@ def anonymize(
     pictures = [job for job in found if job.source.suffix.lower() not in VIDEOS]
     videos = [job for job in found if job.source.suffix.lower() in VIDEOS]
     # A process takes seconds to start: few photographs are done sooner by one.
-    together = min(workers or cores(), max(1, len(pictures) // WORTH_A_PROCESS))
+    few = min(workers or cores(), max(1, len(pictures) // WORTH_A_PROCESS))
+    together = None if workers is None and elsewhere() else few
     done = in_order(_Do(settings, overwrite), pictures, "photographs", together) if pictures else iter(())
     errors = []
     # Stretches of a video are done side by side, videos one after the other.

@@ -1,0 +1,122 @@
+"""Work spread over a Ray cluster by Ray Data: the results of one machine, in the same order, from many."""
+
+import logging
+import os
+import pickle
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from facade.errors import FacadeError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Items in a shard, at the most. A node that is lost costs the shards that it worked on, which others do again.
+SHARD = 100
+# Shards for each core that is there now: more than one, so that fast nodes take over from slow ones.
+SHARDS_A_CORE = 4
+# Seconds without an answer after which a cluster is given up.
+PATIENCE = 20
+
+
+def on_cluster(function: Callable[[Item], Result], items: Sequence[Item], address: str | None) -> Iterator[Result]:
+    """Call a function on every item, on the nodes of a Ray cluster.
+
+    Nodes run the code of this process under the same path, and see the current folder under its own (a shared
+    filesystem): what the function reads and writes there is what this process does. A shard that a lost node had begun
+    is done again from its start, so that a function which writes files must write the same ones each time.
+
+    Args:
+        function: Importable, or a picklable object with `__call__`. It must not depend on the order of its calls.
+        items: What to call it on.
+        address: The cluster's ("auto", "host:6379"); None starts one on this machine, which ends with the process.
+
+    Yields:
+        Results in the order of `items`, as shards are done.
+
+    Raises:
+        FacadeError: Ray is not installed, the cluster cannot be reached, a node does not see the folder; or the
+            function raised one.
+    """
+    ray = _connected(address)
+    import pyarrow
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    size = max(1, min(SHARD, len(items) // (SHARDS_A_CORE * cores)))
+    shards = [
+        pyarrow.table({"item": pyarrow.array([pickle.dumps(item) for item in items[start : start + size]], "binary")})
+        for start in range(0, len(items), size)
+    ]
+    # The function travels with each shard's task, in memory: it may hold the key of pseudonyms, which no file may.
+    work = {"function": pickle.dumps(function), "folder": str(Path.cwd())}
+    done = ray.data.from_arrow(shards).map_batches(_work, batch_size=None, batch_format="pyarrow", fn_kwargs=work)
+    for table in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+        for content in table["answer"]:
+            fault, answer = pickle.loads(content.as_py())  # noqa: S301  written by `_work`
+            if fault is not None:
+                raise FacadeError(fault)
+            yield answer
+
+
+def _work(table: Any, function: bytes, folder: str) -> Any:
+    """Do a shard, on a node. Faults that people can mend come back as answers, others with Ray's own traceback."""
+    import cv2
+    import pyarrow
+
+    cv2.setNumThreads(1)
+    call = pickle.loads(function)  # noqa: S301  written by `on_cluster`
+    answers: list[tuple[str | None, Any]]
+    try:
+        os.chdir(folder)
+    except OSError:
+        fault = (
+            f"{os.uname().nodename} of the Ray cluster does not see {folder}. Nodes need the project's folder under "
+            "the same path, on a shared filesystem (docs/scale.md)."
+        )
+        answers = [(fault, None)] * len(table)
+    else:
+        answers = [_answer(call, pickle.loads(item.as_py())) for item in table["item"]]  # noqa: S301
+    return pyarrow.table({"answer": pyarrow.array(map(pickle.dumps, answers), "large_binary")})
+
+
+def _answer(call: Callable[[Any], Any], item: Any) -> tuple[str | None, Any]:
+    try:
+        return None, call(item)
+    except FacadeError as error:
+        return str(error), None
+
+
+def _connected(address: str | None) -> Any:
+    # Nobody is told that Facade runs.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise FacadeError(
+            "engine.name is ray, and Ray is not installed: `pip install -r requirements-ray.txt`, or set it to local."
+        ) from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    if ray.is_initialized():
+        return ray
+    # Nodes import what this process imports.
+    where = {"env_vars": {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)}}
+    # A dashboard would come with a cluster that is started here, and nobody would look at it.
+    started: dict[str, Any] = {} if address else {"include_dashboard": False}
+    try:
+        if address is not None and (place := re.fullmatch(r"(?:ray://)?([^/]+):(\d+)", address)):
+            # Ray itself tries for minutes.
+            socket.create_connection((place[1], int(place[2])), PATIENCE).close()
+        ray.init(address or "local", runtime_env=where, log_to_driver=False, logging_level=logging.ERROR, **started)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FacadeError(
+            f"the Ray cluster at engine.address {address} cannot be reached ({error}). Is it up?"
+        ) from None
+    return ray

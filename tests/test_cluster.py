@@ -1,0 +1,140 @@
+"""A real Ray cluster of two nodes on this machine: the same results as without, also where a node is killed."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facade.anonymize import BlurFaces
+from facade.anonymize.treat import treat
+from facade.cluster import on_cluster
+from facade.dataset.records import Face
+from facade.dataset.store import encode
+from facade.errors import FacadeError
+from facade.footage.job import Job
+from facade.footage.movie import anonymize_video
+from facade.footage.run import anonymize, jobs
+from facade.parallel import in_order, work_on
+from facade.params import Engine
+from tests.conftest import noise, tree
+from tests.footage.films import film_of_people, settings
+
+ray = pytest.importorskip("ray", reason="Ray is not installed (pip install -r requirements-ray.txt)")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def on_ray(cluster):
+    """Work goes to the cluster until the test is done."""
+    work_on(Engine(name="ray", address=cluster.address))
+    yield
+    work_on(Engine(name="local", address=None))
+
+
+def square(value: int) -> int:
+    if value == 13:
+        raise FacadeError("thirteen cannot be squared. Take another.")
+    return value * value
+
+
+def folder(_: int) -> tuple[str, int]:
+    return str(Path.cwd()), os.getpid()
+
+
+class Slowly:
+    """A blur that takes its time, and notes on which node it was done."""
+
+    def __init__(self, blur: BlurFaces, notes: Path) -> None:
+        self.blur, self.notes = blur, notes
+
+    def __call__(self, image, photograph):
+        node = ray.get_runtime_context().get_node_id()
+        (self.notes / f"{node}-{photograph.file}").touch()
+        time.sleep(0.2)
+        return self.blur(image, photograph)
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_results_come_in_the_order_of_the_items():
+    values = [3, 1, 4, 1, 5, 9, 2, 6] * 7
+    assert list(in_order(square, values, "squares")) == [value * value for value in values]
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_work_is_done_in_the_folder_of_the_project_by_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = set(in_order(folder, range(8), "folders"))
+    assert {place for place, _ in told} == {str(tmp_path)}
+    assert os.getpid() not in {process for _, process in told}
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_a_fault_is_the_sentence_that_it_is_without_a_cluster():
+    with pytest.raises(FacadeError, match=r"^thirteen cannot be squared\. Take another\.$"):
+        list(in_order(square, [1, 13, 2], "squares"))
+
+
+def test_a_node_that_is_killed_costs_no_photograph(cluster, on_ray, params, make_store, tmp_path):
+    face = Face((40.0, 30.0, 60.0, 70.0))
+    source = make_store({f"{number:03}.jpg": (noise(120, 160, number), (face,)) for number in range(60)})
+    blur, notes = BlurFaces(params.blur), tmp_path / "notes"
+    notes.mkdir()
+    treat(source, blur, tmp_path / "alone", params.codec, "blur", workers=1)
+    node = cluster.add_node(num_cpus=1)
+
+    def kill() -> None:
+        while len(list(notes.glob(f"{node.node_id}-*"))) < 3:
+            time.sleep(0.02)
+        cluster.remove_node(node, allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    counts = treat(source, Slowly(blur, notes), tmp_path / "together", params.codec, "blur")
+    killer.join()
+    done = [note.name.partition("-")[2] for note in notes.iterdir()]
+    assert len(done) > len(set(done)) == len(source), "the killed node had begun photographs, which the other did again"
+    assert counts.total() == len(source), "and nothing was counted twice"
+    assert tree(tmp_path / "together") == tree(tmp_path / "alone")
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_a_video_comes_out_the_same(tmp_path):
+    source = tmp_path / "people.mp4"
+    boxes = {(source.name, number): rows for number, rows in enumerate(film_of_people(source))}
+    for name, workers in (("alone", 1), ("together", None)):
+        job = Job(source, source.name, tmp_path / f"{name}.mp4")
+        anonymize_video(job, settings(boxes), workers, stretch=25)
+    assert (tmp_path / "alone.mp4").read_bytes() == (tmp_path / "together.mp4").read_bytes()
+
+
+def test_photographs_named_by_hand_are_done_there(on_ray, cluster, params, tmp_path):
+    del on_ray, cluster
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(encode(noise(80, 100, number), params.codec))
+    named = {(f"{number}.jpg", 0): np.array([[20.0, 20.0, 30.0, 40.0, 1.0]]) for number in range(3)}
+    for name, workers in (("alone", 1), ("together", None)):
+        found, _ = jobs([folder], tmp_path / name, [])
+        assert anonymize(found, settings(named), False, print, workers) == []
+    alone, together = (tree(tmp_path / name) for name in ("alone", "together"))
+    assert len(alone) == 6
+    assert together == alone
+
+
+def test_a_cluster_that_is_not_there_gets_a_sentence():
+    ray.shutdown()
+    with pytest.raises(FacadeError, match=r"the Ray cluster at engine\.address 127\.0\.0\.1:1 cannot be reached"):
+        list(on_cluster(square, [1], "127.0.0.1:1"))
