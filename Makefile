@@ -50,6 +50,7 @@ calibrate: $(READY)  ## Simulate studies whose truth is known, to see whether th
 
 bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (ten minutes)
 	@$(IN_ENV) python benchmarks/realism.py && $(IN_ENV) python benchmarks/speed.py heads && $(IN_ENV) python benchmarks/speed.py replace \
+		&& $(IN_ENV) python benchmarks/limits.py \
 		&& $(IN_ENV) python benchmarks/detectability.py --rendered
 
 bench-anonymize: $(READY_DEV)  ## Measure facade anonymize beside deface; PHOTOGRAPHS=folder adds a data set of Facade's

@@ -16,6 +16,9 @@ from facade.seeds import generator
 
 # A Gaussian reaches this many standard deviations; beyond lies 0.3 % of it.
 REACH = 3.0
+# A wide blur is computed on a grid whose cells are so many times smaller than its standard deviation; there it costs
+# next to nothing to reach further.
+GRAIN, EXACT_REACH = 4.0, 4.0
 # Below, a blur leaves a face of a few pixels as it was: standard deviation, and side of a mosaic cell, in pixels.
 LEAST_SIGMA, LEAST_CELL = 1.0, 2
 
@@ -50,6 +53,8 @@ class BlurFaces:
         return Treated(treated, Counter(faces=len(photograph.faces), decoys=len(decoys)))
 
     def _decoys(self, photograph: Photograph) -> tuple[Face, ...]:
+        if not self.params.decoys:
+            return ()
         sizes = [face.bbox[2:] for face in photograph.faces] * self.params.decoys
         random = generator("decoys", photograph.file)
         places = free_places(photograph, sizes, random, self.params.widen, self.params.feather)
@@ -91,12 +96,46 @@ def gaussian(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np
     Returns:
         (h, w, 3) uint8, as large as the part.
     """
+    step = int(sigma / GRAIN)
+    if step > 1:
+        return _coarsely(image, rows, columns, sigma, step)
     reach = int(np.ceil(REACH * sigma))
     top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
     context = image[top : rows.stop + reach, left : columns.stop + reach]
-    size = 2 * reach + 1
-    blurred = cv2.GaussianBlur(context, (size, size), sigma, borderType=cv2.BORDER_REPLICATE)
+    blurred = _blurred(context, sigma, reach)
     return blurred[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+
+
+def _coarsely(image: np.ndarray, rows: slice, columns: slice, sigma: float, step: int) -> np.ndarray:
+    """The same on a grid `step` times as coarse, and interpolated: what is left after a blur has no detail to lose.
+
+    The mean over a cell and the interpolation blur, too; their variances are taken off that of the Gaussian. It is
+    nearer to a Gaussian than OpenCV's own on bytes as a rule (tests/anonymize/test_blur.py), and ten and more times as
+    fast.
+    """
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    # Cells that the part takes, and cells round it that its blur reaches.
+    down, across = -(-height // step), -(-width // step)
+    reach = int(np.ceil(REACH * sigma / step)) + 2
+    top, left = rows.start - reach * step, columns.start - reach * step
+    bottom, right = top + (down + 2 * reach) * step, left + (across + 2 * reach) * step
+    context = image[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = (max(-top, 0), max(bottom - image.shape[0], 0), max(-left, 0), max(right - image.shape[1], 0))
+    if any(beyond):
+        context = cv2.copyMakeBorder(context, *beyond, cv2.BORDER_REPLICATE)
+    cells = cv2.resize(context, (across + 2 * reach, down + 2 * reach), interpolation=cv2.INTER_AREA)
+    # A mean over n pixels has a variance of (n² - 1) / 12, linear interpolation between their middles (2 n² + 1) / 12.
+    narrower = float(np.sqrt(sigma**2 - step**2 / 4)) / step
+    blurred = _blurred(cells.astype(np.float32), narrower, int(np.ceil(EXACT_REACH * narrower)))
+    near = blurred[reach - 1 : reach + down + 1, reach - 1 : reach + across + 1]
+    fine = cv2.resize(near, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+    return np.rint(fine[step : step + height, step : step + width]).astype(np.uint8)
+
+
+def _blurred(picture: np.ndarray, sigma: float, reach: int) -> np.ndarray:
+    # Not `cv2.GaussianBlur`: on bytes it works in fixed point, with twice the error, and three times as long.
+    line = cv2.getGaussianKernel(2 * reach + 1, sigma, cv2.CV_32F)
+    return cv2.sepFilter2D(picture, -1, line, line, borderType=cv2.BORDER_REPLICATE)
 
 
 def pixelated(part: np.ndarray, cells: int) -> np.ndarray:

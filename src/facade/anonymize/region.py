@@ -7,6 +7,11 @@ import numpy as np
 
 from facade.dataset.records import Box, touches_border
 
+# A soft edge of fewer pixels is a hard one.
+HARD = 1e-6
+# Squared gradients are no smaller: in the middle of an ellipse there is none.
+TINY = np.float32(1e-12)
+
 
 @dataclass(frozen=True)
 class Region:
@@ -81,17 +86,19 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
     left, right = max(int(np.floor(centre_x - half_w - soft)), 0), int(np.ceil(centre_x + half_w + soft))
     top, bottom = max(int(np.floor(centre_y - half_h - soft)), 0), int(np.ceil(centre_y + half_h + soft))
     right, bottom = min(right, shape[1]), min(bottom, shape[0])
-    across = np.abs(np.arange(left, right) + 0.5 - centre_x)[None]
-    down = np.abs(np.arange(top, bottom) + 0.5 - centre_y)[:, None]
+    across = np.abs(np.arange(left, right) + 0.5 - centre_x).astype(np.float32)[None]
+    down = np.abs(np.arange(top, bottom) + 0.5 - centre_y).astype(np.float32)[:, None]
     if ellipse:
         # How far outside the ellipse a pixel lies, to first order: the implicit function over its gradient.
-        level = np.hypot(across / half_w, down / half_h)
-        slope = np.hypot(across / half_w**2, down / half_h**2) / np.maximum(level, 1e-9)
-        outside = (level - 1) / np.maximum(slope, 1e-9)
+        squared = (across / half_w) ** 2 + (down / half_h) ** 2
+        slope = (across / half_w**2) ** 2 + (down / half_h**2) ** 2
+        # (level - 1) over its slope, which is the root of `slope` by the level, where the level is that of `squared`.
+        outside = squared - np.sqrt(squared)
+        outside /= np.sqrt(np.maximum(slope, TINY, out=slope), out=slope)
     else:
         outside = np.maximum(across - half_w, down - half_h)
-    ramp = 1 - np.clip(outside / soft, 0, 1) if soft > 0 else (outside <= 0).astype(float)
-    weight = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    ramp = np.clip(1 - outside * np.float32(1 / max(soft, HARD)), 0, 1, out=outside)
+    weight = ramp * ramp * (3 - 2 * ramp)
     return Region(slice(top, bottom), slice(left, right), weight)
 
 
@@ -116,7 +123,7 @@ def blend(image: np.ndarray, area: Region, treated: np.ndarray) -> None:
         area: Where.
         treated: (h, w, 3), as large as the region, 0 to 255.
     """
+    if treated.dtype != np.uint8:
+        treated = np.clip(np.rint(treated), 0, 255).astype(np.uint8)
     part = image[area.rows, area.columns]
-    weight = area.weight[..., None]
-    mixed = part * (1 - weight) + treated * weight
-    part[:] = np.where(weight > 0, np.clip(np.rint(mixed), 0, 255), part).astype(np.uint8)
+    part[:] = cv2.blendLinear(part, treated, 1 - area.weight, area.weight)
