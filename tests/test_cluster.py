@@ -30,6 +30,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
     yield cluster
     ray.shutdown()
     cluster.shutdown()
@@ -49,8 +50,21 @@ def square(value: int) -> int:
     return value * value
 
 
+def late(value: int) -> tuple[int, float]:
+    time.sleep(1.5 if value < 2 else 0.01)
+    return value, time.time()
+
+
 def folder(_: int) -> tuple[str, int]:
     return str(Path.cwd()), os.getpid()
+
+
+def inode(folder: str) -> int:
+    return Path(folder).stat().st_ino
+
+
+def variable(_: int) -> str | None:
+    return os.environ.get("FACADE_KEY")
 
 
 class Slowly:
@@ -68,8 +82,12 @@ class Slowly:
 
 @pytest.mark.usefixtures("on_ray")
 def test_results_come_in_the_order_of_the_items():
-    values = [3, 1, 4, 1, 5, 9, 2, 6] * 7
-    assert list(in_order(square, values, "squares")) == [value * value for value in values]
+    """Early ones take longest: on two nodes, later ones are done before them."""
+    values = list(range(24))
+    told = list(in_order(late, values, "late"))
+    assert [value for value, _ in told] == values
+    done = [when for _, when in told]
+    assert done != sorted(done)
 
 
 @pytest.mark.usefixtures("on_ray")
@@ -78,6 +96,22 @@ def test_work_is_done_in_the_folder_of_the_project_by_others(tmp_path, monkeypat
     told = set(in_order(folder, range(8), "folders"))
     assert {place for place, _ in told} == {str(tmp_path)}
     assert os.getpid() not in {process for _, process in told}
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_a_folder_that_nodes_do_not_see_as_this_process_does_gets_a_sentence(tmp_path, monkeypatch):
+    """As on a machine of its own, where the folder is missing, or another one of that name."""
+    monkeypatch.setattr("facade.cluster._identity", lambda folder: -1 if folder == str(tmp_path) else inode(folder))
+    with pytest.raises(FacadeError, match=f"of the Ray cluster does not see {tmp_path}, or another folder of that"):
+        list(in_order(square, [1, 2], "squares", places=[tmp_path]))
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_the_key_is_not_in_the_environment_of_nodes(monkeypatch):
+    monkeypatch.setenv("FACADE_KEY", "0" * 32)
+    ray.shutdown()
+    assert set(in_order(variable, range(4), "variables")) == {None}
+    assert os.environ["FACADE_KEY"] == "0" * 32
 
 
 @pytest.mark.usefixtures("on_ray")
@@ -95,11 +129,12 @@ def test_a_node_that_is_killed_costs_no_photograph(cluster, on_ray, params, make
     node = cluster.add_node(num_cpus=1)
 
     def kill() -> None:
-        while len(list(notes.glob(f"{node.node_id}-*"))) < 3:
+        end = time.monotonic() + 60
+        while len(list(notes.glob(f"{node.node_id}-*"))) < 3 and time.monotonic() < end:
             time.sleep(0.02)
         cluster.remove_node(node, allow_graceful=False)
 
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     counts = treat(source, Slowly(blur, notes), tmp_path / "together", params.codec, "blur")
     killer.join()

@@ -132,7 +132,6 @@ def add(
     from facade.misses.ledger import read_ledger, with_entries
 
     params = load()
-    work_on(params.engine)
     ledger = read_ledger()
     boxes = [_box(one) for one in box]
     kept = reported(

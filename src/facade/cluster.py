@@ -6,7 +6,8 @@ import pickle
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,9 @@ SHARDS_A_CORE = 4
 PATIENCE = 20
 
 
-def on_cluster(function: Callable[[Item], Result], items: Sequence[Item], address: str | None) -> Iterator[Result]:
+def on_cluster(
+    function: Callable[[Item], Result], items: Sequence[Item], address: str | None, places: Sequence[Path] = ()
+) -> Iterator[Result]:
     """Call a function on every item, on the nodes of a Ray cluster.
 
     Nodes run the code of this process under the same path, and see the current folder under its own (a shared
@@ -33,7 +36,9 @@ def on_cluster(function: Callable[[Item], Result], items: Sequence[Item], addres
     Args:
         function: Importable, or a picklable object with `__call__`. It must not depend on the order of its calls.
         items: What to call it on.
-        address: The cluster's ("auto", "host:6379"); None starts one on this machine, which ends with the process.
+        address: The cluster's ("auto" or "host:6379", from a machine that belongs to it); None starts one on this
+            machine, which ends with the process.
+        places: Folders besides the current one that the function reads or writes.
 
     Yields:
         Results in the order of `items`, as shards are done.
@@ -54,8 +59,8 @@ def on_cluster(function: Callable[[Item], Result], items: Sequence[Item], addres
         pyarrow.table({"item": pyarrow.array([pickle.dumps(item) for item in items[start : start + size]], "binary")})
         for start in range(0, len(items), size)
     ]
-    # The function travels with each shard's task, in memory: it may hold the key of pseudonyms, which no file may.
-    work = {"function": pickle.dumps(function), "folder": str(Path.cwd())}
+    folders = [str(path.resolve()) for path in (Path(), *places)]
+    work = {"function": pickle.dumps(function), "folders": {folder: _identity(folder) for folder in folders}}
     done = ray.data.from_arrow(shards).map_batches(_work, batch_size=None, batch_format="pyarrow", fn_kwargs=work)
     for table in done.iter_batches(batch_size=None, batch_format="pyarrow"):
         for content in table["answer"]:
@@ -65,7 +70,15 @@ def on_cluster(function: Callable[[Item], Result], items: Sequence[Item], addres
             yield answer
 
 
-def _work(table: Any, function: bytes, folder: str) -> Any:
+def _identity(folder: str) -> int | None:
+    """What tells a folder from another of the same name on another machine: its number in its filesystem."""
+    try:
+        return Path(folder).stat().st_ino
+    except OSError:
+        return None
+
+
+def _work(table: Any, function: bytes, folders: Mapping[str, int | None]) -> Any:
     """Do a shard, on a node. Faults that people can mend come back as answers, others with Ray's own traceback."""
     import cv2
     import pyarrow
@@ -73,15 +86,15 @@ def _work(table: Any, function: bytes, folder: str) -> Any:
     cv2.setNumThreads(1)
     call = pickle.loads(function)  # noqa: S301  written by `on_cluster`
     answers: list[tuple[str | None, Any]]
-    try:
-        os.chdir(folder)
-    except OSError:
+    unseen = [folder for folder, identity in folders.items() if _identity(folder) != identity]
+    if unseen:
         fault = (
-            f"{os.uname().nodename} of the Ray cluster does not see {folder}. Nodes need the project's folder under "
-            "the same path, on a shared filesystem (docs/scale.md)."
+            f"{os.uname().nodename} of the Ray cluster does not see {unseen[0]}, or another folder of that name. Nodes "
+            "need it under the same path, on a shared filesystem (docs/scale.md)."
         )
         answers = [(fault, None)] * len(table)
     else:
+        os.chdir(next(iter(folders)))
         answers = [_answer(call, pickle.loads(item.as_py())) for item in table["item"]]  # noqa: S301
     return pyarrow.table({"answer": pyarrow.array(map(pickle.dumps, answers), "large_binary")})
 
@@ -91,6 +104,16 @@ def _answer(call: Callable[[Any], Any], item: Any) -> tuple[str | None, Any]:
         return None, call(item)
     except FacadeError as error:
         return str(error), None
+
+
+@contextmanager
+def _without_secrets() -> Iterator[None]:
+    """Hide FACADE_KEY, and where it is, from processes that are started inside."""
+    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("FACADE_KEY")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _connected(address: str | None) -> Any:
@@ -111,10 +134,11 @@ def _connected(address: str | None) -> Any:
     # A dashboard would come with a cluster that is started here, and nobody would look at it.
     started: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
-        if address is not None and (place := re.fullmatch(r"(?:ray://)?([^/]+):(\d+)", address)):
+        if address is not None and (place := re.fullmatch(r"([^/]+):(\d+)", address)):
             # Ray itself tries for minutes.
             socket.create_connection((place[1], int(place[2])), PATIENCE).close()
-        ray.init(address or "local", runtime_env=where, log_to_driver=False, logging_level=logging.ERROR, **started)
+        with _without_secrets():
+            ray.init(address or "local", runtime_env=where, log_to_driver=False, logging_level=logging.ERROR, **started)
     except (OSError, ValueError, RuntimeError) as error:
         raise FacadeError(
             f"the Ray cluster at engine.address {address} cannot be reached ({error}). Is it up?"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TypeVar
 
 import cv2
@@ -59,6 +60,7 @@ def in_order(
     label: str,
     workers: int | None = None,
     shared: Sequence[str] = (),
+    places: Sequence[Path] = (),
 ) -> Iterator[Result]:
     """Call a function on every item, on all cores or on a cluster (`work_on`), with a progress bar.
 
@@ -68,6 +70,7 @@ def in_order(
         items: What to call it on, one by one.
         label: What the progress bar says.
         workers: Number of processes on this machine; 1 works in this one. Default: all cores, or the cluster.
+        places: Folders besides the current one that the function reads or writes; nodes of a cluster must see them.
         shared: Modules that take much memory and time to import: once for all workers, where the system can fork.
 
     Yields:
@@ -76,7 +79,7 @@ def in_order(
     if workers is None and items and elsewhere():
         from facade.cluster import on_cluster
 
-        yield from tqdm(on_cluster(function, items, _engine.get().address), label, len(items), mininterval=1)
+        yield from tqdm(on_cluster(function, items, _engine.get().address, places), label, len(items), mininterval=1)
         return
     workers = min(workers or cores(), max(1, len(items)))
     if workers == 1:

@@ -86,6 +86,16 @@ def test_gaussian_is_one_to_two_grey_levels(sigma, kind, levels):
         assert np.abs(part - whole.transpose(1, 2, 0)[rows, columns]).max() <= levels
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (90, 110)])
+def test_a_blur_far_wider_than_the_photograph_is_its_mean_and_takes_no_room(shape):
+    """A box that somebody gives may be of any size: what lies beyond the border is never unrolled."""
+    image = noise(*shape)
+    part = gaussian(image, slice(0, shape[0]), slice(0, shape[1]), 5000.0)
+    assert part.shape == image.shape
+    # Beyond the border lie its pixels, again and again: those of the four corners in the end.
+    assert np.ptp(part.reshape(-1, 3), axis=0).max() <= 6
+
+
 def test_sigma_is_percent_of_the_diagonal():
     """A step blurred by a Gaussian has the Gaussian's slope in its middle: 1 / (sigma * sqrt(2 pi))."""
     image = np.zeros((200, 200, 3), np.uint8)

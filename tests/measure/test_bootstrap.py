@@ -139,5 +139,20 @@ def test_limits_hold_where_few_seeds_prevail(seeds, share):
 
 def test_a_reference_with_nothing_to_lose_gives_no_verdict():
     sure = Difference(0.0, 1e-4, 1e-8, 1e-9, 100, 4)
-    assert judge(sure, 0.03, 0.05, 3, reference=0.02).answer.startswith("not measurable: the other arm")
-    assert judge(sure, 0.03, 0.05, 3, reference=0.5).answer == "non-inferior"
+    for seen, error in ((0.02, 0.001), (0.04, 0.02), (0.04, 0.2)):
+        reached = Difference(seen, error, error**2 / 2, error**2 * 2, 100, 4)
+        assert judge(sure, 0.03, 0.05, 3, reached).answer.startswith("not measurable: the other arm")
+    assert judge(sure, 0.03, 0.05, 3, Difference(0.5, 0.02, 2e-4, 8e-4, 100, 4)).answer == "non-inferior"
+
+
+def test_a_study_that_no_number_would_decide_is_not_planned():
+    wide = Difference(-0.01, 0.02, 1e-4, 3e-4, 40, 2)
+    nothing = Difference(0.02, 0.02, 1e-4, 3e-4, 40, 2)
+    assert judge(wide, 0.03, 0.05, 3, nothing).answer.startswith("not measurable: the other arm")
+    little, much = (Difference(seen, 0.02, 1e-4, 6e-4, 40, 2) for seen in (0.04, 0.5))
+    planned = {one: judge(wide, 0.03, 0.05, 3, one) for one in (little, much)}
+    assert {one.answer for one in planned.values()} == {"inconclusive"}
+    # With little to lose, it takes more to know that there is more than the margin.
+    assert planned[little].both[0] > planned[much].both[0]
+    inferior = Difference(-0.2, 0.1, 5e-3, 1e-2, 40, 2)
+    assert judge(inferior, 0.03, 0.05, 3, little).both == judge(inferior, 0.03, 0.05, 3, much).both

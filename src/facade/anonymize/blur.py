@@ -114,22 +114,30 @@ def _coarsely(image: np.ndarray, rows: slice, columns: slice, sigma: float, step
     fast.
     """
     height, width = rows.stop - rows.start, columns.stop - columns.start
-    # Cells that the part takes, and cells round it that its blur reaches.
     down, across = -(-height // step), -(-width // step)
     reach = int(np.ceil(REACH * sigma / step)) + 2
-    top, left = rows.start - reach * step, columns.start - reach * step
-    bottom, right = top + (down + 2 * reach) * step, left + (across + 2 * reach) * step
+    above, below = (_cells(room, step, reach) for room in (rows.start, image.shape[0] - rows.start - down * step))
+    before, after = (
+        _cells(room, step, reach) for room in (columns.start, image.shape[1] - columns.start - across * step)
+    )
+    top, left = rows.start - above * step, columns.start - before * step
+    bottom, right = rows.start + (down + below) * step, columns.start + (across + after) * step
     context = image[max(top, 0) : bottom, max(left, 0) : right]
     beyond = (max(-top, 0), max(bottom - image.shape[0], 0), max(-left, 0), max(right - image.shape[1], 0))
     if any(beyond):
         context = cv2.copyMakeBorder(context, *beyond, cv2.BORDER_REPLICATE)
-    cells = cv2.resize(context, (across + 2 * reach, down + 2 * reach), interpolation=cv2.INTER_AREA)
+    cells = cv2.resize(context, (before + across + after, above + down + below), interpolation=cv2.INTER_AREA)
     # A mean over n pixels has a variance of (n² - 1) / 12, linear interpolation between their middles (2 n² + 1) / 12.
     narrower = float(np.sqrt(sigma**2 - step**2 / 4)) / step
     blurred = _blurred(cells.astype(np.float32), narrower, int(np.ceil(EXACT_REACH * narrower)))
-    near = blurred[reach - 1 : reach + down + 1, reach - 1 : reach + across + 1]
+    near = blurred[above - 1 : above + down + 1, before - 1 : before + across + 1]
     fine = cv2.resize(near, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
     return np.rint(fine[step : step + height, step : step + width]).astype(np.uint8)
+
+
+def _cells(room: int, step: int, reach: int) -> int:
+    """Cells beside a part that its blur needs: as far as it reaches, and one beyond the border of the photograph."""
+    return max(1, min(reach, -(-room // step) + 1))
 
 
 def _blurred(picture: np.ndarray, sigma: float, reach: int) -> np.ndarray:

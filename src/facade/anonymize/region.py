@@ -78,11 +78,11 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
     """
     check_box(bbox, shape)
     ellipse = ellipse and not (cut or touches_border(bbox, shape))
-    x, y, w, h = widened(bbox, widen)
+    x, y, w, h = map(float, widened(bbox, widen))
     # At least a pixel of the box is treated however small it is, so the ellipse of a tiny face is never empty.
     half_w, half_h = max(w / 2, 0.75), max(h / 2, 0.75)
     centre_x, centre_y = x + w / 2, y + h / 2
-    soft = feather / 100 * diagonal(bbox)
+    soft = float(feather / 100 * diagonal(bbox))
     left, right = max(int(np.floor(centre_x - half_w - soft)), 0), int(np.ceil(centre_x + half_w + soft))
     top, bottom = max(int(np.floor(centre_y - half_h - soft)), 0), int(np.ceil(centre_y + half_h + soft))
     right, bottom = min(right, shape[1]), min(bottom, shape[0])

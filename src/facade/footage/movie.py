@@ -117,7 +117,8 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     found: list[np.ndarray] = []
     size = (0, 0)
     find = _Find(job, clip, settings, stretch)
-    for path in in_order(find, firsts, f"find {job.target.name}", workers, settings.finder.imports):
+    folders = (job.source.parent, job.target.parent)
+    for path in in_order(find, firsts, f"find {job.target.name}", workers, settings.finder.imports, folders):
         content = read_json(path)
         if size not in ((0, 0), tuple(content["size"])):
             raise FacadeError(f"{job.source} changes the size of its pictures on the way. Cut it there.")
@@ -129,7 +130,8 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     kept = _kept(tracks, settings, job, size)
     treated = [part for one, keep in zip(tracks, kept, strict=True) if (part := _without(one, keep)) is not None]
     places = _places(treated, firsts, count)
-    parts = list(in_order(_Treat(job, clip, settings, source), places, f"treat {job.target.name}", workers))
+    treat = _Treat(job, clip, settings, source)
+    parts = list(in_order(treat, places, f"treat {job.target.name}", workers, places=folders))
     beside = job.partial / f"whole{job.target.suffix}"
     join(beside, parts, clip, settings.audio)
     odd = size[0] % 2 or size[1] % 2

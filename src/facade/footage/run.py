@@ -82,7 +82,9 @@ def anonymize(
     # A process takes seconds to start: few photographs are done sooner by one.
     few = min(workers or cores(), max(1, len(pictures) // WORTH_A_PROCESS))
     together = None if workers is None and elsewhere() else few
-    done = in_order(_Do(settings, overwrite), pictures, "photographs", together) if pictures else iter(())
+    folders = sorted({_there(folder) for job in pictures for folder in (job.source.parent, job.target.parent)})
+    do = _Do(settings, overwrite)
+    done = in_order(do, pictures, "photographs", together, places=folders) if pictures else iter(())
     errors = []
     # Stretches of a video are done side by side, videos one after the other.
     for result in chain(done, map(_Do(settings, overwrite, workers), videos)):
@@ -91,6 +93,11 @@ def anonymize(
         else:
             told(result)
     return errors
+
+
+def _there(folder: Path) -> Path:
+    """A folder, or what it will lie in."""
+    return next(one for one in (folder.resolve(), *folder.resolve().parents) if one.is_dir())
 
 
 @dataclass(frozen=True)

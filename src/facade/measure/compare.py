@@ -118,8 +118,7 @@ def difference_of(
     seen = difference(first, second, draws, values, units)
     nothing = Resampled(np.zeros_like(second.seen), np.zeros_like(second.drawn))
     reached = difference(second, nothing, draws, values, units)
-    reference = reached.seen - reached.reach(1 - params.alpha / comparisons)
-    verdict = judge(seen, params.margin, params.alpha, comparisons, reference, planned)
+    verdict = judge(seen, params.margin, params.alpha, comparisons, reached, planned)
     return Comparison(*pair, metric, seen, verdict)
 
 

@@ -96,7 +96,7 @@ def true_loss(shift: float, spread: float = SEEDS_SPREAD) -> float:
 def judged(
     random: np.random.Generator, first: list[Run], second: list[Run], margin: float
 ) -> tuple[Difference, Verdict]:
-    """The second arm against the first, as `compare` does it."""
+    """The second arm against the first, as `compare` does it for a first arm that is known to find faces."""
     draws = draw(len(first[0].faces), len(first), DRAWS, random)
     seen = difference(resample(second, draws, threads=1), resample(first, draws, threads=1), draws, AP50)
     return seen, judge(seen, margin, ALPHA, 1)

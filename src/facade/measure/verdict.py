@@ -49,7 +49,12 @@ class Verdict:
 
 
 def judge(
-    difference: Difference, margin: float, alpha: float, comparisons: int, reference: float = 1.0, planned: bool = True
+    difference: Difference,
+    margin: float,
+    alpha: float,
+    comparisons: int,
+    reached: Difference | None = None,
+    planned: bool = True,
 ) -> Verdict:
     """One-sided tests of non-inferiority and of inferiority.
 
@@ -58,9 +63,10 @@ def judge(
         margin: The greatest loss that is accepted, positive.
         alpha: Chance of a wrong answer that is accepted, for all comparisons together (Bonferroni).
         comparisons: How many are made.
-        reference: What the second arm reaches at least, at the same level. Where that is no more than the margin, no
-            loss might be greater, and "non-inferior" would say nothing: a study that could not have shown a loss has
-            not shown that there is none (assay sensitivity; ICH E10, 2000, section 1.5).
+        reached: The second arm against nothing; None where it is known to reach more than the margin. Where its lower
+            limit is no more than that, no loss might be greater, and "non-inferior" would say nothing: a study that
+            could not have shown a loss has not shown that there is none (assay sensitivity; ICH E10, 2000,
+            section 1.5).
         planned: Whether to plan what would decide where the answer is inconclusive.
     """
     level = alpha / comparisons
@@ -73,17 +79,17 @@ def judge(
     if difference.seeds < 2:
         # The limits hold for these very runs. How far others would lie nobody knows, and they often lie far.
         return Verdict("not measurable with one seed", low, high)
-    if low > -margin:
-        if reference <= margin:
-            return Verdict("not measurable: the other arm may have no more to lose than the margin", low, high)
-        return Verdict("non-inferior", low, high)
     if high < -margin:
         return Verdict("inferior", low, high)
-    return Verdict("inconclusive", low, high, *(plan(difference, margin, level) if planned else ()))
+    if reached is not None and reached.seen - (reached.reach(1 - level) if low > -margin else 0) <= margin:
+        return Verdict("not measurable: the other arm may have no more to lose than the margin", low, high)
+    if low > -margin:
+        return Verdict("non-inferior", low, high)
+    return Verdict("inconclusive", low, high, *(plan(difference, margin, level, reached) if planned else ()))
 
 
 def plan(
-    difference: Difference, margin: float, level: float, power: float = POWER
+    difference: Difference, margin: float, level: float, reached: Difference | None = None, power: float = POWER
 ) -> tuple[int | None, int | None, tuple[int, int] | None]:
     """How many photographs, or how many seeds, would decide at the effect seen, with the given power.
 
@@ -93,16 +99,20 @@ def plan(
         difference: What was seen.
         margin: See `judge`.
         level: Chance of a wrong answer, of one comparison.
+        reached: See `judge`.
         power: Chance of an answer, if the effect is the one seen.
 
     Returns:
         Photographs (or events) with the seeds there are; seeds with the photographs there are; both, as many times
         more of one as of the other. None where no number is enough.
     """
-    effect = abs(difference.seen + margin)
+    # How far the limits of each of these must stay off, for the answer that the effect seen would have.
+    asked = [(difference, abs(difference.seen + margin))]
+    if reached is not None and difference.seen > -margin:
+        asked.append((reached, reached.seen - margin))
 
     def decides(units: int, seeds: int) -> bool:
-        return effect >= difference.reach(1 - level, units, seeds) + difference.reach(power, units, seeds)
+        return all(off >= one.reach(1 - level, units, seeds) + one.reach(power, units, seeds) for one, off in asked)
 
     units = _least(difference.units, MANY_UNITS, lambda number: decides(number, difference.seeds))
     at_least = max(difference.seeds, 2)

@@ -116,7 +116,8 @@ def write_page(
         tiles=gallery(golden, measured.missed, show),
         show=show,
         params=params,
-        settings=_flat(params.model_dump()),
+        # Where it was computed changes nothing, and is nobody's business.
+        settings=_flat(params.model_dump(exclude={"engine"})),
         versions=versions,
         hashes=data_hashes(golden),
         golden=golden,
