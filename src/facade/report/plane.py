@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from facade.audit.threats import ATTACKS
@@ -26,6 +28,8 @@ COLUMNS = ("experiment", "arm", "treatment", "AP50", "AP50_low", "AP50_high", "a
            "rank1_high", "chance", "attacker")  # fmt: skip
 # Attacks that are drawn, each in a panel, and what stands in where one cannot be made: there is nothing to undo.
 PANELS = {"reversed": "recognition", "parrot": None}
+# Points in an inch, and between two lines of labels.
+POINTS, LINE = 72, 9
 
 
 @dataclass(frozen=True)
@@ -90,19 +94,18 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
     The upper left corner is where one wants to be. A treatment on the line is beaten by no other in both.
     """
     figure = new_figure(width, 4.2)
-    axes = figure.subplots(1, len(PANELS), sharey=True)
+    axes, shown = figure.subplots(1, len(PANELS), sharey=True), []
     for panel, (attack, otherwise) in zip(axes, PANELS.items(), strict=True):
         own = [one for one in drawn if one.attack == attack]
         named = {(one.experiment, one.arm) for one in own}
         own += [one for one in drawn if one.attack == otherwise and (one.experiment, one.arm) not in named]
+        shown.append(own)
         for one in own:
             (cost, low, high), (rate, least, most) = one.cost, one.linked
             colour = COLOURS[one.arm]
             panel.plot([least, most], [cost, cost], color=colour, linewidth=1)
             panel.plot([rate, rate], [low, high], color=colour, linewidth=1)
             panel.plot(rate, cost, "o", color=colour, markersize=5)
-            side, away = ("left", 5) if rate < 0.5 else ("right", -5)
-            panel.annotate(one.treatment, (rate, cost), (away, 4), textcoords="offset points", fontsize=7, ha=side)
         front = _front(own)
         panel.step([one.linked[0] for one in front], [one.cost[0] for one in front], where="post", color="0.4",
                    linewidth=1, linestyle=":")  # fmt: skip
@@ -119,7 +122,26 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
     who = ", ".join(sorted({one.attacker for one in drawn}))
     title = f"Attacker: {who}; dashed: chance; dotted: beaten by no other"
     figure.suptitle(titled(title, any(one.synthetic for one in drawn), width), fontsize=8)
+    figure.draw_without_rendering()  # limits and places are settled now, and labels can be told apart
+    for panel, own in zip(axes, shown, strict=True):
+        _name(panel, own)
     return figure
+
+
+def _name(panel: Axes, own: Sequence[Point]) -> None:
+    """Write beside each point what it is: towards the middle, and each label above the one below it."""
+    for left in (True, False):
+        below = -np.inf
+        side, away = ("left", 5) if left else ("right", -5)
+        for one in sorted((one for one in own if (one.linked[0] < 0.5) is left), key=lambda one: one.cost[0]):
+            place = (one.linked[0], one.cost[0])
+            height = panel.transData.transform(place)[1] * POINTS / panel.figure.dpi
+            below = max(height + 4, below + LINE)
+            line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.6} if below > height + LINE else None
+            beside = (away, below - height)
+            panel.annotate(
+                one.treatment, place, beside, textcoords="offset points", fontsize=7, ha=side, arrowprops=line
+            )
 
 
 def table(drawn: Sequence[Point]) -> str:
