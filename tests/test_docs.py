@@ -31,6 +31,7 @@ ELSEWHERE = {
     "make setup": "it made the environment that runs this",
     "make lock": "asks the package registry anew",
     "make sweep": "its dvc commands are run; tests/experiments/test_sweep.py reads what comes out",
+    "make plane": "a tiny attacker knows nobody, so that there is nothing to draw; tests/report/test_plane.py",
     "make domain": "two trainings more; tests/experiments/test_rounds.py",
     "make misses": "two trainings more; tests/experiments/test_rounds.py",
     "make remote REMOTE=s3": "tests/test_pipeline.py, with a real S3 server",
