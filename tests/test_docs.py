@@ -179,6 +179,10 @@ def test_the_commands_of_the_documents_run(newcomer):
     for page, command in COMMANDS:
         if any(command.startswith(start) for start in ELSEWHERE) or command.startswith("export "):
             continue
+        if command.startswith("facade misses harvest"):
+            # From here on the reader has photographs of real people, and a key.
+            newcomer.change(synthesize={"key": "mine"})
+            newcomer.commit()
         wanted = substituted(command, root)
         if str(SHARED) in wanted and not SHARED.is_dir():
             continue
