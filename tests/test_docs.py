@@ -166,7 +166,7 @@ def substituted(command: str, root: Path) -> str:
         .replace("/weights/recognition_arcface_ir_se50.pth", str(weights / "mobilefacenet_128d.onnx"))
         .replace("facade anonymize IN... OUT", "facade anonymize in.mp4 out-README.mp4 --score 0.3")
         .replace("out.mp4 --method", "out-method.mp4 --score 0.3 --method")
-        .replace("--box 210,80,40,52", "--box 40,30,40,50 --score 0.3")
+        .replace("--box 210,80,40,52", "--box 40,30,40,50")
         .replace("make remote", f"make remote REMOTE={root / 'storage'}")
     )
 
