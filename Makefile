@@ -56,7 +56,7 @@ bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (ten m
 bench-anonymize: $(READY_DEV)  ## Measure facade anonymize beside deface; PHOTOGRAPHS=folder adds a data set of Facade's
 	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS))
 
-test: $(READY_DEV)  ## Check style and types, and run the tests (six to ten minutes on 2 cores)
+test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes on 2 cores)
 	@$(MAKE) --no-print-directory lint
 	@echo "Tests"
 	@$(IN_ENV) python -m pytest -n auto

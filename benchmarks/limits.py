@@ -7,6 +7,7 @@ are processor seconds, in turns, as in speed.py; ratios are those of the same ro
 import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from speed import in_turns, one_thread
 
 from facade.anonymize import BlurFaces
 from facade.anonymize.blur import sigma_of
-from facade.dataset import Face, Photograph
+from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.records import Box
 from facade.dataset.store import decode, encode
 from facade.params import Blur, Codec, load
@@ -56,17 +57,29 @@ def told(times: dict[str, np.ndarray], other: str, own: str, count: int) -> list
     return [*rates, f"{np.median(ratio):.2f} ({ratio.min():.2f} to {ratio.max():.2f})"]
 
 
-def against_the_codec(rounds: int, count: int, blur: Blur, codec: Codec) -> None:
+def every_tenth(data: Path) -> list[tuple[bytes, Photograph]]:
+    """Files and labels of a data set that Facade wrote."""
+    photographs = Photographs(data)
+    return [((photographs.images / one.file).read_bytes(), one) for one in list(photographs)[::10]]
+
+
+def against_the_codec(rounds: int, count: int, blur: Blur, codec: Codec, data: Path | None) -> None:
     """Print photographs a second, only read and written, and blurred in between."""
     rows, treat = [], BlurFaces(blur)
-    for side in SIDES:
-        pictures = [photograph(number, side) for number in range(count)]
-        files = [(encode(image, codec), one) for image, one in pictures]
+    sets = {
+        f"{side} px, {FACES} faces": [
+            (encode(image, codec), one) for image, one in (photograph(number, side) for number in range(count))
+        ]
+        for side in SIDES
+    }
+    if data is not None:
+        sets[f"every tenth of {data}"] = every_tenth(data)
+    for name, files in sets.items():
         works: dict[str, Callable[[], object]] = {
             "codec": lambda files=files: [encode(decode(content), codec) for content, _ in files],
             "blur": lambda files=files: [encode(treat(decode(content), one).pixels, codec) for content, one in files],
         }
-        rows.append([f"{side} px, {FACES} faces", *told(in_turns(works, rounds), "codec", "blur", count)])
+        rows.append([name, *told(in_turns(works, rounds), "codec", "blur", len(files))])
     print_table(["photograph", "read and written, a second", "blurred, too", "of the limit"], rows)
 
 
@@ -136,11 +149,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="repeats, of which the median counts")
     parser.add_argument("--count", type=int, default=12, help="photographs in each round")
+    parser.add_argument("--photographs", type=Path, metavar="DATA", help="a data set of Facade's, too")
     wanted = parser.parse_args()
     params = load()
     with one_thread():
         print_header("The blur, and what bounds it", rounds=wanted.rounds, photographs=wanted.count)
-        against_the_codec(wanted.rounds, wanted.count, params.blur, params.codec)
+        against_the_codec(wanted.rounds, wanted.count, params.blur, params.codec, wanted.photographs)
         against_whole_pictures(wanted.rounds, params.blur)
         codecs(wanted.rounds, wanted.count, params.codec)
 

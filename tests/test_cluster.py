@@ -154,8 +154,8 @@ def test_a_video_comes_out_the_same(tmp_path):
     assert (tmp_path / "alone.mp4").read_bytes() == (tmp_path / "together.mp4").read_bytes()
 
 
-def test_photographs_named_by_hand_are_done_there(on_ray, cluster, params, tmp_path):
-    del on_ray, cluster
+@pytest.mark.usefixtures("on_ray")
+def test_photographs_named_by_hand_are_done_there(params, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(3):

@@ -70,8 +70,8 @@ def in_order(
         items: What to call it on, one by one.
         label: What the progress bar says.
         workers: Number of processes on this machine; 1 works in this one. Default: all cores, or the cluster.
-        places: Folders besides the current one that the function reads or writes; nodes of a cluster must see them.
         shared: Modules that take much memory and time to import: once for all workers, where the system can fork.
+        places: Folders besides the current one that the function reads or writes; nodes of a cluster must see them.
 
     Yields:
         Results in the order of `items`.
