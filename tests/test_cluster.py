@@ -1,6 +1,10 @@
 """A real Ray cluster of two nodes on this machine: the same results as without, also where a node is killed."""
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,8 +23,10 @@ from facade.footage.movie import anonymize_video
 from facade.footage.run import anonymize, jobs
 from facade.parallel import in_order, work_on
 from facade.params import Engine
-from tests.conftest import noise, tree
+from facade.storage import place
+from tests.conftest import REPOSITORY, S3_KEYS, noise, tree
 from tests.footage.films import film_of_people, settings
+from tests.footage.test_storage import boxes_of, objects, photographs, tar_of
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install -r requirements-ray.txt)")
 
@@ -167,6 +173,56 @@ def test_photographs_named_by_hand_are_done_there(params, tmp_path):
     alone, together = (tree(tmp_path / name) for name in ("alone", "together"))
     assert len(alone) == 6
     assert together == alone
+
+
+DRIVER = """
+import json, sys
+from facade.footage.run import anonymize, jobs
+from facade.parallel import work_on
+from facade.params import Engine
+from facade.storage import place
+from tests.footage.films import settings
+from tests.footage.test_storage import boxes_of
+
+work_on(Engine(name="ray", address="auto"))
+source, target, names = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+found, _ = jobs([place(source)], place(target))
+for error in anonymize(found, settings(boxes_of(names)), False, print):
+    print("FAULT", error)
+"""
+
+
+def test_a_job_that_ray_sends_to_the_nodes_works_from_storage_to_storage(cluster, s3, tmp_path):
+    """As `ray job submit` and KubeRay do it: code is sent to the nodes, and no folder is shared."""
+    bucket, address = s3
+    files = photographs()
+    for name, content in files.items():
+        place(f"s3://{bucket}/in/{name}").write_bytes(content)
+    place(f"s3://{bucket}/in/all.tar").write_bytes(tar_of(files))
+    code = tmp_path / "code"
+    for name in ("src", "tests"):
+        shutil.copytree(REPOSITORY / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "params.yaml", code)
+    (code / "driver.py").write_text(DRIVER)
+    storage = S3_KEYS | {"AWS_ENDPOINT_URL": address}
+    sent = {"working_dir": str(code), "env_vars": storage | {"PYTHONPATH": "src:."}}
+    environment = os.environ | storage | {
+        "RAY_ADDRESS": cluster.address, "PYTHONPATH": f"{code / 'src'}:{code}",
+        "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"runtime_env": sent}),
+    }  # fmt: skip
+    named = json.dumps([*files, *(f"all.tar/{name}" for name in files)])
+
+    def drive(target: str) -> str:
+        command = [sys.executable, "driver.py", f"s3://{bucket}/in", target, named]
+        done = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    assert "FAULT" not in drive(f"s3://{bucket}/out")
+    found, _ = jobs([place(f"s3://{bucket}/in")], place(f"s3://{bucket}/alone"))
+    assert anonymize(found, settings(boxes_of(json.loads(named))), False, print, 1) == []
+    assert objects(f"s3://{bucket}/out") == objects(f"s3://{bucket}/alone")
+    assert len(objects(f"s3://{bucket}/out")) == 2 * (len(files) + 1)
 
 
 def test_a_cluster_that_is_not_there_gets_a_sentence():

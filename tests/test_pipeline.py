@@ -16,7 +16,7 @@ from facade.demo.moving import moving_faces, write_moving
 from facade.demo.write import write_demo
 from facade.misses.ledger import read_ledger
 from facade.params import load
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, S3_KEYS
 
 TINY = {
     "demo": {"train": 10, "golden": 5, "size": 96},
@@ -28,7 +28,6 @@ TINY = {
 }
 # The environment is there already.
 MAKE = (f"VENV={Path(sys.executable).parents[1]}", "READY=Makefile")
-REGION = "us-east-1"
 STAGES = {
     "demo", "ingest", "unlabelled", "raw", "blur", "synthesize", "patches", "attacker", "audit@blur", "audit@pseudo",
     "train-raw", "train-blur", "train-pseudo", "train-control@recode", "train-control@decoy", "train-control@drop",
@@ -110,23 +109,6 @@ def ran(output: str) -> set[str]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
     return Clone(tmp_path_factory.mktemp("pipeline"))
-
-
-@pytest.fixture
-def s3():
-    """A bucket of a real S3 server, and the server's address."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "any")
-    client = boto3.client("s3", endpoint_url=address, region_name=REGION, **keys)
-    client.create_bucket(Bucket="photographs")
-    yield "photographs", address
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +289,7 @@ def test_data_models_and_experiments_go_to_a_colleague_through_s3(reproduced, s3
     # A colleague's machine has another cache of what DVC knows.
     colleague.environment["DVC_SITE_CACHE_DIR"] = str(tmp_path / "site")
     for one in (reproduced, colleague):
-        one.environment |= {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": REGION}
+        one.environment |= S3_KEYS
         one.run("make", "remote", f"REMOTE=s3://{bucket}/facade", *MAKE)
         one.run("dvc", "remote", "modify", "--local", "storage", "endpointurl", address)
     try:

@@ -9,6 +9,7 @@ import typer
 from facade.errors import FacadeError
 from facade.parallel import work_on
 from facade.params import load
+from facade.storage import place, reaching
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -21,7 +22,11 @@ def facade() -> None:
 @app.command()
 def anonymize(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="IN... OUT", help="photographs, videos or folders; then where to")
+        list[str],
+        typer.Argument(
+            metavar="IN... OUT",
+            help="photographs, videos, tars of photographs, or folders, here or in storage (s3://...); then where to",
+        ),
     ],
     models: Annotated[Path, typer.Option(help="the arm whose detector looks for faces")] = Path("models/pseudo"),
     seed: Annotated[int | None, typer.Option(help="which of its runs; the first by default")] = None,
@@ -56,28 +61,34 @@ def anonymize(
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="processes; all cores by default")] = None,
 ) -> None:
-    """Anonymize photographs and videos; what is done to a face stands in params.yaml.
+    """Anonymize photographs, shards of them, and videos; what is done to a face stands in params.yaml.
 
     A report stands beside each file that is written. A run that was interrupted goes on where it stopped.
     """
     from facade.footage.finder import Given
     from facade.footage.run import anonymize as anonymize_files, jobs
     from facade.footage.settings import finder_of, settings_of
+    from facade.footage.shard import SHARDS
 
     params = load()
     work_on(params.engine)
     if len(paths) < 2:
         raise FacadeError("name what to anonymize, and where to write it, as in `facade anonymize IN OUT`.")
-    found, strange = jobs(paths[:-1], paths[-1], [path for path in (boxes, exempt) if path is not None])
+    places = [place(path) for path in paths]
+    try:
+        with reaching():
+            found, strange = jobs(places[:-1], places[-1], [path for path in (boxes, exempt) if path is not None])
+    except OSError as fault:
+        raise FacadeError(f"what was named cannot be looked through: {fault.strerror or fault}.") from None
     if not found:
-        raise FacadeError("there is no photograph and no video among what was named.")
+        raise FacadeError("there is no photograph, no shard and no video among what was named.")
     finder, sure = finder_of(models, seed, score, size, boxes, params)
     if isinstance(finder, Given):
-        finder.check(job.name for job in found)
+        finder.check(job.name for job in found if job.source.suffix.lower() not in SHARDS)
     settings = settings_of(finder, sure, exempt, method, bridge, audio, shows_nobody, params)
     errors = anonymize_files(found, settings, overwrite, typer.echo, workers)
     if strange:
-        typer.echo(f"left out, neither photographs nor videos: {', '.join(str(path) for path in strange[:5])}"
+        typer.echo(f"left out, neither photographs, shards nor videos: {', '.join(str(path) for path in strange[:5])}"
                    + (f" and {len(strange) - 5} more" if len(strange) > 5 else ""))  # fmt: skip
     for error in errors:
         typer.echo(f"facade: {error}", err=True)

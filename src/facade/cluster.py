@@ -20,25 +20,33 @@ Result = TypeVar("Result")
 SHARD = 100
 # Shards for each core that is there now: more than one, so that fast nodes take over from slow ones.
 SHARDS_A_CORE = 4
+# Set by Ray where the process is a job that was submitted to it.
+SUBMITTED = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 # Seconds without an answer after which a cluster is given up.
 PATIENCE = 20
 
 
 def on_cluster(
-    function: Callable[[Item], Result], items: Sequence[Item], address: str | None, places: Sequence[Path] = ()
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    address: str | None,
+    places: Sequence[Path] | None = None,
 ) -> Iterator[Result]:
     """Call a function on every item, on the nodes of a Ray cluster.
 
     Nodes run the code of this process under the same path, and see the current folder under its own (a shared
-    filesystem): what the function reads and writes there is what this process does. A shard that a lost node had begun
-    is done again from its start, so that a function which writes files must write the same ones each time.
+    filesystem): what the function reads and writes there is what this process does. In a job whose code Ray has sent to
+    the nodes (`ray job submit --working-dir`, KubeRay), each sees a copy of its own, to which nothing may be written.
+
+    A shard that a lost node had begun is done again from its start, so that a function which writes files must write
+    the same ones each time.
 
     Args:
         function: Importable, or a picklable object with `__call__`. It must not depend on the order of its calls.
         items: What to call it on.
         address: The cluster's ("auto" or "host:6379", from a machine that belongs to it); None starts one on this
             machine, which ends with the process.
-        places: Folders besides the current one that the function reads or writes.
+        places: Folders that the function reads or writes; None for the current one.
 
     Yields:
         Results in the order of `items`, as shards are done.
@@ -59,8 +67,16 @@ def on_cluster(
         pyarrow.table({"item": pyarrow.array([pickle.dumps(item) for item in items[start : start + size]], "binary")})
         for start in range(0, len(items), size)
     ]
-    folders = [str(path.resolve()) for path in (Path(), *places)]
-    work = {"function": pickle.dumps(function), "folders": {folder: _identity(folder) for folder in folders}}
+    # Where Ray has sent the code along, nodes are in their copy of it already.
+    copied = "working_dir" in ray.get_runtime_context().runtime_env
+    home = None if copied else str(Path().resolve())
+    used = () if copied and places is not None else (Path(),)
+    folders = [str(path.resolve()) for path in (*used, *(places or ()))]
+    work = {
+        "function": pickle.dumps(function),
+        "home": home,
+        "folders": {folder: _identity(folder) for folder in folders},
+    }
     done = ray.data.from_arrow(shards).map_batches(_work, batch_size=None, batch_format="pyarrow", fn_kwargs=work)
     for table in done.iter_batches(batch_size=None, batch_format="pyarrow"):
         for content in table["answer"]:
@@ -78,7 +94,7 @@ def _identity(folder: str) -> int | None:
         return None
 
 
-def _work(table: Any, function: bytes, folders: Mapping[str, int | None]) -> Any:
+def _work(table: Any, function: bytes, home: str | None, folders: Mapping[str, int | None]) -> Any:
     """Do a shard, on a node. Faults that people can mend come back as answers, others with Ray's own traceback."""
     import cv2
     import pyarrow
@@ -94,7 +110,8 @@ def _work(table: Any, function: bytes, folders: Mapping[str, int | None]) -> Any
         )
         answers = [(fault, None)] * len(table)
     else:
-        os.chdir(next(iter(folders)))
+        if home is not None:
+            os.chdir(home)
         answers = [_answer(call, pickle.loads(item.as_py())) for item in table["item"]]  # noqa: S301
     return pyarrow.table({"answer": pyarrow.array(map(pickle.dumps, answers), "large_binary")})
 
@@ -129,8 +146,9 @@ def _connected(address: str | None) -> Any:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     if ray.is_initialized():
         return ray
-    # Nodes import what this process imports.
-    where = {"env_vars": {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)}}
+    # Nodes import what this process imports; a job that was submitted to Ray says itself what its nodes do.
+    imports = {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)}
+    where = None if SUBMITTED in os.environ else {"env_vars": imports}
     # A dashboard would come with a cluster that is started here, and nobody would look at it.
     started: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facade.errors import FacadeError
+from facade.storage import Place, make_parents, reaching
 
 
 @contextmanager
@@ -32,35 +33,41 @@ def whole_directory(final: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Place, content: bytes) -> None:
     """Write a file whole: beside its final name first, then renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not isinstance(path, Path):
+        path.write_bytes(content)  # an object is there when all of it has come
+        return
+    make_parents(path)
     beside = path.with_name(f".{path.name}.partial")
     beside.write_bytes(content)
     beside.replace(path)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Place, text: str) -> None:
     """`write_bytes` for text in UTF-8."""
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Place, value: Any) -> None:
     """Write JSON that reads well in a diff: indented, keys in the order given, a newline at the end."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Place) -> Any:
     """Read a JSON file.
 
     Raises:
         FacadeError: The file is missing, or is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with reaching():
+            return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FacadeError(f"{path} is missing. Run `dvc repro`, or check the path.") from None
     except OSError as error:
-        raise FacadeError(f"{path} cannot be read ({error.strerror}). Check the path and its permissions.") from None
+        raise FacadeError(
+            f"{path} cannot be read ({error.strerror or error}). Check the path and its permissions."
+        ) from None
     except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or a number of thousands of digits
         raise FacadeError(f"{path} is not readable as JSON ({error}). Mend or replace the file.") from None

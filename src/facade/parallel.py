@@ -60,7 +60,7 @@ def in_order(
     label: str,
     workers: int | None = None,
     shared: Sequence[str] = (),
-    places: Sequence[Path] = (),
+    places: Sequence[Path] | None = None,
 ) -> Iterator[Result]:
     """Call a function on every item, on all cores or on a cluster (`work_on`), with a progress bar.
 
@@ -71,7 +71,7 @@ def in_order(
         label: What the progress bar says.
         workers: Number of processes on this machine; 1 works in this one. Default: all cores, or the cluster.
         shared: Modules that take much memory and time to import: once for all workers, where the system can fork.
-        places: Folders besides the current one that the function reads or writes; nodes of a cluster must see them.
+        places: Folders that the function reads or writes, which nodes of a cluster must see; None for the current one.
 
     Yields:
         Results in the order of `items`.

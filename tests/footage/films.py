@@ -49,7 +49,7 @@ def settings(boxes: dict[tuple[str, int], np.ndarray], **other) -> Settings:
     method = other.pop("method", "gaussian")
     params = load()
     values = {
-        "finder": Given(boxes, frozenset(), Path("boxes.json")), "sure": 1.0,
+        "finder": Given(boxes, frozenset(name for name, _ in boxes), Path("boxes.json")), "sure": 1.0,
         "treatment": treatment(params, method, shows_nobody=True),
         "exempt": None, "bridge": 15, "audio": True, "codec": params.codec, "max_megapixels": 100.0, "key": "test",
     }  # fmt: skip

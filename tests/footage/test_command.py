@@ -94,7 +94,7 @@ def test_a_pseudonym_and_a_list_of_files(footage, tmp_path):
         (("in/b.png",), "and where to write it"),
         (("in/b.png", "out.png", "--method", "smear"), "there are gaussian"),
         (("in/b.png", "out.png", "--models", "none"), "is missing"),
-        (("empty", "out"), "no photograph and no video"),
+        (("empty", "out"), "no photograph, no shard and no video"),
     ],
 )
 def test_what_cannot_be_done_gets_a_sentence(footage, tmp_path, arguments, told):

@@ -197,7 +197,7 @@ def ingest(
         wanted = [entry for entry in labelled if isinstance(entry, Labelled)]
         refused = [entry for entry in labelled if isinstance(entry, Refused)]
         taken: list[Taken] = []
-        for result in in_order(intake, wanted, "ingest", workers, places=[params.path]):
+        for result in in_order(intake, wanted, "ingest", workers, places=[Path(), params.path]):
             if isinstance(result, Taken):
                 taken.append(result)
             else:

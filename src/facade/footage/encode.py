@@ -3,6 +3,7 @@
 import errno
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from facade.errors import FacadeError
 from facade.footage.video import DEFAULT, INTERPOLATION, RGB, Clip, Frame, matrix, opened
+from facade.storage import Place, readable, whole_file
 
 # Constant rate factor: from some 17 on down, pictures look like their source. One thread: bytes do not depend on the
 # number of cores. No pictures that look ahead: stretches can be joined where they end.
@@ -28,7 +30,7 @@ QUIET = {"fflags": "+bitexact"}
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
-def write_stretch(path: Path, clip: Clip, frames: Iterable[Frame], treat: Callable[[Frame], np.ndarray]) -> None:
+def write_stretch(path: Place, clip: Clip, frames: Iterable[Frame], treat: Callable[[Frame], np.ndarray]) -> None:
     """Encode anonymized pictures, each at the time that it had.
 
     Args:
@@ -37,25 +39,20 @@ def write_stretch(path: Path, clip: Clip, frames: Iterable[Frame], treat: Callab
         frames: Its pictures.
         treat: Gives what is written of one, (H, W, 3) uint8, BGR.
     """
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        with av.open(str(beside), "w", format=STRETCH, options=QUIET) as container:
-            stream: av.VideoStream | None = None
-            for frame in frames:
-                pixels = _even(treat(frame))
-                if stream is None:
-                    stream = _stream(container, clip, frame, pixels.shape)
-                picture = av.VideoFrame.from_ndarray(pixels, format="bgr24").reformat(
-                    format="yuv420p", src_colorspace=DEFAULT, dst_colorspace=matrix(frame.colours[0]),
-                    interpolation=INTERPOLATION,
-                )  # fmt: skip
-                picture.pts, picture.time_base = frame.time, clip.time_base
-                container.mux(stream.encode(picture))
-            if stream is not None:
-                container.mux(stream.encode())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as beside, av.open(str(beside), "w", format=STRETCH, options=QUIET) as container:
+        stream: av.VideoStream | None = None
+        for frame in frames:
+            pixels = _even(treat(frame))
+            if stream is None:
+                stream = _stream(container, clip, frame, pixels.shape)
+            picture = av.VideoFrame.from_ndarray(pixels, format="bgr24").reformat(
+                format="yuv420p", src_colorspace=DEFAULT, dst_colorspace=matrix(frame.colours[0]),
+                interpolation=INTERPOLATION,
+            )  # fmt: skip
+            picture.pts, picture.time_base = frame.time, clip.time_base
+            container.mux(stream.encode(picture))
+        if stream is not None:
+            container.mux(stream.encode())
 
 
 def check_sound(clip: Clip) -> None:
@@ -71,7 +68,7 @@ def check_sound(clip: Clip) -> None:
                 raise FacadeError(f"{clip.path} has {name} sound, whose header may hold tags. Add --no-audio.")
 
 
-def join(path: Path, stretches: Sequence[Path], clip: Clip, audio: bool) -> None:
+def join(path: Path, stretches: Sequence[Place], clip: Clip, audio: bool) -> None:
     """Put stretches together, with the sound of their source; nothing else of it comes along.
 
     Args:
@@ -83,7 +80,7 @@ def join(path: Path, stretches: Sequence[Path], clip: Clip, audio: bool) -> None
     Raises:
         FacadeError: The container cannot hold the sound.
     """
-    with opened(clip.path) as (source, _), av.open(str(stretches[0])) as pattern, av.open(
+    with opened(clip.path) as (source, _), _stretch(stretches[0]) as pattern, av.open(
         str(path), "w", format=CONTAINERS[path.suffix.lower()], options=QUIET
     ) as container:  # fmt: skip
         pictures = container.add_stream_from_template(pattern.streams.video[0])
@@ -128,10 +125,16 @@ def _even(pixels: np.ndarray) -> np.ndarray:
     return cv2.copyMakeBorder(pixels, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
 
 
-def _pictures(stretches: Sequence[Path], times: Sequence[int]) -> Iterator[av.Packet]:
+@contextmanager
+def _stretch(path: Place) -> Iterator[av.container.InputContainer]:
+    with readable(path) as content, av.open(content, "r") as container:
+        yield container
+
+
+def _pictures(stretches: Sequence[Place], times: Sequence[int]) -> Iterator[av.Packet]:
     number = 0
     for path in stretches:
-        with av.open(str(path)) as container:
+        with _stretch(path) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size:
                     # The last one has no next: it is shown as long as the one before.
@@ -147,4 +150,6 @@ def _seconds(packet: av.Packet) -> Fraction:
 
 
 def _unfit(path: Path, stream: av.AudioStream) -> FacadeError:
-    return FacadeError(f"{path} cannot hold {stream.codec_context.name} sound. Name it .mkv, or add --no-audio.")
+    return FacadeError(
+        f"{path.suffix} files cannot hold {stream.codec_context.name} sound. Name it .mkv, or add --no-audio."
+    )

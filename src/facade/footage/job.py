@@ -1,8 +1,8 @@
 """What is to be done with a file, and what was done."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from facade.dataset.records import Face, Photograph
 from facade.files import write_json
 from facade.footage.finder import Finder, Given
 from facade.params import Codec
+from facade.storage import Place
 
 # Overlap (IoU) from which a face is the one of a box that is to be kept.
 EXEMPT = 0.5
@@ -46,6 +47,16 @@ class Settings:
     max_megapixels: float
     key: str = ""
 
+    def check_named(self, name: str) -> None:
+        """Refuse a photograph that given boxes say nothing of, or of which they give several pictures.
+
+        Raises:
+            FacadeError: It is one.
+        """
+        if isinstance(self.finder, Given):
+            self.finder.check([name])
+        self.check_count(name, 1)
+
     def check_count(self, name: str, count: int) -> None:
         """Refuse given boxes of pictures that a file does not have.
 
@@ -62,23 +73,23 @@ class Job:
     """A file to anonymize.
 
     Attributes:
-        source: The file.
+        source: The file, or object in storage.
         name: What it is called below the folder that was given, with forward slashes.
         target: The file to write.
     """
 
-    source: Path
+    source: Place
     name: str
-    target: Path
+    target: Place
 
     @property
-    def report(self) -> Path:
+    def report(self) -> Place:
         """The file that tells what was done."""
         return self.target.with_name(f"{self.target.name}.json")
 
     @property
-    def partial(self) -> Path:
-        """Where unfinished work lies: boxes, and pictures that are anonymized already; nothing raw."""
+    def partial(self) -> Place:
+        """Where unfinished work on a video lies: boxes, and pictures that are anonymized already; nothing raw."""
         return self.target.with_name(f".{self.target.name}.partial")
 
 
@@ -87,10 +98,10 @@ class Report:
     """What was done with a file.
 
     Attributes:
-        kind: "photograph" or "video".
+        kind: "photograph", "shard" of photographs, or "video".
         pictures: Photographs, or frames.
         faces: Treated, over all pictures.
-        tracks: People that a video was found to show; None for a photograph.
+        tracks: People that a video was found to show; None for photographs.
         bridged: Treated faces that were not detected, but bridged between detections.
         exempt: Faces that were kept as they are.
         least_sure: The least sure detections that were treated: picture, box and score.
@@ -110,21 +121,17 @@ class Report:
     job: str = ""
     sha256: str = ""
 
-    def write_with(self, job: Job, beside: Path) -> None:
-        """Write it as JSON, and put a file that was written beside its target in place.
-
-        The report comes first: a file that it does not describe is never taken for done.
-        """
+    def write_to(self, job: Job) -> None:
+        """Write it as JSON, before the file appears: a file that it does not describe is never taken for done."""
         write_json(job.report, asdict(self))
-        beside.replace(job.target)
 
 
-def source_id(path: Path) -> str:
+def source_id(path: Place) -> str:
     """16 hexadecimal digits of a file's content: what pseudonyms in it come from, besides the key."""
     return sha256_of(path)[:16]
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Place) -> str:
     """The sha256 of a file, which may be large."""
     digest = hashlib.sha256()
     with path.open("rb") as content:
@@ -138,12 +145,12 @@ def job_id(job: Job, source: str, settings: Settings) -> str:
     return hashlib.sha256(f"{job.name}\0{source} {settings.key}".encode()).hexdigest()[:16]
 
 
-def is_exempt(settings: Settings, job: Job, picture: int, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def is_exempt(settings: Settings, name: str, picture: int, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Which boxes of a picture are those of faces that are to be kept, (n,) bool.
 
     Args:
         settings: How footage is anonymized.
-        job: The file.
+        name: Of the file, as finders know it.
         picture: Number of the picture in it.
         boxes: (n, 4) float, x y w h in pixels.
         size: Width and height of the picture.
@@ -151,7 +158,7 @@ def is_exempt(settings: Settings, job: Job, picture: int, boxes: np.ndarray, siz
     kept = np.zeros(len(boxes), bool)
     if settings.exempt is None:
         return kept
-    theirs = settings.exempt.boxes.get((job.name, picture), np.zeros((0, 4)))
+    theirs = settings.exempt.boxes.get((name, picture), np.zeros((0, 4)))
     for ours, _ in pairs(corners(list(boxes), *size), corners(list(theirs), *size), EXEMPT):
         kept[ours] = True
     return kept
@@ -177,10 +184,17 @@ def photograph_of(name: str, pixels: np.ndarray, boxes: np.ndarray, people: np.n
     return Photograph(name, width, height, faces)
 
 
-def least_sure(found: list[tuple[int, np.ndarray, float]]) -> list[dict[str, Any]]:
-    """The least sure of detections (picture, box, score), for a report."""
-    ordered = sorted(found, key=lambda one: (one[2], one[0]))[:LISTED]
+Detected = tuple[Any, np.ndarray, float]  # number or name of the picture, box, score
+
+
+def least_sure_of(found: Iterable[Detected]) -> list[Detected]:
+    """Those of detections that a report lists."""
+    return sorted(found, key=lambda one: (one[2], one[0]))[:LISTED]
+
+
+def least_sure(found: Iterable[Detected]) -> list[dict[str, Any]]:
+    """The least sure of detections, for a report."""
     return [
         {"picture": picture, "bbox": [round(float(value), 2) for value in box], "score": round(score, 4)}
-        for picture, box, score in ordered
+        for picture, box, score in least_sure_of(found)
     ]

@@ -1,8 +1,7 @@
 """A video, anonymized: faces found stretch by stretch, joined to people over its whole length, then treated."""
 
-import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from facade.footage.job import (
 from facade.footage.tracks import Track, track
 from facade.footage.video import Clip, Frame, read_clip, read_frames
 from facade.parallel import in_order
+from facade.storage import Place, remove, whole_file
 
 # Frames of a stretch: what one worker does at a time, and what is lost when it is interrupted.
 STRETCH = 240
@@ -43,7 +43,7 @@ class _Find:
     settings: Settings
     stretch: int
 
-    def __call__(self, first: int) -> Path:
+    def __call__(self, first: int) -> Place:
         path = self.job.partial / f"faces-{first:08d}.json"
         if not path.is_file():
             frames = read_frames(self.clip, first, min(first + self.stretch, len(self.clip.times)))
@@ -58,7 +58,7 @@ class _Find:
 
 
 @dataclass(frozen=True)
-class Place:
+class Stretch:
     """Where faces of a stretch are treated: frame by frame, boxes (n, 4) and who they are (n,)."""
 
     first: int
@@ -75,18 +75,18 @@ class _Treat:
     settings: Settings
     source: str
 
-    def __call__(self, place: Place) -> Path:
-        path = self.job.partial / f"pictures-{place.first:08d}.nut"
+    def __call__(self, where: Stretch) -> Place:
+        path = self.job.partial / f"pictures-{where.first:08d}.nut"
         if not path.is_file():
-            where = iter(zip(place.boxes, place.people, strict=True))
+            treatments = iter(zip(where.boxes, where.people, strict=True))
 
             def treated(frame: Frame) -> np.ndarray:
-                boxes, people = next(where)
+                boxes, people = next(treatments)
                 return self.settings.treatment(
                     frame.pixels, photograph_of(self.source, frame.pixels, boxes, people)
                 ).pixels
 
-            frames = read_frames(self.clip, place.first, place.first + len(place.boxes))
+            frames = read_frames(self.clip, where.first, where.first + len(where.boxes))
             write_stretch(path, self.clip, frames, treated)
         return path
 
@@ -117,7 +117,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     found: list[np.ndarray] = []
     size = (0, 0)
     find = _Find(job, clip, settings, stretch)
-    folders = (job.source.parent, job.target.parent)
+    folders = [one for one in (job.source.parent, job.target.parent) if isinstance(one, Path)]
     for path in in_order(find, firsts, f"find {job.target.name}", workers, settings.finder.imports, folders):
         content = read_json(path)
         if size not in ((0, 0), tuple(content["size"])):
@@ -132,8 +132,6 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     places = _places(treated, firsts, count)
     treat = _Treat(job, clip, settings, source)
     parts = list(in_order(treat, places, f"treat {job.target.name}", workers, places=folders))
-    beside = job.partial / f"whole{job.target.suffix}"
-    join(beside, parts, clip, settings.audio)
     odd = size[0] % 2 or size[1] % 2
     report = Report(
         kind="video",
@@ -145,10 +143,12 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
         least_sure=least_sure([row for one in treated for row in _detected(one)]),
         notes=["A side of odd length was made even, by its last line once more."] if odd else [],
         job=key,
-        sha256=sha256_of(beside),
+        sha256="",
     )
-    report.write_with(job, beside)
-    shutil.rmtree(job.partial)
+    with whole_file(job.target) as beside:
+        join(beside, parts, clip, settings.audio)
+        replace(report, sha256=sha256_of(beside)).write_to(job)
+    remove(job.partial)
     return report
 
 
@@ -157,11 +157,11 @@ def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _begin(partial: Path, key: str) -> None:
+def _begin(partial: Place, key: str) -> None:
     """Go on with what an interrupted run left, or begin anew where it was of another source or other settings."""
     mark = partial / "job.txt"
     if not (mark.is_file() and mark.read_text() == key):
-        shutil.rmtree(partial, ignore_errors=True)
+        remove(partial)
         write_text(mark, key)
 
 
@@ -180,7 +180,7 @@ def _kept(tracks: Sequence[Track], settings: Settings, job: Job, size: tuple[int
         if name != job.name or not seen:
             continue
         boxes = np.array([tracks[number].boxes[row] for number, row in seen])
-        for (number, row), exempt in zip(seen, is_exempt(settings, job, frame, boxes, size), strict=True):
+        for (number, row), exempt in zip(seen, is_exempt(settings, name, frame, boxes, size), strict=True):
             if exempt:
                 kept[number] |= _steady(tracks[number], row, size)
     return kept
@@ -208,7 +208,7 @@ def _without(one: Track, kept: np.ndarray) -> Track | None:
     return Track(one.frames[~kept], one.boxes[~kept], one.scores[~kept])
 
 
-def _places(tracks: Sequence[Track], firsts: range, count: int) -> list[Place]:
+def _places(tracks: Sequence[Track], firsts: range, count: int) -> list[Stretch]:
     boxes: list[list[np.ndarray]] = [[] for _ in range(count)]
     people: list[list[int]] = [[] for _ in range(count)]
     for number, one in enumerate(tracks):
@@ -216,7 +216,7 @@ def _places(tracks: Sequence[Track], firsts: range, count: int) -> list[Place]:
             boxes[frame].append(box)
             people[frame].append(number)
     return [
-        Place(
+        Stretch(
             first,
             tuple(np.array(rows).reshape(-1, 4) for rows in boxes[first : first + firsts.step]),
             tuple(np.array(rows, int) for rows in people[first : first + firsts.step]),

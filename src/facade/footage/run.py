@@ -1,11 +1,11 @@
-"""Many files: which there are, where each goes, and what is told of those that cannot be done."""
+"""Many files, or objects in storage: which there are, where each goes, what is told of those that cannot be done."""
 
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from facade.errors import FacadeError
 from facade.files import read_json
@@ -13,17 +13,20 @@ from facade.footage.encode import CONTAINERS
 from facade.footage.job import Job, Report, Settings, job_id, sha256_of, source_id
 from facade.footage.movie import anonymize_video
 from facade.footage.pictures import PICTURES, anonymize_picture
+from facade.footage.shard import SHARDS, anonymize_shard
 from facade.parallel import cores, elsewhere, in_order
+from facade.storage import Place, files_below, identity, is_within, make_parents, reaching
 
 # What is taken for a video, besides the containers that are written; these become Matroska, which holds any sound.
 OTHER_VIDEOS = (".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
 VIDEOS = (*CONTAINERS, *OTHER_VIDEOS)
+TAKEN = (*PICTURES, *SHARDS, *VIDEOS)
 # Photographs from which on a further process is worth its start.
 WORTH_A_PROCESS = 20
 
 
-def jobs(sources: Sequence[Path], target: Path, others: Sequence[Path] = ()) -> tuple[list[Job], list[Path]]:
-    """The files to anonymize, and where each goes; and files that are neither photographs nor videos.
+def jobs(sources: Sequence[Place], target: Place, others: Sequence[Path] = ()) -> tuple[list[Job], list[Place]]:
+    """The files to anonymize, and where each goes; and files that are neither photographs, shards nor videos.
 
     Args:
         sources: Files and folders.
@@ -32,40 +35,42 @@ def jobs(sources: Sequence[Path], target: Path, others: Sequence[Path] = ()) -> 
 
     Raises:
         FacadeError: A source is missing, or a target is a source, or the target of another.
+        OSError: Storage does not answer.
     """
     for source in sources:
         if not source.exists():
             raise FacadeError(f"{source} is missing. Check the path.")
-        if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
+        if source.is_dir() and is_within(target, source):
             raise FacadeError(f"{target} lies in {source}, which is to be anonymized. Name a folder beside it.")
-    one_file = len(sources) == 1 and sources[0].is_file() and target.suffix.lower() in (*PICTURES, *VIDEOS)
+    one_file = len(sources) == 1 and sources[0].is_file() and target.suffix.lower() in TAKEN
     if one_file:
         found = [Job(sources[0], sources[0].name, _target(sources[0], target))]
-        strange: list[Path] = []
+        strange: list[Place] = []
     else:
         listed = [pair for source in sources for pair in _files(source)]
-        strange = [path for path, _ in listed if path.suffix.lower() not in (*PICTURES, *VIDEOS)]
+        strange = [path for path, _ in listed if path.suffix.lower() not in TAKEN]
         found = [
             Job(path, name, _target(path, target / _renamed(name)))
             for path, name in listed
-            if path.suffix.lower() in (*PICTURES, *VIDEOS)
+            if path.suffix.lower() in TAKEN
         ]
-    read = {path.resolve() for path in (*(job.source for job in found), *others)}
-    taken: dict[Path, Path] = {}
+    read = {identity(path) for path in (*(job.source for job in found), *others)}
+    taken: dict[str, Place] = {}
     for job in found:
         for path in (job.target, job.report):
-            if path.resolve() in read or (path.exists() and path.samefile(job.source)):
+            itself = identity(path)
+            if itself in read or _is_link_to(path, job.source):
                 raise FacadeError(f"{path} is a source itself. Write somewhere else; sources are never changed.")
-            if path.resolve() in taken:
-                raise FacadeError(f"{taken[path.resolve()]} and {job.source} would both become {path}. Rename one.")
-            taken[path.resolve()] = job.source
+            if itself in taken:
+                raise FacadeError(f"{taken[itself]} and {job.source} would both become {path}. Rename one.")
+            taken[itself] = job.source
     return found, strange
 
 
 def anonymize(
     found: Sequence[Job], settings: Settings, overwrite: bool, told: Callable[[str], None], workers: int | None = None
 ) -> list[FacadeError]:
-    """Anonymize files, photographs first; one that cannot be done stops none of the others.
+    """Anonymize files, photographs and shards first; one that cannot be done stops none of the others.
 
     Args:
         found: The files.
@@ -80,9 +85,11 @@ def anonymize(
     pictures = [job for job in found if job.source.suffix.lower() not in VIDEOS]
     videos = [job for job in found if job.source.suffix.lower() in VIDEOS]
     # A process takes seconds to start: few photographs are done sooner by one.
-    few = min(workers or cores(), max(1, len(pictures) // WORTH_A_PROCESS))
+    single = sum(job.source.suffix.lower() not in SHARDS for job in pictures)
+    few = min(workers or cores(), max(1, single // WORTH_A_PROCESS + len(pictures) - single))
     together = None if workers is None and elsewhere() else few
-    folders = sorted({_there(folder) for job in pictures for folder in (job.source.parent, job.target.parent)})
+    near = {path.parent for job in pictures for path in (job.source, job.target) if isinstance(path, Path)}
+    folders = sorted({_there(folder) for folder in near})
     do = _Do(settings, overwrite)
     done = in_order(do, pictures, "photographs", together, places=folders) if pictures else iter(())
     errors = []
@@ -110,12 +117,15 @@ class _Do:
 
     def __call__(self, job: Job) -> str | FacadeError:
         try:
-            if _is_done(job, self.settings, self.overwrite):
-                return f"{job.target}: done before"
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-            if job.source.suffix.lower() in VIDEOS:
-                return _line(job, anonymize_video(job, self.settings, self.workers))
-            return _line(job, anonymize_picture(job, self.settings))
+            with reaching():
+                if _is_done(job, self.settings, self.overwrite):
+                    return f"{job.target}: done before"
+                make_parents(job.target)
+                if job.source.suffix.lower() in VIDEOS:
+                    return _line(job, anonymize_video(job, self.settings, self.workers))
+                if job.source.suffix.lower() in SHARDS:
+                    return _line(job, anonymize_shard(job, self.settings))
+                return _line(job, anonymize_picture(job, self.settings))
         except FacadeError as error:
             return error
         except OSError as error:
@@ -125,6 +135,8 @@ class _Do:
 def _line(job: Job, report: Report) -> str:
     if report.kind == "photograph":
         return f"{job.target}: {report.faces} faces"
+    if report.kind == "shard":
+        return " ".join([f"{job.target}: {report.faces} faces in {report.pictures} photographs.", *report.notes])
     there = f"{report.faces} faces in {report.pictures} frames, {report.bridged} bridged"
     return f"{job.target}: {report.tracks} people, {there}"
 
@@ -155,27 +167,35 @@ def _unwritten(job: Job, error: OSError) -> FacadeError:
     return FacadeError(f"{job.source} could not become {job.target}: {error.strerror or error}. Check both paths.")
 
 
-def _files(source: Path) -> Iterator[tuple[Path, str]]:
+def _files(source: Place) -> Iterator[tuple[Place, str]]:
     if source.is_file():
         yield source, source.name
         return
-    # rglob passes over a folder that cannot be read: what is in it would be left out in silence.
-    for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
-        if not os.access(folder, os.R_OK | os.X_OK):
-            raise FacadeError(f"{folder} cannot be read. Check its permissions.")
-    for path in sorted(source.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
-            yield path, path.relative_to(source).as_posix()
+    if isinstance(source, Path):
+        # rglob passes over a folder that cannot be read: what is in it would be left out in silence.
+        for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
+            if not os.access(folder, os.R_OK | os.X_OK):
+                raise FacadeError(f"{folder} cannot be read. Check its permissions.")
+    for path, name in files_below(source):
+        if not path.name.startswith("."):
+            yield path, name
+
+
+def _is_link_to(path: Place, source: Place) -> bool:
+    return isinstance(path, Path) and isinstance(source, Path) and path.exists() and path.samefile(source)
 
 
 def _renamed(name: str) -> str:
-    path = Path(name)
+    path = PurePosixPath(name)
     return str(path.with_suffix(f"{path.suffix}.mkv")) if path.suffix.lower() in OTHER_VIDEOS else name
 
 
-def _target(source: Path, target: Path) -> Path:
-    video = source.suffix.lower() in VIDEOS
-    fitting = tuple(CONTAINERS) if video else PICTURES
+def _target(source: Place, target: Place) -> Place:
+    fitting = next(
+        endings
+        for kind, endings in ((VIDEOS, tuple(CONTAINERS)), (SHARDS, SHARDS), (PICTURES, PICTURES))
+        if source.suffix.lower() in kind
+    )
     if target.suffix.lower() not in fitting:
         raise FacadeError(f"{source} cannot become {target.name}. Give it one of the endings {', '.join(fitting)}.")
     return target

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 
 import av
 import numpy as np
 
 from facade.dataset.pixels import LONGEST_SIDE
 from facade.errors import FacadeError
+from facade.storage import Place, is_local, readable
 
 # Colours are taken apart and put together by the same matrix, and nothing is smoothed between.
 INTERPOLATION = "BICUBIC"
@@ -37,7 +37,7 @@ class Clip:
         times: Timestamps of all pictures, rising.
     """
 
-    path: Path
+    path: Place
     time_base: Fraction
     times: tuple[int, ...]
 
@@ -60,7 +60,7 @@ class Frame:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def opened(path: Place) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """A video and its pictures' stream.
 
     Raises:
@@ -68,7 +68,8 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
     """
     try:
         # Nothing but the file itself is opened: playlists that name other files, or addresses, are no video.
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        allowed = {"protocol_whitelist": "file" if is_local(path) else "none"}
+        with readable(path) as content, av.open(content, "r", options=allowed) as container:
             streams = [stream for stream in container.streams.video if not _is_cover(stream)]
             if not streams:
                 raise FacadeError(f"{path} shows no pictures (it may be sound alone). Leave it out.")
@@ -80,7 +81,7 @@ def opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoSt
         raise FacadeError(f"{path} cannot be read as a video ({error.strerror}). Mend it, or leave it out.") from None
 
 
-def read_clip(path: Path, max_megapixels: float) -> Clip:
+def read_clip(path: Place, max_megapixels: float) -> Clip:
     """Look through a video without decoding it.
 
     Args:
@@ -185,7 +186,7 @@ def _is_cover(stream: av.VideoStream) -> bool:
 
 
 def _refuse_cut_off(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream, times: list[int], end: float
+    path: Place, container: av.container.InputContainer, stream: av.VideoStream, times: list[int], end: float
 ) -> None:
     """Refuse a video that is shorter than it says: its pictures, or all of it (its last packet ends at `end`)."""
     base = stream.time_base or Fraction(1)

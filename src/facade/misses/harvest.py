@@ -240,7 +240,7 @@ def harvest(
     )
     kept: list[Kept] = []
     left: list[Left] = []
-    for result in in_order(job, labelled, "harvest", workers, places=[pool]):
+    for result in in_order(job, labelled, "harvest", workers, places=[Path(), pool]):
         if isinstance(result, Kept):
             kept.append(result)
         else:

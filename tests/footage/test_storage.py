@@ -1,0 +1,210 @@
+"""Footage in object storage, and in shards: the same bytes as from folders, on a real S3 server."""
+
+import io
+import json
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+from upath import UPath
+
+from facade.cli import app
+from facade.errors import FacadeError
+from facade.footage.job import Job
+from facade.footage.movie import anonymize_video
+from facade.footage.run import anonymize, jobs
+from facade.storage import files_below, place
+from tests.conftest import noise
+from tests.footage.films import film_of_people, settings
+from tests.footage.test_command import facade
+
+
+def upload(folder, url: str) -> None:
+    for path, name in files_below(folder):
+        (place(url) / name).write_bytes(path.read_bytes())
+
+
+def objects(url: str) -> dict[str, bytes]:
+    return {name: path.read_bytes() for path, name in files_below(place(url))}
+
+
+def photographs(count: int = 4) -> dict[str, bytes]:
+    return {
+        f"day/{number}.{'png' if number % 2 else 'jpg'}": cv2.imencode(
+            ".png" if number % 2 else ".jpg", noise(90, 120, number)
+        )[1].tobytes()
+        for number in range(count)
+    }
+
+
+def tar_of(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for name, file in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.uname, member.mtime = len(file), "jane", 1_700_000_000
+            tar.addfile(member, io.BytesIO(file))
+    return content.getvalue()
+
+
+def boxes_of(names, prefix: str = "") -> dict[tuple[str, int], np.ndarray]:
+    return {(f"{prefix}{name}", 0): np.array([[20.0, 20.0, 40.0, 50.0]]) for name in names}
+
+
+def coco(path, names) -> None:
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    annotations = [{"id": image["id"], "image_id": image["id"], "bbox": [20, 20, 40, 50]} for image in images]
+    path.write_text(json.dumps({"images": images, "annotations": annotations}))
+
+
+@pytest.fixture
+def tarred(tmp_path):
+    """Photographs in a folder, and the same in a tar that holds other things, too."""
+    files = photographs()
+    for name, content in files.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content)
+    strange = {"day/0.json": b'{"who": "Jane"}', "day/bad.jpg": b"no picture", "../out.png": files["day/1.png"]}
+    (tmp_path / "000.tar").write_bytes(tar_of(files | strange))
+    return tmp_path, files
+
+
+def test_what_lies_in_storage_becomes_what_files_become(s3, tmp_path):
+    bucket, _ = s3
+    (tmp_path / "in/deep").mkdir(parents=True)
+    boxes = {("c.mp4", number): rows for number, rows in enumerate(film_of_people(tmp_path / "in/c.mp4", 30))}
+    for number in range(3):
+        name = f"deep/{number}.jpg"
+        (tmp_path / "in" / name).write_bytes(cv2.imencode(".jpg", noise(90, 120, number))[1].tobytes())
+        boxes |= boxes_of([name])
+    how = settings(boxes)
+    found, _ = jobs([tmp_path / "in"], tmp_path / "out")
+    assert anonymize(found, how, False, print, 1) == []
+    upload(tmp_path / "in", f"s3://{bucket}/in")
+    found, _ = jobs([place(f"s3://{bucket}/in/")], place(f"s3://{bucket}/out"))
+    said: list[str] = []
+    assert anonymize(found, how, False, said.append, 1) == []
+    assert objects(f"s3://{bucket}/out") == {name: path.read_bytes() for path, name in files_below(tmp_path / "out")}
+    assert len(objects(f"s3://{bucket}/out")) == 8
+    said.clear()
+    assert anonymize(found, how, False, said.append, 1) == []
+    assert [line.rpartition(": ")[2] for line in said] == ["done before"] * 4
+
+
+def test_a_video_in_storage_that_was_interrupted_goes_on(s3, tmp_path):
+    """What was done lies beside the target, in storage: the next one to work on it may be another machine."""
+    bucket, _ = s3
+    boxes = {("c.mp4", number): rows for number, rows in enumerate(film_of_people(tmp_path / "c.mp4", 40))}
+    upload(tmp_path, f"s3://{bucket}/in")
+    alone = Job(tmp_path / "c.mp4", "c.mp4", tmp_path / "out.mp4")
+    anonymize_video(alone, settings(boxes), 1, stretch=15)
+    job = Job(place(f"s3://{bucket}/in/c.mp4"), "c.mp4", place(f"s3://{bucket}/out/out.mp4"))
+    calls = 0
+
+    class Stops:
+        def __call__(self, image, photograph):
+            nonlocal calls
+            calls += 1
+            if calls == 25:
+                raise FacadeError("somebody pulled the plug")
+            return settings(boxes).treatment(image, photograph)
+
+    with pytest.raises(FacadeError, match="plug"):
+        anonymize_video(job, settings(boxes, treatment=Stops()), 1, stretch=15)
+    assert sorted(objects(f"s3://{bucket}/out")) == [
+        ".out.mp4.partial/faces-00000000.json", ".out.mp4.partial/faces-00000015.json",
+        ".out.mp4.partial/faces-00000030.json", ".out.mp4.partial/job.txt", ".out.mp4.partial/pictures-00000000.nut",
+    ]  # fmt: skip
+    anonymize_video(job, settings(boxes), 1, stretch=15)
+    assert sorted(objects(f"s3://{bucket}/out")) == ["out.mp4", "out.mp4.json"]
+    assert objects(f"s3://{bucket}/out")["out.mp4"] == (tmp_path / "out.mp4").read_bytes()
+
+
+def test_a_shard_becomes_what_its_photographs_become_and_holds_nothing_else(tarred):
+    root, files = tarred
+    found, _ = jobs([root / "in"], root / "out")
+    assert anonymize(found, settings(boxes_of(files)), False, print, 1) == []
+    shards, _ = jobs([root / "000.tar"], root / "anonymous")
+    said: list[str] = []
+    how = settings(boxes_of([*files, "day/bad.jpg"], "000.tar/"))
+    assert anonymize(shards, how, False, said.append, 1) == []
+    with tarfile.open(root / "anonymous/000.tar") as tar:
+        members = tar.getmembers()
+        assert {member.name: tar.extractfile(member).read() for member in members} == {
+            name: (root / "out" / name).read_bytes() for name in files
+        }
+    assert {(member.uname, member.mtime, member.uid) for member in members} == {("", 0, 0)}
+    report = json.loads((root / "anonymous/000.tar.json").read_text())
+    assert (report["kind"], report["pictures"], report["faces"]) == ("shard", 4, 4)
+    for left in ("day/0.json: no photograph", "day/bad.jpg: not a picture", "../out.png: the name leads out"):
+        assert left in report["notes"][0]
+        assert left in said[0]
+    assert b"Jane" not in (root / "anonymous/000.tar").read_bytes()
+    assert anonymize(shards, how, False, said.append, 1) == []
+    assert said[-1].endswith("done before")
+
+
+def test_a_photograph_of_a_shard_that_boxes_do_not_name_stops_it(tarred):
+    root, files = tarred
+    coco(root / "faces.json", [f"000.tar/{name}" for name in list(files)[:-1]])
+    done = facade(root / "000.tar", root / "out.tar", "--boxes", root / "faces.json")
+    assert done.returncode == 1
+    assert f"says nothing of 000.tar/{list(files)[-1]}" in done.stderr
+    assert not (root / "out.tar").exists()
+    assert not list(root.glob(".*out.tar*"))
+
+
+@pytest.mark.parametrize("content", [b"no tar at all" * 100, tar_of(photographs())[:3000]])
+def test_a_shard_that_is_none_or_cut_off_gets_a_sentence(tmp_path, content):
+    (tmp_path / "0.tar").write_bytes(content)
+    found, _ = jobs([tmp_path / "0.tar"], tmp_path / "out.tar")
+    errors = anonymize(found, settings(boxes_of(photographs(), "0.tar/")), False, print, 1)
+    assert "0.tar cannot be read as a tar" in str(errors[0])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.tar"]
+
+
+def test_the_command_reads_and_writes_storage(s3, tarred):
+    bucket, _ = s3
+    root, files = tarred
+    place(f"s3://{bucket}/in/000.tar").write_bytes((root / "000.tar").read_bytes())
+    coco(root / "faces.json", [f"000.tar/{name}" for name in [*files, "day/bad.jpg"]])
+    done = facade(f"s3://{bucket}/in", f"s3://{bucket}/out", "--boxes", root / "faces.json")
+    assert done.returncode == 0, done.stderr
+    assert sorted(objects(f"s3://{bucket}/out")) == ["000.tar", "000.tar.json"]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("s3://nobody-has-this-bucket/in", "is missing"),
+        ("carrier://pigeon/in", "cannot be reached"),
+        ("abfs://a/in", "cannot be reached"),
+    ],
+)
+def test_storage_that_is_not_there_gets_a_sentence(s3, source, told):
+    with pytest.raises(FacadeError, match=told):
+        app(["anonymize", source, "s3://out/there"], standalone_mode=False)
+
+
+def test_storage_that_does_not_answer_gets_a_sentence(s3, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    UPath("s3://x/").fs.clear_instance_cache()
+    try:
+        with pytest.raises(FacadeError, match="cannot be looked through: storage does not answer"):
+            app(["anonymize", "s3://bucket/in", str(tmp_path)], standalone_mode=False)
+    finally:
+        UPath("s3://x/").fs.clear_instance_cache()
+
+
+def test_a_playlist_in_storage_opens_no_file(s3, tmp_path):
+    """What a stranger puts into storage must not make FFmpeg read this machine's files."""
+    bucket, _ = s3
+    film_of_people(tmp_path / "own.mp4", 10)
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\nfile://{tmp_path}/own.mp4\n#EXT-X-ENDLIST\n"
+    place(f"s3://{bucket}/in/a.mp4").write_text(text)
+    found, _ = jobs([place(f"s3://{bucket}/in")], place(f"s3://{bucket}/out"))
+    errors = anonymize(found, settings({}), False, print, 1)
+    assert "cannot be read as a video" in str(errors[0])
+    assert objects(f"s3://{bucket}/out") == {}
