@@ -125,7 +125,7 @@ def _on_photographs(program: Program, work: Path, photographs: Photographs, most
         source = work / f"{program.name}-{treats}-in"
         source.mkdir()
         for number, one in enumerate(chosen):
-            (source / f"{number:05d}.jpg").write_bytes((photographs.images / one.file).read_bytes())
+            (source / f"{number:05d}.jpg").write_bytes(photographs.read(one))
         target = work / f"{program.name}-{treats}-out"
         taken = program.run(source, target, treats)
         seconds = taken if treats else seconds

@@ -60,7 +60,7 @@ def told(times: dict[str, np.ndarray], other: str, own: str, count: int) -> list
 def every_tenth(data: Path) -> list[tuple[bytes, Photograph]]:
     """Files and labels of a data set that Facade wrote."""
     photographs = Photographs(data)
-    return [((photographs.images / one.file).read_bytes(), one) for one in list(photographs)[::10]]
+    return [(photographs.read(one), one) for one in list(photographs)[::10]]
 
 
 def against_the_codec(rounds: int, count: int, blur: Blur, codec: Codec, data: Path | None) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from facade.audit.leaks import folder_leaks, paths_in
 from facade.dataset import Photographs
 from facade.dataset.calibration import calibration_labels
+from facade.dataset.store import content_of
 from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_json, write_text
 from facade.measure.arms import measure_arm, summary
@@ -37,19 +38,17 @@ def refuse_leaks(params: Params) -> None:
 @stage
 def evaluate(params: Params) -> None:
     golden, settings = Photographs("data/golden"), params.evaluate
-    truth = read_json(golden.annotations)
+    truth = golden.content()
     detections = {name: Path("detections") / name for name in ARMS if not is_off(Path("detections") / name)}
     data = {name: Photographs(Path("data") / name) for name in detections}
-    calibration = {
-        name: calibration_labels(read_json(own.annotations), settings.calibration) for name, own in data.items()
-    }
+    calibration = {name: calibration_labels(own.content(), settings.calibration) for name, own in data.items()}
     study = read_study(truth, calibration, detections, settings)
     judged = levels(truth, settings.wider_ground_truth)
     measured = Measured(
         arms={name: measure_arm(study, name, judged, settings.iou) for name in detections},
         compared=compare(study, settings),
         sliced=compare_slices(study, settings),
-        fired=measure_shortcut(study, read_json(Path("data/patches/annotations.json")), detections, settings.iou),
+        fired=measure_shortcut(study, content_of(Path("data/patches")), detections, settings.iou),
         missed=misses(study),
         calibrated=study.calibrated,
         privacy={name: read_json(Path("metrics/privacy") / f"{name}.json") for name in ANONYMIZED},

@@ -11,13 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from facade.anonymize import BlurFaces
 from facade.anonymize.treat import treat
 from facade.cluster import on_cluster
+from facade.dataset import Photographs
 from facade.dataset.records import Face
-from facade.dataset.store import encode
+from facade.dataset.store import encode, finish
+from facade.detections import Part, detect_arm
+from facade.detector.model import build, model_config
 from facade.errors import FacadeError
+from facade.files import write_json
 from facade.footage.job import Job
 from facade.footage.movie import anonymize_video
 from facade.footage.run import anonymize, jobs
@@ -148,6 +153,35 @@ def test_a_node_that_is_killed_costs_no_photograph(cluster, on_ray, params, make
     assert len(done) > len(set(done)) == len(source), "the killed node had begun photographs, which the other did again"
     assert counts.total() == len(source), "and nothing was counted twice"
     assert tree(tmp_path / "together") == tree(tmp_path / "alone")
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_shards_are_treated_and_searched_there_and_come_out_the_same(
+    cluster, params, make_store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("facade.dataset.shards.SHARD", 4)
+    monkeypatch.setattr("facade.detections.PIECE", 8)
+    face = Face((40.0, 30.0, 60.0, 70.0))
+    source = make_store({f"{number:03}.jpg": (noise(120, 160, number), (face,)) for number in range(18)}, "raw")
+    content = source.content()
+    source.annotations.unlink()
+    finish(source.root, content, "shards")
+    source = Photographs(source.root)
+    train = params.train.model_copy(update={"seeds": (0, 1), "device": "cpu"})
+    detect = params.detect.model_copy(update={"size": 96})
+    models = tmp_path / "models"
+    models.mkdir()
+    for seed in train.seeds:
+        torch.manual_seed(seed)
+        torch.save(build(model_config(params.detector, detect)).state_dict(), models / f"seed-{seed}.pth")
+    write_json(models / "model.json", {"arm": "raw"})
+    for name, engine in (("together", "ray"), ("alone", "local")):
+        work_on(Engine(name=engine, address=cluster.address))
+        treat(source, BlurFaces(params.blur), tmp_path / name / "blur", params.codec, "blur")
+        low = detect.model_copy(update={"score": 0.0})
+        detect_arm(models, {"all": Part(source.root)}, tmp_path / name / "found", params.detector, train, low)
+    assert tree(tmp_path / "alone") == tree(tmp_path / "together")
+    assert len(tree(tmp_path / "alone" / "found")["all/seed-0.json"]) > 1000
 
 
 @pytest.mark.usefixtures("on_ray")

@@ -31,6 +31,7 @@ def on_cluster(
     items: Sequence[Item],
     address: str | None,
     places: Sequence[Path] | None = None,
+    gpu: bool = False,
 ) -> Iterator[Result]:
     """Call a function on every item, on the nodes of a Ray cluster.
 
@@ -47,6 +48,7 @@ def on_cluster(
         address: The cluster's ("auto" or "host:6379", from a machine that belongs to it); None starts one on this
             machine, which ends with the process.
         places: Folders that the function reads or writes; None for the current one.
+        gpu: Whether it wants a GPU to itself, if the cluster has any.
 
     Yields:
         Results in the order of `items`, as shards are done.
@@ -77,7 +79,10 @@ def on_cluster(
         "home": home,
         "folders": {folder: _identity(folder) for folder in folders},
     }
-    done = ray.data.from_arrow(shards).map_batches(_work, batch_size=None, batch_format="pyarrow", fn_kwargs=work)
+    gpus = 1 if gpu and ray.cluster_resources().get("GPU") else None
+    done = ray.data.from_arrow(shards).map_batches(
+        _work, batch_size=None, batch_format="pyarrow", fn_kwargs=work, num_gpus=gpus
+    )
     for table in done.iter_batches(batch_size=None, batch_format="pyarrow"):
         for content in table["answer"]:
             fault, answer = pickle.loads(content.as_py())  # noqa: S301  written by `_work`

@@ -1,26 +1,27 @@
 """Detections of an arm's runs, as COCO results: on the golden set, the calibration part, and the patches."""
 
 import json
-import multiprocessing
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from facade.checkpoints import read_checkpoint
-from facade.dataset import Photographs
+from facade.dataset import Photograph, Photographs
 from facade.dataset.calibration import calibration_files
-from facade.detector.run import Run, prepare_process
-from facade.detector.train import devices_for
+from facade.detector.devices import devices_for, settled
 from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_text
+from facade.parallel import elsewhere, in_order
 from facade.params import Detect, Detector, Train
 
 BATCH = 8
+# Photographs that a worker does at a time: whole batches, so that the result does not depend on it.
+PIECE = 16 * BATCH
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class _Job:
-    run: Run
-    weights: Path
-    parts: Mapping[str, Part]
+class _Piece:
+    """Some photographs of a part, for one run.
+
+    Attributes:
+        number: Of the run among those of the arm.
+        part: Name of the part.
+        items: COCO image ids and photographs.
+    """
+
+    number: int
+    part: str
+    items: tuple[tuple[int, Photograph], ...]
 
 
 def calibration_part(data: Path, percent: float) -> Part:
@@ -66,31 +75,62 @@ def detect_arm(
         FacadeError: A model is missing.
     """
     arm = read_json(models / "model.json")["arm"]
-    places = devices_for(train)
-    jobs = []
-    for number, seed in enumerate(train.seeds):
-        weights = models / f"seed-{seed}.pth"
-        if not weights.is_file():
-            raise FacadeError(f"{weights} is missing. `dvc repro train-{arm}` makes it.")
-        run = Run(Path(), seed, detector, train, detect, 0, places[number % len(places)], Path())
-        jobs.append(_Job(run, weights, dict(parts)))
-    spawn = multiprocessing.get_context("spawn")
+    weights = [models / f"seed-{seed}.pth" for seed in train.seeds]
+    for path in weights:
+        if not path.is_file():
+            raise FacadeError(f"{path} is missing. `dvc repro train-{arm}` makes it.")
+    stores = {name: Photographs(part.root) for name, part in parts.items()}
+    pieces = []
+    for number in range(len(weights)):
+        for name, part in parts.items():
+            wanted = [item for item in stores[name].items() if part.files is None or item[1].file in part.files]
+            pieces += [
+                _Piece(number, name, tuple(wanted[start : start + PIECE])) for start in range(0, len(wanted), PIECE)
+            ]
+    work = _Detect(stores, tuple(weights), detector, train, detect)
+    # On a cluster the nodes' devices count, and not this machine's.
+    workers = None if elsewhere() else len(devices_for(train))
+    found: dict[tuple[int, str], list[dict[str, Any]]] = {
+        (number, name): [] for number in range(len(weights)) for name in parts
+    }
+    gpu = train.device != "cpu"
+    for piece, results in zip(pieces, in_order(work, pieces, f"detect {arm}", workers, gpu=gpu), strict=True):
+        found[piece.number, piece.part] += results
     with whole_directory(into) as beside:
-        # A process for each run: torch's threads and GPU are settled once in a process's life.
-        with spawn.Pool(len(places), maxtasksperchild=1) as pool:
-            found = list(tqdm(pool.imap(_detect, jobs, chunksize=1), f"detect {arm}", len(jobs), unit="run"))
         shutil.copyfile(models / "model.json", beside / "model.json")
-        for job, by_part in zip(jobs, found, strict=True):
-            for name, results in by_part.items():
-                lines = ",\n".join(json.dumps(result) for result in results)
-                path = beside / name / f"seed-{job.run.seed}.json"
-                write_text(path, f"[\n{lines}\n]\n" if results else "[]\n")
+        for (number, name), results in found.items():
+            lines = ",\n".join(json.dumps(result) for result in results)
+            write_text(beside / name / f"seed-{train.seeds[number]}.json", f"[\n{lines}\n]\n" if results else "[]\n")
 
 
-def _detect(job: _Job) -> dict[str, list[dict[str, Any]]]:
-    prepare_process(job.run)
-    model = load_model(job.weights, job.run.detector, job.run.detect, job.run.device.partition(":")[0])
-    return {name: detections(model, part, job.run.detect) for name, part in job.parts.items()}
+@dataclass(frozen=True)
+class _Detect:
+    """Run a model over a piece."""
+
+    stores: Mapping[str, Photographs]
+    weights: tuple[Path, ...]
+    detector: Detector
+    train: Train
+    detect: Detect
+
+    def __call__(self, piece: _Piece) -> list[dict[str, Any]]:
+        path = self.weights[piece.number]
+        with settled(self.train):
+            model = _loaded(
+                path, sha256(path.read_bytes()).hexdigest(), self.detector, self.detect, self._device(piece)
+            )
+            return detections(model, self.stores[piece.part], piece.items, self.detect)
+
+    def _device(self, piece: _Piece) -> str:
+        places = [place for place in devices_for(self.train) if place != "cpu"] or ["cpu"]
+        return places[piece.number % len(places)]
+
+
+@lru_cache(maxsize=4)
+def _loaded(weights: Path, content: str, detector: Detector, detect: Detect, device: str) -> Any:
+    """A run's model, loaded once in a process; `content` is the file's sum, so that another file is another model."""
+    del content
+    return load_model(weights, detector, detect, device)
 
 
 def load_model(weights: Path, detector: Detector, detect: Detect, device: str) -> Any:
@@ -100,7 +140,7 @@ def load_model(weights: Path, detector: Detector, detect: Detect, device: str) -
         weights: A run's file.
         detector: What was trained.
         detect: How it is run.
-        device: "cpu" or "cuda".
+        device: "cpu", or "cuda:0" and so on.
 
     Raises:
         FacadeError: The file holds no weights, or those of another detector.
@@ -118,23 +158,27 @@ def load_model(weights: Path, detector: Detector, detect: Detect, device: str) -
     return model.to(device).eval()
 
 
-def detections(model: Any, part: Part, detect: Detect) -> list[dict[str, Any]]:
-    """COCO results of a model on every photograph of a part, in their order, surest first."""
+def detections(
+    model: Any, photographs: Photographs, items: Sequence[tuple[int, Photograph]], detect: Detect
+) -> list[dict[str, Any]]:
+    """COCO results of a model on photographs, in their order, surest first.
+
+    Args:
+        model: From `load_model`.
+        photographs: The data set.
+        items: COCO image ids and photographs of it.
+        detect: How the model is run.
+    """
     import torch
     from mmengine.dataset import Compose, pseudo_collate
 
     from facade.detector.data import detection_steps
 
     steps = Compose(detection_steps(detect))
-    photographs = Photographs(part.root)
-    items = [item for item in photographs.items() if part.files is None or item[1].file in part.files]
     results = []
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
-        inputs = [
-            steps({"img_path": str(photographs.images / photograph.file), "img_id": number})
-            for number, photograph in batch
-        ]
+        inputs = [steps({"img": photographs.pixels(photograph), "img_id": number}) for number, photograph in batch]
         with torch.no_grad():
             answers = model.test_step(pseudo_collate(inputs))
         for (number, _), answer in zip(batch, answers, strict=True):

@@ -12,25 +12,33 @@ from facade.storage import Place, make_parents, reaching
 
 
 @contextmanager
-def whole_directory(final: Path) -> Iterator[Path]:
+def whole_directory(final: Path, go_on: str | None = None) -> Iterator[Path]:
     """A directory to fill, which appears under its final name when, and only when, the block succeeds.
 
     Args:
         final: Where the directory is to be. What stood there before is replaced.
+        go_on: Names what the directory is made from. What a block that was stopped had written is then kept, and is
+            there again for the next of the same name. None keeps nothing.
 
     Yields:
-        An empty directory beside `final`. It is removed if the block raises.
+        A directory beside `final`, empty but for what is kept. It is removed if the block raises, if nothing is kept.
     """
     beside = final.with_name(f".{final.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+    mark = beside / ".made-from"
+    if go_on is None or not (mark.is_file() and mark.read_text() == go_on):
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        if go_on is not None:
+            write_text(mark, go_on)
     try:
         yield beside
+        mark.unlink(missing_ok=True)
         if final.exists():
             shutil.rmtree(final)
         beside.rename(final)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if go_on is None:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_bytes(path: Place, content: bytes) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 from tqdm import tqdm
@@ -18,6 +18,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+# What this process does, where it is a worker.
+_given: list[Callable[[Any], Any]] = []
 # What `in_order` spreads work over.
 _engine: ContextVar[Engine] = ContextVar("engine", default=Engine(name="local", address=None))  # noqa: B039  frozen
 
@@ -61,6 +63,7 @@ def in_order(
     workers: int | None = None,
     shared: Sequence[str] = (),
     places: Sequence[Path] | None = None,
+    gpu: bool = False,
 ) -> Iterator[Result]:
     """Call a function on every item, on all cores or on a cluster (`work_on`), with a progress bar.
 
@@ -72,6 +75,7 @@ def in_order(
         workers: Number of processes on this machine; 1 works in this one. Default: all cores, or the cluster.
         shared: Modules that take much memory and time to import: once for all workers, where the system can fork.
         places: Folders that the function reads or writes, which nodes of a cluster must see; None for the current one.
+        gpu: Whether it wants a GPU to itself, where a cluster has some. On this machine it looks for itself.
 
     Yields:
         Results in the order of `items`.
@@ -79,7 +83,8 @@ def in_order(
     if workers is None and items and elsewhere():
         from facade.cluster import on_cluster
 
-        yield from tqdm(on_cluster(function, items, _engine.get().address, places), label, len(items), mininterval=1)
+        done = on_cluster(function, items, _engine.get().address, places, gpu)
+        yield from tqdm(done, label, len(items), mininterval=1)
         return
     workers = min(workers or cores(), max(1, len(items)))
     if workers == 1:
@@ -91,6 +96,16 @@ def in_order(
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:
         context.set_forkserver_preload(list(shared))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(function,)) as pool:
         chunk = max(1, min(16, len(items) // (4 * workers)))
-        yield from tqdm(pool.map(function, items, chunksize=chunk), label, len(items), mininterval=1)
+        yield from tqdm(pool.map(_do, items, chunksize=chunk), label, len(items), mininterval=1)
+
+
+def _begin(function: Callable[[Any], Any]) -> None:
+    """The begin of a worker's life. What it does is sent to it once: with labels of many photographs, that is much."""
+    cv2.setNumThreads(1)
+    _given.append(function)
+
+
+def _do(item: Any) -> Any:
+    return _given[0](item)

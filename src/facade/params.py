@@ -58,6 +58,7 @@ class Ingest(Section):
     """Which photographs are taken in."""
 
     path: Path
+    store: Literal["files", "shards"]
     golden_lock: str
     golden_share: Annotated[float, Field(gt=0, lt=100)]
     min_face: Annotated[float, Field(ge=0)]
@@ -203,6 +204,7 @@ class Train(Section):
     crop: Annotated[int, Field(ge=64, multiple_of=32)]
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     device: Literal["auto", "cpu", "cuda"]
+    devices: Positive | None
     precision: Literal["float32", "bfloat16"]
     threads: Positive
 

@@ -19,13 +19,14 @@ def dataset(make_store, params):
     train = params.train.model_copy(update={"crop": 96})
     detect = params.detect.model_copy(update={"size": 128})
 
-    def make(seed: int) -> SeededCoco:
+    def make(seed: int, kept: int = 0) -> SeededCoco:
+        load = {"type": "LoadPhotograph", "root": str(store.root), "kept": kept}
         return SeededCoco(
             seed=seed,
             ann_file=str(store.annotations),
-            data_prefix={"img": str(store.images)},
+            data_prefix={"img": ""},
             filter_cfg=None,
-            pipeline=training_steps(train, detect),
+            pipeline=training_steps(load, train, detect),
         )
 
     return make
@@ -37,6 +38,15 @@ def test_the_order_of_asking_changes_nothing(dataset):
     behind = [backward[number]["inputs"] for number in reversed(range(4))][::-1]
     for one, other in zip(ahead, behind, strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("kept", [10, 2**20])
+def test_photographs_that_are_kept_in_memory_change_nothing(dataset, kept):
+    keeps, reads = dataset(0, kept), dataset(0)
+    for epoch in range(3):
+        keeps.epoch = reads.epoch = epoch
+        for number in range(4):
+            assert torch.equal(keeps[number]["inputs"], reads[number]["inputs"])
 
 
 def test_epochs_and_seeds_see_other_crops(dataset):
@@ -66,9 +76,9 @@ def test_photographs_without_faces_are_trained_on_too(make_store, params):
     dataset = SeededCoco(
         seed=0,
         ann_file=str(store.annotations),
-        data_prefix={"img": str(store.images)},
+        data_prefix={"img": ""},
         filter_cfg=None,
-        pipeline=training_steps(params.train, params.detect),
+        pipeline=training_steps({"type": "LoadPhotograph", "root": str(store.root)}, params.train, params.detect),
     )
     assert len(dataset) == 2
     assert np.isfinite(dataset[0]["inputs"].numpy()).all()

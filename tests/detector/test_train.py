@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,13 @@ import pytest
 import torch
 
 from facade.dataset import Face, Photographs
+from facade.dataset.store import finish
 from facade.detections import Part, calibration_part, detect_arm
+from facade.detector.devices import groups_for
 from facade.detector.train import train_arm
 from facade.errors import FacadeError
 from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
+from facade.parallel import cores
 from facade.params import Params
 from facade.seeds import generator
 from tests.conftest import REPOSITORY, noise, tree
@@ -64,9 +68,12 @@ def test_two_trainings_are_equal_to_the_byte_even_if_one_was_killed(tmp_path, sm
     assert rows[0].startswith("epoch,")
     assert len(rows) == 1 + small.train.epochs
 
-    # The second is killed with SIGKILL, children left to notice, once its first epoch is on the disk.
-    out = tmp_path / "killed"
-    script = tmp_path / "train.py"
+    kill_after_an_epoch(small, faces, tmp_path / "killed", tmp_path / "train.py")
+    assert train(small, faces, tmp_path / "killed") == once
+
+
+def kill_after_an_epoch(small: Params, faces: Photographs, out: Path, script: Path) -> None:
+    """Kill a training with SIGKILL, children left to notice, once its first epoch is on the disk."""
     script.write_text(
         "from pathlib import Path\n"
         "from facade.params import Params\n"
@@ -87,7 +94,6 @@ def test_two_trainings_are_equal_to_the_byte_even_if_one_was_killed(tmp_path, sm
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / "models").exists()
-    assert train(small, faces, out) == once
 
 
 def test_detections_lie_on_the_photographs_scale_and_are_repeatable(tmp_path, small, faces):
@@ -131,6 +137,20 @@ def test_weights_hold_nothing_but_numbers(tmp_path, small, faces):
         assert str(tmp_path).encode() not in content, name
 
 
+def test_shards_teach_and_show_the_same_as_files(tmp_path, small, faces):
+    one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (3,)})})
+    sharded = tmp_path / "sharded" / "raw"
+    shutil.copytree(faces.root, sharded)
+    finish(sharded, faces.content(), "shards")
+    (sharded / "annotations.json").unlink()
+    for name, photographs in (("files", faces), ("shards", Photographs(sharded))):
+        out = tmp_path / name
+        train(one, photographs, out)
+        parts = {"all": Part(photographs.root), "apart": calibration_part(photographs.root, CALIBRATION)}
+        detect_arm(out / "models", parts, out / "found", one.detector, one.train, one.detect)
+    assert tree(tmp_path / "files") == tree(tmp_path / "shards")
+
+
 def test_photographs_of_the_calibration_part_are_not_trained_on(tmp_path, small, faces):
     """Whatever they show: with other pixels in them the training ends with the same weights."""
     one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (0,)})})
@@ -153,6 +173,67 @@ def test_a_calibration_part_that_leaves_no_face_is_refused(tmp_path, small, make
     with pytest.raises(FacadeError, match=r"Lower evaluate\.calibration"):
         train_arm(only.root, tmp_path / "m", tmp_path / "c", small.detector, small.train, small.detect, percent,
                   tmp_path / "work")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seeds", "devices", "batch", "groups"),
+    [
+        (4, None, 4, None),  # as many runs side by side as cores allow, each on one
+        (2, 2, 4, [1, 1]),
+        (1, 2, 4, [2]),
+        (1, 3, 4, [2]),  # a batch of four cannot be parted into three
+        (2, 5, 4, [2, 2]),
+        (1, 2, 3, [1, 1]),
+    ],
+)
+def test_seeds_are_spread_over_devices_before_a_run_is(params, seeds, devices, batch, groups):
+    own = {"seeds": tuple(range(seeds)), "devices": devices, "batch": batch, "device": "cpu"}
+    found = [len(group) for group in groups_for(params.train.model_copy(update=own))]
+    assert found == (groups or [1] * max(1, cores() // params.train.threads))
+
+
+def test_two_processes_learn_what_one_does(tmp_path, small, faces):
+    """A backbone without batch norms, whose statistics each process would have of its own part: the same gradients.
+
+    But for those of the boxes: while scores are low, mmdet divides their losses by at least one in each process.
+    """
+    detector = small.detector.model_copy(update={"backbone": "convnext_atto", "strides": (8, 16, 32)})
+    own = {"epochs": 1, "seeds": (0,), "warmup": 0.0}
+    flat, losses = {}, {}
+    for name, devices, rate in (("start", 1, 1e-12), ("one", 1, 1e-4), ("two", 2, 1e-4)):
+        one = small.train.model_copy(update=own | {"devices": devices, "learning_rate": rate})
+        train(small.model_copy(update={"train": one, "detector": detector}), faces, tmp_path / name)
+        state = torch.load(tmp_path / name / "models" / "seed-0.pth", weights_only=True)
+        flat[name] = torch.cat([value.flatten() for value in state.values()])
+        header, row = (line.split(",") for line in (tmp_path / name / "curves.csv").read_text().splitlines())
+        losses[name] = float(row[header.index("loss_cls")])
+    assert json.loads((tmp_path / "two" / "models" / "model.json").read_text())["devices"] == 2
+    assert (flat["one"] - flat["two"]).norm() < 0.5 * (flat["one"] - flat["start"]).norm()
+    assert losses["one"] == pytest.approx(losses["two"], rel=1e-3)
+
+
+def test_two_processes_that_were_killed_go_on_and_end_with_the_same_weights(tmp_path, small, faces):
+    own = small.train.model_copy(update={"seeds": (0,), "devices": 2})
+    both = small.model_copy(update={"train": own})
+    once = train(both, faces, tmp_path / "once")
+    kill_after_an_epoch(both, faces, tmp_path / "killed", tmp_path / "train.py")
+    assert train(both, faces, tmp_path / "killed") == once
+
+
+def test_a_process_that_fails_ends_the_others_of_its_run(tmp_path, small, faces, monkeypatch):
+    """Otherwise they would wait for it for ever."""
+    both = small.model_copy(update={"train": small.train.model_copy(update={"seeds": (0,), "devices": 2})})
+    monkeypatch.setattr("facade.detector.train._in_process", second_fails)
+    begin = time.monotonic()
+    with pytest.raises(FacadeError, match=r"exit status 7; .*error-1\.log tells why"):
+        train(both, faces, tmp_path)
+    assert time.monotonic() - begin < 60
+
+
+def second_fails(run, news, rank, meeting):
+    if rank == 1:
+        os._exit(7)
+    time.sleep(300)
 
 
 def test_bfloat16_trains(tmp_path, small, faces):

@@ -115,7 +115,9 @@ def test_the_training_part_stands_behind_an_arm_as_often_as_asked(ledger, make_s
     together = tmp_path / "together"
     (together / "images").mkdir(parents=True)
     (together / "images/t.jpg").write_bytes((own.images / "t.jpg").read_bytes())
-    (together / "annotations.json").write_text(json.dumps(appended(own, part, together / "images")))
+    for one in part:
+        (together / "images" / one.file).write_bytes(part.read(one))
+    (together / "annotations.json").write_text(json.dumps(appended(own, part)))
     both = Photographs(together)
     assert [one.file for one in both] == ["t.jpg", *(one.file for one in part)]
     assert len({number for number, _ in both.items()}) == 4

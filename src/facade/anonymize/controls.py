@@ -12,7 +12,7 @@ from facade.anonymize.places import free_places
 from facade.anonymize.treat import Treated, recoded
 from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.calibration import calibration_files
-from facade.dataset.store import coco, write_annotations
+from facade.dataset.store import coco, finish
 from facade.errors import FacadeError
 from facade.files import whole_directory
 from facade.params import Arms, Blur, Codec
@@ -81,7 +81,7 @@ def drop_photographs(raw: Photographs, into: Path, arms: Arms, calibration: floa
             other = stands_in.get(photograph.file, photograph)
             target = beside / "images" / photograph.file
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((raw.images / other.file).read_bytes())
+            target.write_bytes(raw.read(other))
             entries.append(replace(other, file=photograph.file))
-        write_annotations(beside, coco(entries, raw.synthetic))
+        finish(beside, coco(entries, raw.synthetic), raw.store)
     return Counter(left_out=len(dropped), kept=len(kept))

@@ -16,7 +16,7 @@ from facade.anonymize.places import free_places
 from facade.anonymize.region import blend, region
 from facade.dataset import Face, Photograph, Photographs, encode
 from facade.dataset.records import Box
-from facade.dataset.store import CATEGORY, write_annotations
+from facade.dataset.store import CATEGORY, finish
 from facade.errors import FacadeError
 from facade.files import whole_directory
 from facade.parallel import in_order
@@ -109,6 +109,5 @@ def write_patches(golden: Photographs, into: Path, params: Patches, codec: Codec
                      "area": box[2] * box[3], "iscrowd": 0, "kind": kind}
                 )  # fmt: skip
         info = {"description": "written by Facade: patches, not faces", "synthetic": golden.synthetic}
-        write_annotations(
-            beside, {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
-        )
+        content = {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
+        finish(beside, content, golden.store)

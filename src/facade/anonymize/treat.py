@@ -1,7 +1,9 @@
 """One path for every arm: decode, treat each face, encode. Arms differ in nothing but the treatment."""
 
+import hashlib
+import pickle
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import numpy as np
 
 from facade.dataset import Photograph, Photographs, encode
 from facade.dataset.also import Also, with_also
+from facade.dataset.shards import Position, shard_file, write_index, write_shard
 from facade.dataset.store import decode, write_annotations
 from facade.dataset.together import appended
 from facade.errors import FacadeError
-from facade.files import whole_directory
+from facade.files import read_json, whole_directory, write_json
 from facade.parallel import in_order
 from facade.params import Codec
 
@@ -41,24 +44,67 @@ def recoded(image: np.ndarray, codec: Codec) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Treat:
-    source: Photographs
+    """Treat a photograph, and encode it."""
+
     treatment: Treatment
     codec: Codec
-    into: Path
     also: Also
 
-    def __call__(self, photograph: Photograph) -> Counter[str]:
-        image = self.source.pixels(photograph)
+    def __call__(self, source: Photographs, photograph: Photograph) -> tuple[bytes, Counter[str]]:
+        image = source.pixels(photograph)
         if image.shape[:2] != (photograph.height, photograph.width):
             raise FacadeError(
-                f"{self.source.images / photograph.file} is {image.shape[1]}x{image.shape[0]} pixels, its labels say "
+                f"{source.where(photograph)} is {image.shape[1]}x{image.shape[0]} pixels, its labels say "
                 f"{photograph.width}x{photograph.height}. Run `dvc repro ingest` again."
             )
+        treated = self.treatment(image, with_also(photograph, self.also))
+        return encode(treated.pixels, self.codec), treated.counts
+
+
+@dataclass(frozen=True)
+class _TreatFile:
+    """Treat a photograph that is a file of its own."""
+
+    source: Photographs
+    treat: _Treat
+    into: Path
+
+    def __call__(self, photograph: Photograph) -> Counter[str]:
+        content, counts = self.treat(self.source, photograph)
         target = self.into / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        treated = self.treatment(image, with_also(photograph, self.also))
-        target.write_bytes(encode(treated.pixels, self.codec))
-        return treated.counts
+        target.write_bytes(content)
+        return counts
+
+
+@dataclass(frozen=True)
+class _TreatShard:
+    """Treat the photographs of a shard. One that was done before, from the same photographs, is taken as it is."""
+
+    root: Path
+    treat: _Treat
+    into: Path
+
+    def __call__(self, number: int) -> tuple[Counter[str], dict[str, Position]]:
+        source = Photographs(self.root, shard=number)
+        everybody = [with_also(photograph, self.treat.also) for photograph in source]
+        made_from = hashlib.sha256(f"{source.shard_sum(number)} {everybody!r}".encode()).hexdigest()
+        note = self.into / f".{number:06d}.json"
+        if shard_file(self.into, number).is_file() and note.is_file():
+            told = read_json(note)
+            if told["made_from"] == made_from:
+                return Counter(told["counts"]), {name: Position(*place) for name, place in told["places"].items()}
+        counts: Counter[str] = Counter()
+
+        def treated() -> Iterator[tuple[str, bytes]]:
+            for photograph in source:
+                content, found = self.treat(source, photograph)
+                counts.update(found)
+                yield photograph.file, content
+
+        places = write_shard(shard_file(self.into, number), number, treated())
+        write_json(note, {"made_from": made_from, "counts": counts, "places": places})
+        return counts, places
 
 
 def treat(
@@ -70,8 +116,11 @@ def treat(
     also: Also | None = None,
     more: Photographs | None = None,
     workers: int | None = None,
+    key: str = "",
 ) -> Counter[str]:
-    """Write a treated copy of a data set: the same files, labels and order; other pixels in the faces.
+    """Write a treated copy of a data set: the same photographs, labels, order and form; other pixels in the faces.
+
+    In shards, what was done is kept where the work is stopped, and the next call with the same arguments goes on.
 
     Args:
         source: The photographs.
@@ -83,13 +132,41 @@ def treat(
             pixels alone.
         more: Photographs that are anonymized already, the known misses, which come behind the treated ones.
         workers: Processes; all cores by default. The result does not depend on it.
+        key: Changes with what the treatment reads besides what it is given: the pictures of a bank.
 
     Returns:
         Sums of the counts that the treatment made.
     """
+    each = _Treat(treatment, codec, also or {})
+    content = appended(source, more)
     counts: Counter[str] = Counter()
-    with whole_directory(into) as beside:
-        for done in in_order(_Treat(source, treatment, codec, beside, also or {}), list(source), label, workers):
-            counts += done
-        write_annotations(beside, appended(source, more, beside / "images"))
+    if not source.sharded:
+        with whole_directory(into) as beside:
+            for found in in_order(_TreatFile(source, each, beside), list(source), label, workers):
+                counts += found
+            for photograph in more or ():
+                (beside / "images" / photograph.file).write_bytes((more or source).read(photograph))
+            write_annotations(beside, content)
+        return counts
+    numbers = source.shard_numbers
+    with whole_directory(into, go_on=_made_by(each, key)) as beside:
+        places: dict[str, Position] = {}
+        for found, own in in_order(_TreatShard(source.root, each, beside), numbers, label, workers):
+            counts += found
+            places |= own
+        if more is not None and len(more):
+            last = max(numbers, default=-1) + 1
+            files = ((photograph.file, more.read(photograph)) for photograph in more)
+            places |= write_shard(shard_file(beside, last), last, files)
+        write_index(beside, content, places)
+        for number in numbers:
+            (beside / f".{number:06d}.json").unlink()
     return counts
+
+
+def _made_by(each: _Treat, key: str) -> str:
+    """Changes with the treatment, with what it reads, and with the code that does it."""
+    digest = hashlib.sha256(pickle.dumps((each.treatment, each.codec)) + key.encode())
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

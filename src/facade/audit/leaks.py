@@ -17,6 +17,7 @@ from typing import Any
 from facade.checkpoints import read_checkpoint
 from facade.dataset import Photographs
 from facade.dataset.names import is_neutral
+from facade.dataset.shards import index_leaks, sum_of
 from facade.errors import FacadeError
 
 # Segments of a JPEG that hold the picture and nothing else (ITU T.81): tables, frames, scans, restart intervals.
@@ -161,16 +162,36 @@ def folder_leaks(root: Path, forbidden: Iterable[str]) -> list[Leak]:
 
 def data_set_leaks(photographs: Photographs, forbidden: Iterable[str]) -> list[Leak]:
     """Leaks in a data set: files that no label names, names that tell something, and what files hold."""
-    named = {photographs.annotations, *(photographs.images / one.file for one in photographs)}
+    named = {photographs.annotations, *photographs.files}
     words = set(forbidden)
     found = []
     for path in sorted(photographs.root.rglob("*")):
         if path.is_dir() and not path.is_symlink():
             continue
-        what = file_leaks(path, words) if path in named else ["what no label names"]
-        if path in named and path != photographs.annotations and not is_neutral(path.relative_to(photographs.images)):
-            what = [*what, "a name that is somebody's own"]
+        if path not in named:
+            what = ["what no label names"]
+        elif not photographs.sharded:
+            what = file_leaks(path, words)
+            if path != photographs.annotations and not is_neutral(path.relative_to(photographs.images)):
+                what = [*what, "a name that is somebody's own"]
+        elif path == photographs.annotations:
+            what = text_leaks(json.dumps(photographs.content()).encode(), words) + index_leaks(photographs.root)
+        else:
+            what = _shard_leaks(Photographs(photographs.root, int(path.stem)), int(path.stem))
         found += [Leak(path.as_posix(), one) for one in what]
+    return found
+
+
+def _shard_leaks(photographs: Photographs, number: int) -> list[str]:
+    """What a shard holds besides its photographs, and what those hold besides their pixels."""
+    found = []
+    for one in photographs:
+        own = jpeg_leaks(photographs.read(one))
+        own += [] if is_neutral(PurePath(one.file)) else ["a name that is somebody's own"]
+        found += [f"{what} ({one.file})" for what in own]
+    # Times, owners, members that no label names: written anew from what labels name, it would be another file.
+    if sum_of((one.file, photographs.read(one)) for one in photographs) != photographs.shard_sum(number):
+        found.append("something besides its photographs")
     return found
 
 

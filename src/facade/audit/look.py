@@ -73,7 +73,7 @@ class _Look:
         before, after = self.source.pixels(photograph), self.treated.pixels(photograph)
         if before.shape != after.shape:
             raise FacadeError(
-                f"{self.treated.images / photograph.file} has another size than its source. Run `dvc repro` again."
+                f"{self.treated.where(photograph)} has another size than its source. Run `dvc repro` again."
             )
         everybody, again = with_also(photograph, self.also), recoded(before, self.codec)
         found = findings(before, after, again, everybody.faces)

@@ -1,6 +1,6 @@
 """Labelled photographs: reading those of others, keeping our own."""
 
 from facade.dataset.records import Face, Labelled, Photograph
-from facade.dataset.store import Photographs, encode, read_pixels
+from facade.dataset.store import Photographs, encode
 
-__all__ = ["Face", "Labelled", "Photograph", "Photographs", "encode", "read_pixels"]
+__all__ = ["Face", "Labelled", "Photograph", "Photographs", "encode"]

@@ -17,7 +17,7 @@ from facade.dataset.mark import is_marked
 from facade.dataset.names import neutral_name, stored_name
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
 from facade.dataset.records import Face, Labelled, Photograph, Split
-from facade.dataset.store import coco, encode, write_annotations
+from facade.dataset.store import coco, encode, finish
 from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
 from facade.files import whole_directory, write_text
@@ -219,7 +219,7 @@ def ingest(
         lock = _golden_fingerprint(parts["golden"], codec, synthetic, params.domain)
         check_lock(lock, params.golden_lock)
         for split, entries in parts.items():
-            write_annotations(into[split], coco((entry.photograph for entry in entries), synthetic))
+            finish(into[split], coco((entry.photograph for entry in entries), synthetic), params.store)
         _write_names(train_beside / NAMES, parts["train"])
         write_looks(golden_beside, {entry.photograph.file: entry.look for entry in parts["golden"]})
     return {

@@ -1,13 +1,16 @@
-"""A data set on disk: `images/...` and `annotations.json` (COCO, one category `face`)."""
+"""A data set on disk: `images/...` and `annotations.json` (COCO, one category `face`), or shards (see `shards.py`)."""
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
 
+from facade.dataset import shards
 from facade.dataset.records import ATTRIBUTES, Face, Photograph
 from facade.errors import FacadeError
 from facade.files import read_json, write_text
@@ -21,22 +24,35 @@ CATEGORY = {
 }
 
 
+Store = Literal["files", "shards"]
+
+
 class Photographs:
     """The labelled photographs of a data set that Facade wrote.
 
     Attributes:
         root: The data set's directory.
+        sharded: Whether it is one in shards.
         synthetic: True if nobody in the photographs is real, so that they may be shown.
     """
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, shard: int | None = None) -> None:
         """Read the labels.
+
+        Args:
+            root: The data set's directory.
+            shard: Number of a shard, whose photographs are all there is to see; None for all.
 
         Raises:
             FacadeError: They are missing, or not what Facade writes.
         """
         self.root = Path(root)
-        content = read_json(self.annotations)
+        self.sharded = shards.is_sharded(self.root)
+        self._positions: dict[str, shards.Position] = {}
+        if self.sharded:
+            content, self._positions = shards.read_index(self.root, shard)
+        else:
+            content = read_json(self.annotations)
         try:
             self.synthetic: bool = content["info"]["synthetic"] is True
             faces: dict[int, list[Face]] = {image["id"]: [] for image in content["images"]}
@@ -60,13 +76,25 @@ class Photographs:
 
     @property
     def annotations(self) -> Path:
-        """The COCO file."""
-        return self.root / "annotations.json"
+        """The file of the labels: COCO, or the table of shards."""
+        return self.root / (shards.INDEX if self.sharded else "annotations.json")
+
+    @property
+    def store(self) -> Store:
+        """The form of the data set, which those made of it have, too."""
+        return "shards" if self.sharded else "files"
 
     @property
     def images(self) -> Path:
-        """The directory that the file names of the COCO file are relative to."""
+        """The directory of the photographs, where they are files of their own."""
         return self.root / "images"
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold the photographs."""
+        if self.sharded:
+            return [shards.shard_file(self.root, number) for number in self.shard_numbers]
+        return [self.images / photograph.file for photograph in self]
 
     def __len__(self) -> int:
         return len(self._photographs)
@@ -78,28 +106,88 @@ class Photographs:
         """Pairs of COCO image id and photograph."""
         return self._photographs.items()
 
+    @property
+    def shard_numbers(self) -> list[int]:
+        """Numbers of the shards; none where the photographs are files of their own."""
+        return sorted({position.shard for position in self._positions.values()})
+
+    def shard_sum(self, number: int) -> str:
+        """The sha256 of a shard."""
+        return _sum(shards.shard_file(self.root, number))
+
+    def where(self, photograph: Photograph) -> str:
+        """Where a photograph lies, for sentences."""
+        if self.sharded:
+            number = self._positions[photograph.file].shard
+            return f"{photograph.file} in {shards.shard_file(self.root, number)}"
+        return str(self.images / photograph.file)
+
+    def read(self, photograph: Photograph) -> bytes:
+        """The file of a photograph.
+
+        Raises:
+            FacadeError: It is missing.
+        """
+        try:
+            if self.sharded:
+                return shards.read_member(self.root, self._positions[photograph.file])
+            return (self.images / photograph.file).read_bytes()
+        except OSError as error:
+            fault = error.strerror or error
+            raise FacadeError(f"{self.where(photograph)} cannot be read ({fault}). Run `dvc checkout`.") from None
+
     def pixels(self, photograph: Photograph) -> np.ndarray:
-        """The picture, (H, W, 3) uint8, BGR.
+        """The picture, (H, W, 3) uint8, BGR. Pictures of others go through `facade.dataset.pixels`.
 
         Raises:
             FacadeError: The file is missing or damaged.
         """
-        return read_pixels(self.images / photograph.file)
+        content = self.read(photograph)
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:  # of an empty file
+            image = None
+        if image is None:
+            raise FacadeError(f"{self.where(photograph)} cannot be read as a picture. Run `dvc checkout`.")
+        return cast("np.ndarray", image)
+
+    def content(self) -> dict[str, Any]:
+        """The labels as the content of a COCO file."""
+        return content_of(self.root)
+
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that change with any photograph or label.
+
+        Raises:
+            FacadeError: A photograph cannot be read.
+        """
+        digest = hashlib.sha256()
+        for path in (self.annotations, *self.files):
+            digest.update(_sum(path).encode())
+        return digest.hexdigest()
 
 
-def read_pixels(path: Path) -> np.ndarray:
-    """Decode a picture that Facade wrote, (H, W, 3) uint8, BGR. Pictures of others go through `facade.dataset.pixels`.
+def _sum(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise FacadeError(f"{path} cannot be read ({error.strerror}). Run `dvc checkout`.") from None
+    return digest.hexdigest()
+
+
+def content_of(root: Path) -> dict[str, Any]:
+    """The labels of a data set that Facade wrote, as the content of a COCO file.
 
     Raises:
-        FacadeError: The file is missing or damaged.
+        FacadeError: They are missing, or not what Facade writes.
     """
-    try:
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
-        image = None
-    if image is None:
-        raise FacadeError(f"{path} cannot be read as a picture. Run `dvc checkout` to have it back.")
-    return image
+    if shards.is_sharded(root):
+        return shards.read_index(root)[0]
+    content: dict[str, Any] = read_json(root / "annotations.json")
+    return content
 
 
 def decode(content: bytes) -> np.ndarray:
@@ -136,6 +224,21 @@ def coco(photographs: Iterable[Photograph], synthetic: bool) -> dict[str, Any]:
             annotations.append({"id": len(annotations) + 1, "image_id": number, **_annotation(face)})
     info = {"description": "written by Facade", "synthetic": synthetic}
     return {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
+
+
+def finish(root: Path, content: dict[str, Any], store: Store) -> None:
+    """Make a data set of photographs that lie in its `images/`.
+
+    Args:
+        root: The data set.
+        content: Of the COCO file. Its `images` name all the files that there are.
+        store: Whether they stay files, or are moved into shards.
+    """
+    if store == "files":
+        write_annotations(root, content)
+        return
+    shards.pack(root, content, [image["file_name"] for image in content["images"]])
+    shutil.rmtree(root / "images", ignore_errors=True)
 
 
 def write_annotations(root: Path, content: dict[str, Any]) -> None:

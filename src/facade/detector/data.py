@@ -4,14 +4,15 @@ import random
 from typing import Any, ClassVar
 
 import numpy as np
+from mmcv.transforms import BaseTransform
 from mmdet.datasets import CocoDataset
-from mmdet.registry import DATASETS
+from mmdet.registry import DATASETS, TRANSFORMS
 
+from facade.dataset import Photograph, Photographs
 from facade.dataset.store import CATEGORY
 from facade.params import Detect, Train
 from facade.seeds import generator
 
-NORMAL_LOAD = {"type": "LoadImageFromFile", "backend_args": None, "imdecode_backend": "cv2"}
 # What padding is filled with: the mean colour, which the preprocessor turns into zeros.
 PADDING = (104, 116, 124)
 
@@ -39,10 +40,44 @@ class SeededCoco(CocoDataset):
         return super().prepare_data(idx)
 
 
-def training_steps(train: Train, detect: Detect) -> list[dict[str, Any]]:
-    """Mmdet's transforms of a training photograph."""
+@TRANSFORMS.register_module()
+class LoadPhotograph(BaseTransform):
+    """Reads a photograph of a data set that Facade wrote, in whichever form it is.
+
+    Args:
+        root: The data set.
+        kept: Bytes that decoded photographs may take in memory. If all of them fit, each is decoded once.
+        ahead: Whether they are decoded now, so that processes that are forked from this one share them.
+    """
+
+    def __init__(self, root: str, kept: int = 0, ahead: bool = False) -> None:
+        self._photographs = Photographs(root)
+        self._by_file = {photograph.file: photograph for photograph in self._photographs}
+        self._keeps = sum(3 * one.width * one.height for one in self._photographs) <= kept
+        self._kept: dict[str, np.ndarray] = {}
+        if ahead and self._keeps:
+            for photograph in self._photographs:
+                self._pixels(photograph)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the picture, and its size, to what is known of a photograph."""
+        image = self._pixels(self._by_file[results["img_path"]])
+        return results | {"img": image, "img_shape": image.shape[:2], "ori_shape": image.shape[:2]}
+
+    def _pixels(self, photograph: Photograph) -> np.ndarray:
+        if (kept := self._kept.get(photograph.file)) is not None:
+            return kept
+        image = self._photographs.pixels(photograph)
+        if self._keeps:
+            image.flags.writeable = False
+            self._kept[photograph.file] = image
+        return image
+
+
+def training_steps(load: dict[str, Any], train: Train, detect: Detect) -> list[dict[str, Any]]:
+    """Mmdet's transforms of a training photograph, behind the one that loads it."""
     return [
-        NORMAL_LOAD,
+        load,
         {"type": "LoadAnnotations", "with_bbox": True},
         {
             "type": "RandomResize",
@@ -58,9 +93,9 @@ def training_steps(train: Train, detect: Detect) -> list[dict[str, Any]]:
 
 
 def detection_steps(detect: Detect) -> list[dict[str, Any]]:
-    """Mmdet's transforms of a photograph in which faces are to be detected."""
+    """Mmdet's transforms of a picture in which faces are to be detected."""
     return [
-        NORMAL_LOAD,
+        {"type": "LoadImageFromNDArray"},
         {"type": "Resize", "scale": (detect.size, detect.size), "keep_ratio": True},
         {"type": "PackDetInputs", "meta_keys": ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")},
     ]

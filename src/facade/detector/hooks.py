@@ -10,6 +10,7 @@ from dvclive import Live
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from facade.detector.together import bare, is_first, mean
 from facade.seeds import generator
 
 
@@ -56,7 +57,7 @@ class Checkpoint(Hook):
             return
         device = next(runner.model.parameters()).device
         state = torch.load(self._path, map_location=device, weights_only=True)
-        runner.model.load_state_dict(state["model"])
+        bare(runner.model).load_state_dict(state["model"])
         runner.optim_wrapper.load_state_dict(state["optimizer"])
         for scheduler, values in zip(runner.param_schedulers, state["schedulers"], strict=True):
             scheduler.load_state_dict(values)
@@ -64,8 +65,10 @@ class Checkpoint(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Called by mmengine."""
+        if not is_first():
+            return
         state = {
-            "model": runner.model.state_dict(),
+            "model": bare(runner.model).state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
             "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
             "epoch": runner.epoch + 1,
@@ -87,6 +90,8 @@ class Curves(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Called by mmengine."""
+        if not is_first():
+            return
         # save_dvc_exp and dvcyaml off: DVC runs this stage, and must not find its workspace changed by it.
         self._live = _Log(str(self._folder), resume=True, save_dvc_exp=False, dvcyaml=None, report=None)
 
@@ -100,17 +105,23 @@ class Curves(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Called by mmengine."""
+        device = next(runner.model.parameters()).device
+        totals = torch.tensor([*self._sums.values()], dtype=torch.float64, device=device) / max(self._steps, 1)
+        means = dict(zip(self._sums, mean(totals).tolist(), strict=True))
+        self._sums, self._steps = {}, 0
+        if not is_first():
+            return
         self._live.step = runner.epoch
-        for name, total in self._sums.items():
-            self._live.log_metric(f"train/{name}", total / self._steps, plot=True)
+        for name, value in means.items():
+            self._live.log_metric(f"train/{name}", value, plot=True)
         self._live.log_metric("train/learning_rate", runner.optim_wrapper.get_lr()["lr"][0], plot=True)
         self._live.make_summary()
-        self._told(runner.epoch + 1, self._sums.get("loss", float("nan")) / max(self._steps, 1))
-        self._sums, self._steps = {}, 0
+        self._told(runner.epoch + 1, means.get("loss", float("nan")))
 
     def after_train(self, runner: Runner) -> None:
         """Called by mmengine."""
-        self._live.end()
+        if is_first():
+            self._live.end()
 
 
 class EndWithParent(Hook):

@@ -11,11 +11,13 @@ from typing import Any
 from facade.dataset import Photographs
 from facade.dataset.calibration import training_labels
 from facade.errors import FacadeError
-from facade.files import read_json, write_json
+from facade.files import write_json
 from facade.params import Detect, Detector, Train
 
 # Weights of a finished run, and what an unfinished one leaves to resume from.
 FINAL, CHECKPOINT, LOCK, CURVES = "final.pth", "checkpoint.pth", "lock", "dvclive"
+# Decoded photographs are kept in memory up to so many bytes a run.
+KEPT = 2**31
 # Labels of the photographs that are trained on.
 LABELS = "labels.json"
 
@@ -28,7 +30,7 @@ class Run:
         data: The arm's photographs.
         calibration: Percent of them that are not trained on.
         work: Where checkpoints, curves and logs go until the training is done.
-        device: "cpu", or "cuda:0" and so on.
+        devices: "cpu", or "cuda:0" and so on; several if the run is spread over processes, one for each.
     """
 
     data: Path
@@ -37,16 +39,23 @@ class Run:
     train: Train
     detect: Detect
     calibration: float
-    device: str
+    devices: tuple[str, ...]
     work: Path
 
+    @property
+    def kind(self) -> str:
+        """Of the devices: "cpu" or "cuda"."""
+        return self.devices[0].partition(":")[0]
 
-def train_run(run: Run, told: Callable[[int, float], None]) -> Path:
+
+def train_run(run: Run, told: Callable[[int, float], None], rank: int = 0, meeting: Path | None = None) -> Path:
     """Train, or go on training where an earlier process was killed.
 
     Args:
         run: What to train on what, and how.
         told: Called after each epoch with the number of epochs done and the mean loss.
+        rank: Number of this process among those of the run.
+        meeting: Where those meet (`facade.detector.together.join`); None where there is one.
 
     Returns:
         The file of the final weights, a state dict.
@@ -56,18 +65,21 @@ def train_run(run: Run, told: Callable[[int, float], None]) -> Path:
         return final
     run.work.mkdir(parents=True, exist_ok=True)
     # Held while this process lives: a second one waits until a first that is being killed is truly gone.
-    with (run.work / LOCK).open("w") as lock:
+    with (run.work / f"{LOCK}-{rank}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if meeting is not None:
+            from facade.detector.together import join
+
+            join(rank, len(run.devices), run.kind, meeting)
         _train(run, told)
     return final
 
 
-def prepare_process(run: Run) -> None:
+def prepare_process(run: Run, rank: int = 0) -> None:
     """Settle what must be settled before torch is imported or used: the device, threads and determinism."""
-    if run.device.startswith("cuda"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = run.device.partition(":")[2] or "0"
-    else:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["CUDA_VISIBLE_DEVICES"] = run.devices[rank].partition(":")[2]
+    # Each process sees its own device alone, which is the first for it.
+    os.environ |= {"LOCAL_RANK": "0", "RANK": str(rank), "WORLD_SIZE": str(len(run.devices))}
     # cuBLAS is deterministic only with a workspace of fixed size (NVIDIA, cuBLAS reproducibility).
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     import cv2
@@ -75,7 +87,7 @@ def prepare_process(run: Run) -> None:
 
     cv2.setNumThreads(1)
     torch.set_num_threads(run.train.threads)
-    torch.use_deterministic_algorithms(True, warn_only=run.device.startswith("cuda"))
+    torch.use_deterministic_algorithms(True, warn_only=run.kind == "cuda")
 
 
 def _train(run: Run, told: Callable[[int, float], None]) -> None:
@@ -84,34 +96,45 @@ def _train(run: Run, told: Callable[[int, float], None]) -> None:
 
     from facade.detector.hooks import Checkpoint, Curves, EndWithParent, SeedEachEpoch
     from facade.detector.model import build, model_config
+    from facade.detector.together import AgreeOnStatistics, bare, is_first, runner_settings
 
     torch.manual_seed(run.seed)
     model = build(model_config(run.detector, run.detect))
     runner = Runner(
         model=model,
         **_runner_settings(run),
+        **runner_settings(len(run.devices), run.kind),
         custom_hooks=[
             SeedEachEpoch(run.seed),
             Curves(run.work / CURVES, told),
             EndWithParent(),
+            AgreeOnStatistics(),
             Checkpoint(run.work / CHECKPOINT),
         ],
     )
     runner.train()
-    beside = run.work / f".{FINAL}"
-    torch.save({name: value.cpu() for name, value in runner.model.state_dict().items()}, beside)
-    beside.replace(run.work / FINAL)
+    if is_first():
+        beside = run.work / f".{FINAL}"
+        torch.save({name: value.cpu() for name, value in bare(runner.model).state_dict().items()}, beside)
+        beside.replace(run.work / FINAL)
 
 
 def _write_trained_on(photographs: Photographs, calibration: float, path: Path) -> int:
     """Write the labels without those of the calibration part; how many photographs they are of."""
-    content = training_labels(read_json(photographs.annotations), calibration)
+    content = training_labels(photographs.content(), calibration)
     if not any(not one["iscrowd"] for one in content["annotations"]):
         raise FacadeError(
             f"{photographs.root} without its calibration part has no face to train on. Lower evaluate.calibration."
         )
-    write_json(path, content)
+    beside = path.with_name(f".{path.name}-{os.getpid()}")  # several processes of a run may write it
+    write_json(beside, content)
+    beside.replace(path)
     return len(content["images"])
+
+
+def _room() -> int:
+    """Bytes of decoded photographs that a run may keep: a share of what is free, and not more than `KEPT`."""
+    return min(KEPT, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8)
 
 
 def _runner_settings(run: Run) -> dict[str, Any]:
@@ -123,7 +146,13 @@ def _runner_settings(run: Run) -> dict[str, Any]:
     count = _write_trained_on(photographs, run.calibration, labels)
     steps = train.epochs * ceil(count / train.batch)
     warmup = int(train.warmup * steps)
-    kind = run.device.partition(":")[0]
+    kind, apart = run.kind, len(run.devices)
+    load = {
+        "type": "LoadPhotograph",
+        "root": str(run.data),
+        "kept": _room() // apart,
+        "ahead": kind != "cpu",  # the workers below are forked
+    }
     wrapper = (
         {"type": "Bfloat16OptimWrapper", "device": kind} if train.precision == "bfloat16" else {"type": "OptimWrapper"}
     )
@@ -137,16 +166,16 @@ def _runner_settings(run: Run) -> dict[str, Any]:
         "work_dir": str(run.work),
         "default_scope": "mmdet",
         "train_dataloader": {
-            "batch_size": train.batch,
+            "batch_size": train.batch // apart,
             "num_workers": 0 if kind == "cpu" else 6,
             "sampler": {"type": "DefaultSampler", "shuffle": True, "seed": run.seed},
             "dataset": {
                 "type": "SeededCoco",
                 "seed": run.seed,
                 "ann_file": str(labels),
-                "data_prefix": {"img": str(photographs.images)},
+                "data_prefix": {"img": ""},
                 "filter_cfg": None,
-                "pipeline": training_steps(train, run.detect),
+                "pipeline": training_steps(load, train, run.detect),
             },
         },
         "train_cfg": {"by_epoch": True, "max_epochs": train.epochs},

@@ -15,10 +15,10 @@ from typing import Any
 from tqdm import tqdm
 
 from facade.dataset import Photographs
-from facade.detector.run import CURVES, Run, prepare_process, train_run
+from facade.detector.devices import groups_for
+from facade.detector.run import CURVES, FINAL, Run, prepare_process, train_run
 from facade.errors import FacadeError
 from facade.files import whole_directory, write_json, write_text
-from facade.parallel import cores
 from facade.params import Detect, Detector, Train
 
 # What a trained model depends on besides data and parameters.
@@ -50,7 +50,7 @@ def train_arm(
     Raises:
         FacadeError: A run failed; the sentence names it and its log.
     """
-    devices = devices_for(train)
+    groups = groups_for(train)
     key = _key(data, detector, train, detect, calibration)
     runs = [
         Run(
@@ -60,38 +60,23 @@ def train_arm(
             train,
             detect,
             calibration,
-            devices[number % len(devices)],
+            groups[number % len(groups)],
             work / key / f"seed-{seed}",
         )
         for number, seed in enumerate(train.seeds)
     ]
-    _train_side_by_side(runs, len(devices), data.name)
+    _train_side_by_side(runs, len(groups), data.name)
     with whole_directory(models) as beside:
         for run in runs:
-            shutil.copyfile(run.work / "final.pth", beside / f"seed-{run.seed}.pth")
-        write_json(beside / "model.json", _description(data, detector, train, detect, devices))
+            shutil.copyfile(run.work / FINAL, beside / f"seed-{run.seed}.pth")
+        write_json(beside / "model.json", _description(data, detector, train, detect, groups[0]))
     write_text(curves, _curves(runs))
     shutil.rmtree(work / key)
 
 
-def devices_for(train: Train) -> list[str]:
-    """A place for each run that may train at the same time: every GPU, or as many CPU runs as cores allow."""
-    if train.device != "cpu":
-        import torch
-
-        if torch.cuda.is_available():
-            return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-        if train.device == "cuda":
-            raise FacadeError("train.device is cuda, and torch finds no GPU here. Use auto or cpu.")
-    return ["cpu"] * max(1, cores() // train.threads)
-
-
 def _key(data: Path, detector: Detector, train: Train, detect: Detect, calibration: float) -> str:
     """Names what went into a training, so that no other is resumed from its checkpoints."""
-    digest = hashlib.sha256()
-    photographs = Photographs(data)
-    for path in [photographs.annotations, *(photographs.images / photograph.file for photograph in photographs)]:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest = hashlib.sha256(Photographs(data).fingerprint().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     if detector.weights is not None and detector.weights.is_file():
@@ -106,7 +91,9 @@ def _versions() -> dict[str, str]:
     return {package: importlib.metadata.version(package) for package in PACKAGES}
 
 
-def _description(data: Path, detector: Detector, train: Train, detect: Detect, devices: list[str]) -> dict[str, Any]:
+def _description(
+    data: Path, detector: Detector, train: Train, detect: Detect, devices: Sequence[str]
+) -> dict[str, Any]:
     return {
         "arm": data.name,
         # Where somebody keeps weights is nobody's business: models go out.
@@ -114,26 +101,32 @@ def _description(data: Path, detector: Detector, train: Train, detect: Detect, d
         "train": train.model_dump(mode="json"),
         "size": detect.size,
         "device": devices[0].partition(":")[0],
+        **({"devices": len(devices)} if len(devices) > 1 else {}),
         "versions": _versions(),
     }
 
 
 def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
-    """Start each run in a process of its own, as many at a time as there are places."""
+    """Start each run in processes of its own, as many runs at a time as there are places."""
     spawn = multiprocessing.get_context("spawn")
     news = spawn.Queue()
     waiting = list(runs)
-    training: dict[int, tuple[Run, Any]] = {}
+    training: dict[int, tuple[Run, list[Any]]] = {}
     done = {run.seed: 0 for run in runs}
     with tqdm(total=sum(run.train.epochs for run in runs), desc=f"train {label}", unit="epoch", mininterval=1) as bar:
         try:
             while waiting or training:
                 while waiting and len(training) < places:
                     run = waiting.pop(0)
-                    # Not a daemon: on a GPU it has workers of its own, which decode photographs.
-                    process = spawn.Process(target=_in_process, args=(run, news))
-                    process.start()
-                    training[run.seed] = (run, process)
+                    meeting = run.work / f"meeting-{os.getpid()}" if len(run.devices) > 1 else None
+                    # Not daemons: on a GPU they have workers of their own, which decode photographs.
+                    processes = [
+                        spawn.Process(target=_in_process, args=(run, news, rank, meeting))
+                        for rank in range(len(run.devices))
+                    ]
+                    training[run.seed] = (run, processes)
+                    for process in processes:
+                        process.start()
                 try:
                     message = news.get(timeout=0.5)
                     if isinstance(message, FacadeError):
@@ -144,31 +137,40 @@ def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
                     bar.set_postfix_str(f"seed {seed}: loss {loss:.3g}")
                 except queue.Empty:
                     pass
-                for seed, (run, process) in list(training.items()):
-                    if not process.is_alive():
-                        del training[seed]
-                        if process.exitcode != 0:
+                for seed, (run, processes) in list(training.items()):
+                    # One that fails leaves the others of its run waiting for it.
+                    for rank, process in enumerate(processes):
+                        if process.exitcode:
                             raise FacadeError(
                                 f"training {label} with seed {seed} ended with exit status {process.exitcode}; "
-                                f"{run.work / 'error.log'} tells why. `dvc repro` goes on from its last epoch."
+                                f"{_log(run, rank)} tells why. `dvc repro` goes on from its last epoch."
                             )
+                    # Without weights it has sent a sentence, which is still to come.
+                    if (run.work / FINAL).is_file() and not any(one.is_alive() for one in processes):
+                        del training[seed]
         finally:
-            for _, process in training.values():
-                process.terminate()
-                process.join()
+            for _, processes in training.values():
+                for process in processes:
+                    if process.pid is not None:
+                        process.terminate()
+                        process.join()
         bar.update(sum(run.train.epochs for run in runs) - bar.n)
 
 
-def _in_process(run: Run, news: Any) -> None:
+def _log(run: Run, rank: int) -> Path:
+    return run.work / ("error.log" if len(run.devices) == 1 else f"error-{rank}.log")
+
+
+def _in_process(run: Run, news: Any, rank: int, meeting: Path | None) -> None:
     """The whole life of a process that trains."""
     run.work.mkdir(parents=True, exist_ok=True)
     # What mmengine, timm and torch say would break the progress bar; it is kept for the day when something fails.
-    log = os.open(run.work / "error.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(_log(run, rank), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    prepare_process(run)
+    prepare_process(run, rank)
     try:
-        train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)))
+        train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)), rank, meeting)
     except FacadeError as error:
         news.put(error)
 

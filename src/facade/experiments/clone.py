@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from facade.command import run
+from facade.dataset.store import content_of, write_annotations
 from facade.errors import FacadeError
 
 
@@ -57,7 +58,7 @@ class Clone:
     def keep(self, arm: str, into: Path) -> None:
         """Keep what an arm's models detect, and the arm's labels."""
         shutil.copytree(self.root / "detections" / arm, into / "detections")
-        shutil.copyfile(self.root / "data" / arm / "annotations.json", into / "annotations.json")
+        write_annotations(into, content_of(self.root / "data" / arm))
 
 
 def told(what: str) -> None:

@@ -5,7 +5,6 @@ The pseudonymized arm is trained on photographs as they are, on ones that are ma
 in a clone of its own, on DVC's cache.
 """
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from facade.dataset.golden import OtherGoldenError
 from facade.dataset.ingest import ingest
+from facade.dataset.store import content_of, write_annotations
 from facade.errors import FacadeError
 from facade.experiments.clone import Clone, told
 from facade.experiments.rounds import DRAWN, compared, means, read_rounds, rows
@@ -101,7 +101,7 @@ def experiment(source: Path, domain: str, work: Path, params: Params) -> dict[st
             clone.keep(ARM, kept[test][training])
             truths = work / test / "golden"
             truths.mkdir(exist_ok=True)
-            shutil.copyfile(clone.root / "data/golden/annotations.json", truths / "annotations.json")
+            write_annotations(truths, content_of(clone.root / "data/golden"))
     for test in tests:
         studies[test] = read_rounds(work / test / "golden", kept[test], params)
     return studies

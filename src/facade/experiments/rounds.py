@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from facade.dataset.calibration import calibration_labels
-from facade.files import read_json
+from facade.dataset.store import content_of
 from facade.measure.compare import RECALL, Comparison, compare_pairs, four_digits
 from facade.measure.study import Study, read_study
 from facade.params import Params
@@ -23,11 +23,10 @@ def read_rounds(golden: Path, kept: dict[str, Path], params: Params) -> Study:
         params: All of params.yaml.
     """
     labels = {
-        name: calibration_labels(read_json(folder / "annotations.json"), params.evaluate.calibration)
-        for name, folder in kept.items()
+        name: calibration_labels(content_of(folder), params.evaluate.calibration) for name, folder in kept.items()
     }
     detections = {name: folder / "detections" for name, folder in kept.items()}
-    return read_study(read_json(golden / "annotations.json"), labels, detections, params.evaluate)
+    return read_study(content_of(golden), labels, detections, params.evaluate)
 
 
 def compared(study: Study, pairs: Sequence[tuple[str, str]], params: Params) -> list[dict[str, Any]]:

@@ -156,7 +156,9 @@ def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
     Raises:
         FacadeError: None of its experiments has come to its end.
     """
-    own = [data for _, data in states(shown) if metrics_of(data, GOLDEN)]
+    # In the order of the queue: names end in the number of the command, and of the combination of values.
+    ordered = sorted(states(shown), key=lambda one: [int(part) for part in one[0].split("-") if part.isdigit()])
+    own = [data for _, data in ordered if metrics_of(data, GOLDEN)]
     if not own:
         raise FacadeError(f"no experiment of {sweep.name} has come to its end. `dvc queue logs` tells why.")
     missing = sweep.count - len(own)

@@ -77,7 +77,7 @@ class Trained:
 
         from facade.detector.data import detection_steps
 
-        steps = Compose([{"type": "LoadImageFromNDArray"}, *detection_steps(self.detect)[1:]])
+        steps = Compose(detection_steps(self.detect))
         with one_torch_thread(), torch.no_grad():
             answers = model.test_step(pseudo_collate([steps({"img": picture, "img_id": 0}) for picture in pictures]))
         found = []

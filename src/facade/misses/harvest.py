@@ -21,7 +21,6 @@ from facade.dataset.pixels import BadPhotographError
 from facade.dataset.records import Labelled
 from facade.dataset.store import coco, decode, encode
 from facade.errors import FacadeError
-from facade.files import read_json
 from facade.footage.finder import Trained, trained
 from facade.gate import data_hash
 from facade.key import read_key
@@ -81,7 +80,7 @@ def runs_of(arm: str, params: Params) -> Runs:
     """
     data, detections = Path("data") / arm, Path("detections") / arm
     photographs = Photographs(data)
-    labels = calibration_labels(read_json(photographs.annotations), params.evaluate.calibration)
+    labels = calibration_labels(photographs.content(), params.evaluate.calibration)
     seeds, results = read_runs(labels, {arm: detections / "calibration"})
     thresholds = []
     for run in results[arm]:

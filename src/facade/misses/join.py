@@ -6,7 +6,7 @@ from pathlib import Path
 from facade.dataset import Photograph, Photographs
 from facade.dataset.duplicates import near, perceptual_hash, read_looks
 from facade.dataset.names import neutral_name
-from facade.dataset.store import coco, decode, write_annotations
+from facade.dataset.store import coco, decode, finish
 from facade.files import whole_directory
 from facade.misses.ledger import Ledger, training_part
 from facade.params import Ingest
@@ -47,7 +47,7 @@ def write_training_part(ledger: Ledger, golden: Photographs, params: Ingest, int
                     (beside / "images" / name).write_bytes(content)
                     written.append(replace(entry.photograph, file=name))
             written.sort(key=lambda photograph: photograph.file)
-            write_annotations(beside, coco(written, ledger.synthetic))
+            finish(beside, coco(written, ledger.synthetic), params.store)
     return {
         "photographs": len(kept),
         "faces": sum(len(entry.misses) for entry in kept),
