@@ -118,6 +118,13 @@ def test_a_folder_that_nodes_do_not_see_as_this_process_does_gets_a_sentence(tmp
 
 
 @pytest.mark.usefixtures("on_ray")
+def test_nodes_with_other_code_do_nothing(monkeypatch):
+    monkeypatch.setattr("facade.cluster.code_sum", lambda: "another version")
+    with pytest.raises(FacadeError, match="of the Ray cluster has another version of Facade"):
+        list(in_order(square, [1, 2], "squares"))
+
+
+@pytest.mark.usefixtures("on_ray")
 def test_the_key_is_not_in_the_environment_of_nodes(monkeypatch):
     monkeypatch.setenv("FACADE_KEY", "0" * 32)
     ray.shutdown()

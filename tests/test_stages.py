@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from tests.conftest import REPOSITORY
 
 # Moves bytes and makes none; dvc.yaml says so at its top.
-PLUMBING = {"__init__", "cluster", "errors", "files", "gate", "off", "parallel", "params", "stage", "storage"}
+PLUMBING = {"__init__", "cluster", "code", "errors", "files", "gate", "off", "parallel", "params", "stage", "storage"}
 STAGES = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
 
 

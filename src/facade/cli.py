@@ -60,6 +60,7 @@ def anonymize(
         bool, typer.Option(help="nobody in the footage is real: pseudonyms may come from the public key")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="processes; all cores by default")] = None,
+    engine: Annotated[str | None, typer.Option(help="local or ray; by default engine.name")] = None,
 ) -> None:
     """Anonymize photographs, shards of them, and videos; what is done to a face stands in params.yaml.
 
@@ -71,7 +72,9 @@ def anonymize(
     from facade.footage.shard import SHARDS
 
     params = load()
-    work_on(params.engine)
+    if engine not in (None, "local", "ray"):
+        raise FacadeError(f"--engine is {engine}, and there are local and ray.")
+    work_on(params.engine.model_copy(update={"name": engine or params.engine.name}))
     if len(paths) < 2:
         raise FacadeError("name what to anonymize, and where to write it, as in `facade anonymize IN OUT`.")
     places = [place(path) for path in paths]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from facade.code import code_sum
 from facade.errors import FacadeError
 
 Item = TypeVar("Item")
@@ -35,9 +36,9 @@ def on_cluster(
 ) -> Iterator[Result]:
     """Call a function on every item, on the nodes of a Ray cluster.
 
-    Nodes run the code of this process under the same path, and see the current folder under its own (a shared
-    filesystem): what the function reads and writes there is what this process does. In a job whose code Ray has sent to
-    the nodes (`ray job submit --working-dir`, KubeRay), each sees a copy of its own, to which nothing may be written.
+    Nodes run the code that this process runs, under the same path: in a folder that all see (a shared filesystem), in
+    copies that Ray has sent to them (`ray job submit --working-dir`), or in those of an image. Folders that the
+    function reads or writes must be the very ones of this process.
 
     A shard that a lost node had begun is done again from its start, so that a function which writes files must write
     the same ones each time.
@@ -69,14 +70,11 @@ def on_cluster(
         pyarrow.table({"item": pyarrow.array([pickle.dumps(item) for item in items[start : start + size]], "binary")})
         for start in range(0, len(items), size)
     ]
-    # Where Ray has sent the code along, nodes are in their copy of it already.
-    copied = "working_dir" in ray.get_runtime_context().runtime_env
-    home = None if copied else str(Path().resolve())
-    used = () if copied and places is not None else (Path(),)
-    folders = [str(path.resolve()) for path in (*used, *(places or ()))]
+    folders = [str(path.resolve()) for path in ((Path(),) if places is None else places)]
     work = {
         "function": pickle.dumps(function),
-        "home": home,
+        "home": str(Path().resolve()),
+        "code": code_sum(),
         "folders": {folder: _identity(folder) for folder in folders},
     }
     gpus = 1 if gpu and ray.cluster_resources().get("GPU") else None
@@ -99,7 +97,7 @@ def _identity(folder: str) -> int | None:
         return None
 
 
-def _work(table: Any, function: bytes, home: str | None, folders: Mapping[str, int | None]) -> Any:
+def _work(table: Any, function: bytes, home: str, code: str, folders: Mapping[str, int | None]) -> Any:
     """Do a shard, on a node. Faults that people can mend come back as answers, others with Ray's own traceback."""
     import cv2
     import pyarrow
@@ -107,15 +105,19 @@ def _work(table: Any, function: bytes, home: str | None, folders: Mapping[str, i
     cv2.setNumThreads(1)
     call = pickle.loads(function)  # noqa: S301  written by `on_cluster`
     answers: list[tuple[str | None, Any]]
+    node = os.uname().nodename
     unseen = [folder for folder, identity in folders.items() if _identity(folder) != identity]
     if unseen:
         fault = (
-            f"{os.uname().nodename} of the Ray cluster does not see {unseen[0]}, or another folder of that name. Nodes "
-            "need it under the same path, on a shared filesystem (docs/scale.md)."
+            f"{node} of the Ray cluster does not see {unseen[0]}, or another folder of that name. Nodes need it under "
+            "the same path, on a shared filesystem; or let all photographs lie in storage (docs/scale.md)."
         )
         answers = [(fault, None)] * len(table)
+    elif code_sum() != code:
+        fault = f"{node} of the Ray cluster has another version of Facade. Give all nodes the same image, or code."
+        answers = [(fault, None)] * len(table)
     else:
-        if home is not None:
+        if Path(home).is_dir():
             os.chdir(home)
         answers = [_answer(call, pickle.loads(item.as_py())) for item in table["item"]]  # noqa: S301
     return pyarrow.table({"answer": pyarrow.array(map(pickle.dumps, answers), "large_binary")})
@@ -154,6 +156,8 @@ def _connected(address: str | None) -> Any:
     # Nodes import what this process imports; a job that was submitted to Ray says itself what its nodes do.
     imports = {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)}
     where = None if SUBMITTED in os.environ else {"env_vars": imports}
+    # A job that was submitted is told so where its cluster is.
+    address = address or os.environ.get("RAY_ADDRESS")
     # A dashboard would come with a cluster that is started here, and nobody would look at it.
     started: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:

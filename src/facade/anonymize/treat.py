@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facade.code import code_sum
 from facade.dataset import Photograph, Photographs, encode
 from facade.dataset.also import Also, with_also
 from facade.dataset.shards import Position, shard_file, write_index, write_shard
@@ -166,7 +167,5 @@ def treat(
 
 def _made_by(each: _Treat, key: str) -> str:
     """Changes with the treatment, with what it reads, and with the code that does it."""
-    digest = hashlib.sha256(pickle.dumps((each.treatment, each.codec)) + key.encode())
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    own = pickle.dumps((each.treatment, each.codec))
+    return hashlib.sha256(own + f"{key} {code_sum()}".encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Where faces come from: a trained detector, or boxes that somebody gives."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,16 +53,18 @@ class Trained:
 
     Attributes:
         weights: `models/<arm>/seed-<n>.pth`; `model.json` beside it says what it is.
+        content: The sha256 of that file: another machine may have another one under that name.
         detect: How it is run: at which size, and from which score on detections are given.
     """
 
     weights: Path
+    content: str
     detect: Detect
 
     @property
     def key(self) -> str:
         """Of the weights, and how they are run."""
-        return f"{hashlib.sha256(self.weights.read_bytes()).hexdigest()} {self.detect!r}"
+        return f"{self.content} {self.detect!r}"
 
     @property
     def imports(self) -> tuple[str, ...]:
@@ -71,7 +74,7 @@ class Trained:
     def find(self, name: str, first: int, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `Finder.find`."""
         del name, first
-        model = _model(self.weights, self.detect)
+        model = _model(self.weights, self.content, self.detect)
         import torch
         from mmengine.dataset import Compose, pseudo_collate
 
@@ -112,7 +115,8 @@ def trained(models: Path, seed: int | None, least: float, size: int | None, dete
     weights = models / f"seed-{seed}.pth"
     if not weights.is_file():
         raise FacadeError(f"{weights} is missing; {models} holds seeds {', '.join(map(str, seeds))}.")
-    return Trained(weights, detect.model_copy(update={"size": size or trained_at, "score": least}))
+    content = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Trained(weights, content, detect.model_copy(update={"size": size or trained_at, "score": least}))
 
 
 def operating_threshold(models: Path, metrics: Path = Path("metrics/golden.json")) -> float:
@@ -208,6 +212,8 @@ def given(path: Path) -> Given:
 
 
 @lru_cache(maxsize=16)  # the runs of a few arms
-def _model(weights: Path, detect: Detect) -> Any:
+def _model(weights: Path, content: str, detect: Detect) -> Any:
+    if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != content:
+        raise FacadeError(f"{weights} is not, on {os.uname().nodename}, the file that it is where the work began.")
     told = read_json(weights.parent / "model.json")
     return load_model(weights, Detector.model_validate(told["detector"]), detect, "cpu")
