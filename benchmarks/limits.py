@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from drawing import backdrop
+from keeping import keep
 from printing import print_header, print_table
 from speed import in_turns, one_thread
 
@@ -79,7 +80,12 @@ def against_the_codec(rounds: int, count: int, blur: Blur, codec: Codec, data: P
             "codec": lambda files=files: [encode(decode(content), codec) for content, _ in files],
             "blur": lambda files=files: [encode(treat(decode(content), one).pixels, codec) for content, one in files],
         }
-        rows.append([name, *told(in_turns(works, rounds), "codec", "blur", len(files))])
+        times = in_turns(works, rounds)
+        rows.append([name, *told(times, "codec", "blur", len(files))])
+        if name.startswith("640 px"):
+            keep(
+                "blur: of the codec's limit", times["codec"] / times["blur"], 0.85, f"{len(files)} photographs, {name}"
+            )
     print_table(["photograph", "read and written, a second", "blurred, too", "of the limit"], rows)
 
 
@@ -100,7 +106,9 @@ def against_whole_pictures(rounds: int, blur: Blur) -> None:
     cv2.ellipse(inside, (x + w // 2, y + h // 2), (int(0.45 * w), int(0.45 * h)), 0, 0, 360, 1, -1)
     apart = np.abs(works["recipe"]().astype(int) - works["facade"]().pixels.astype(int))[inside == 1]
     difference = f"{apart.mean():.2f}, at the most {apart.max()}"
-    rows = [[f"{side} px, 1 face", *told(in_turns(works, rounds), "recipe", "facade", 1), difference]]
+    times = in_turns(works, rounds)
+    keep("blur: times as fast as on whole pictures", times["recipe"] / times["facade"], 10, f"{side} px, one face")
+    rows = [[f"{side} px, 1 face", *told(times, "recipe", "facade", 1), difference]]
     print_table(["picture", "whole pictures, a second", "facade", "times as fast", "grey levels apart inside"], rows)
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("numpy", "numba", "opencv-python")
+PACKAGES = ("numpy", "numba", "opencv-python", "torch")
 
 
 def print_header(title: str, **samples: object) -> None:
@@ -20,9 +20,9 @@ def print_header(title: str, **samples: object) -> None:
         samples: Sample sizes and settings, by name.
     """
     print(f"## {title}\n")
-    print(f"- {_processor()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}")
-    print(f"- {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {_commit()}")
-    print("- " + ", ".join(f"{package} {_version(package)}" for package in PACKAGES))
+    print(f"- {machine()}; {platform.system()}, Python {platform.python_version()}")
+    print(f"- {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit()}")
+    print("- " + ", ".join(f"{package} {there}" for package, there in versions().items()))
     print("- " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in samples.items()) + "\n", flush=True)
 
 
@@ -48,7 +48,17 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _commit() -> str:
+def machine() -> str:
+    """The processor, and how many cores there are."""
+    return f"{_processor()}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that times depend on."""
+    return {package: _version(package) for package in PACKAGES}
+
+
+def commit() -> str:
     """The commit that is measured; "+" says that files differ from it."""
 
     def git(*arguments: str) -> str:

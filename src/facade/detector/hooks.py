@@ -85,7 +85,7 @@ class Curves(Hook):
     def __init__(self, folder: Path, told: Callable[[int, float], None]) -> None:
         self._folder = folder
         self._told = told
-        self._sums: dict[str, float] = {}
+        self._sums: dict[str, torch.Tensor] = {}
         self._steps = 0
 
     def before_train(self, runner: Runner) -> None:
@@ -100,13 +100,14 @@ class Curves(Hook):
     ) -> None:
         """Called by mmengine."""
         for name, value in (outputs or {}).items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
+            # Not fetched here: a GPU would have to wait at each step.
+            own = value.detach().double()
+            self._sums[name] = self._sums[name] + own if name in self._sums else own
         self._steps += 1
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Called by mmengine."""
-        device = next(runner.model.parameters()).device
-        totals = torch.tensor([*self._sums.values()], dtype=torch.float64, device=device) / max(self._steps, 1)
+        totals = torch.stack([*self._sums.values()]) / self._steps
         means = dict(zip(self._sums, mean(totals).tolist(), strict=True))
         self._sums, self._steps = {}, 0
         if not is_first():
@@ -116,7 +117,7 @@ class Curves(Hook):
             self._live.log_metric(f"train/{name}", value, plot=True)
         self._live.log_metric("train/learning_rate", runner.optim_wrapper.get_lr()["lr"][0], plot=True)
         self._live.make_summary()
-        self._told(runner.epoch + 1, means.get("loss", float("nan")))
+        self._told(runner.epoch + 1, means["loss"])
 
     def after_train(self, runner: Runner) -> None:
         """Called by mmengine."""

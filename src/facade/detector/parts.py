@@ -5,8 +5,6 @@ import torch
 from mmdet.models.task_modules.assigners import AssignResult, ATSSAssigner
 from mmdet.registry import MODELS, TASK_UTILS
 from mmengine.model import BaseModule
-from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
 
 from facade.errors import FacadeError
 
@@ -72,19 +70,3 @@ class IgnoringAssigner(ATSSAssigner):
             inside = ((centres >= boxes[None, :, :2]) & (centres <= boxes[None, :, 2:])).all(-1).any(-1)
             result.gt_inds[inside & (result.gt_inds == 0)] = -1
         return result
-
-
-@OPTIM_WRAPPERS.register_module()
-class Bfloat16OptimWrapper(OptimWrapper):
-    """Runs the model in bfloat16 where that is safe, on any device; bfloat16 needs no scaling of the loss.
-
-    mmengine's own refuses to work without an accelerator.
-    """
-
-    def __init__(self, device: str, **settings) -> None:  # type: ignore[no-untyped-def]
-        super().__init__(**settings)
-        self._device = device
-
-    def optim_context(self, model: torch.nn.Module):  # type: ignore[no-untyped-def]
-        """The context that the loss is computed in."""
-        return torch.autocast(self._device, torch.bfloat16)

@@ -99,10 +99,10 @@ def _train(run: Run, told: Callable[[int, float], None]) -> None:
     from facade.detector.together import AgreeOnStatistics, bare, is_first, runner_settings
 
     torch.manual_seed(run.seed)
-    model = build(model_config(run.detector, run.detect))
+    model = build(model_config(run.detector, run.detect)).to(run.kind)
     runner = Runner(
         model=model,
-        **_runner_settings(run),
+        **_runner_settings(run, model),
         **runner_settings(len(run.devices), run.kind),
         custom_hooks=[
             SeedEachEpoch(run.seed),
@@ -137,8 +137,9 @@ def _room() -> int:
     return min(KEPT, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8)
 
 
-def _runner_settings(run: Run) -> dict[str, Any]:
+def _runner_settings(run: Run, model: Any) -> dict[str, Any]:
     from facade.detector.data import training_steps
+    from facade.detector.optimizer import optimizer
 
     train = run.train
     photographs = Photographs(run.data)
@@ -153,9 +154,6 @@ def _runner_settings(run: Run) -> dict[str, Any]:
         "kept": _room() // apart,
         "ahead": kind != "cpu",  # the workers below are forked
     }
-    wrapper = (
-        {"type": "Bfloat16OptimWrapper", "device": kind} if train.precision == "bfloat16" else {"type": "OptimWrapper"}
-    )
     schedule = [
         {"type": "CosineAnnealingLR", "by_epoch": False, "begin": warmup, "end": steps, "T_max": steps - warmup,
          "eta_min": 0.01 * train.learning_rate}
@@ -179,20 +177,11 @@ def _runner_settings(run: Run) -> dict[str, Any]:
             },
         },
         "train_cfg": {"by_epoch": True, "max_epochs": train.epochs},
-        "optim_wrapper": {
-            **wrapper,
-            "optimizer": {
-                "type": "AdamW",
-                "lr": train.learning_rate,
-                "weight_decay": train.weight_decay,
-                "fused": True,
-            },
-            "clip_grad": {"max_norm": 10.0},
-            "paramwise_cfg": {"norm_decay_mult": 0.0, "bias_decay_mult": 0.0},
-        },
+        "optim_wrapper": optimizer(model, train, kind),
         "param_scheduler": schedule,
-        # mmengine's own checkpoints hold pickled objects, which torch rightly refuses to load.
-        "default_hooks": {"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 1000}},
+        # mmengine's own checkpoints hold pickled objects, which torch rightly refuses to load. What it logs, it fetches
+        # from the device at each step, which then waits.
+        "default_hooks": dict.fromkeys(("checkpoint", "logger", "runtime_info", "timer")),
         "randomness": {"seed": run.seed, "deterministic": True},
         "log_level": "WARNING",
         "experiment_name": "run",

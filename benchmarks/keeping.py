@@ -1,0 +1,81 @@
+"""Ratios of a commit, kept: results/<commit>.json, one small file with the machine's description.
+
+python benchmarks/keeping.py draws them all into results/ratios.png.
+"""
+
+import json
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+from printing import HERE, commit, machine, versions
+
+from facade.files import write_json
+
+RESULTS = HERE / "results"
+# Set by `make bench`: single runs, with other settings, are not kept.
+KEEP = "FACADE_KEEP_RESULTS"
+
+
+def keep(name: str, ratios: np.ndarray | list[float], goal: float, sample: str) -> None:
+    """Keep a ratio that was measured side by side in one run, if `make bench` runs and `src` is what was committed.
+
+    Args:
+        name: What is compared with what.
+        ratios: One a round; the median counts, and the range is kept with it.
+        goal: What it is to reach, at the least.
+        sample: Of what, and how much.
+    """
+    label = commit()
+    if KEEP not in os.environ or label.endswith("+"):
+        return
+    path = RESULTS / f"{label}.json"
+    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    content |= {"commit": label, "date": f"{datetime.now(timezone.utc):%Y-%m-%d}", "machine": machine()}
+    content["versions"] = versions()
+    values = [float(f"{value:.4g}") for value in (np.median(ratios), np.min(ratios), np.max(ratios))]
+    entry = dict(zip(("median", "least", "most"), values, strict=True)) | {"goal": goal, "sample": sample}
+    content.setdefault("ratios", {})[name] = entry
+    write_json(path, content)
+
+
+def draw() -> None:
+    """Draw every ratio over the commits, in the order of their dates, beside what it is to reach."""
+    from matplotlib.figure import Figure
+
+    results = sorted((json.loads(path.read_text()) for path in RESULTS.glob("*.json")), key=lambda one: one["date"])
+    if not results:
+        raise SystemExit("No results yet: `make bench` on a commit keeps them.")
+    names = list(dict.fromkeys(name for one in results for name in one["ratios"]))
+    machines = list(dict.fromkeys(one["machine"] for one in results))
+    rows = -(-len(names) // 2)
+    figure = Figure(figsize=(10, 1.9 * rows + 0.8), layout="constrained")
+    for axes, name in zip(figure.subplots(rows, 2, squeeze=False).flat, [*names, *[None] * (2 * rows - len(names))]):  # noqa: B905
+        if name is None:
+            axes.axis("off")
+            continue
+        for number, where in enumerate(machines):
+            own = [
+                (place, one["ratios"][name])
+                for place, one in enumerate(results)
+                if one["machine"] == where and name in one["ratios"]
+            ]
+            places = [place for place, _ in own]
+            middle = np.array([entry["median"] for _, entry in own])
+            around = np.abs(np.array([[entry["least"], entry["most"]] for _, entry in own]).T - middle)
+            axes.errorbar(places, middle, around, fmt="o", color=f"C{number}", capsize=3, label=where)
+            goal = own[-1][1]["goal"] if own else None
+        axes.axhline(goal, color="grey", linestyle="--", linewidth=1)
+        axes.set_title(name, fontsize=9)
+        axes.set_xticks(range(len(results)), [one["commit"] for one in results], fontsize=7)
+        axes.set_xlim(-0.5, len(results) - 0.5)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    title = "Medians and ranges over the rounds of one run; dashed: to be reached"
+    figure.suptitle(title, fontsize=10)
+    figure.legend(handles, labels, loc="outside lower center", fontsize=8)
+    figure.savefig(RESULTS / "ratios.png", dpi=100, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    draw()
