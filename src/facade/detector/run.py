@@ -68,10 +68,12 @@ def train_run(run: Run, told: Callable[[int, float], None], rank: int = 0, meeti
     with (run.work / f"{LOCK}-{rank}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if meeting is not None:
-            from facade.detector.together import join
+            from facade.detector.together import join, part
 
             join(rank, len(run.devices), run.kind, meeting)
         _train(run, told)
+        if meeting is not None:
+            part()
     return final
 
 

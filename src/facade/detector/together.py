@@ -23,6 +23,12 @@ def join(rank: int, world: int, device: str, meeting: Path) -> None:
     dist.init_process_group(backend, init_method=f"file://{meeting.resolve()}", rank=rank, world_size=world)
 
 
+def part() -> None:
+    """Leave together: one that still waits for another that has gone ends in an abort."""
+    dist.barrier()
+    dist.destroy_process_group()
+
+
 def runner_settings(world: int, device: str) -> dict[str, Any]:
     """What mmengine's runner must know of it."""
     if world == 1:
