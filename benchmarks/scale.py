@@ -28,9 +28,10 @@ from facade.params import load
 from facade.sources.choice import source_of
 
 
-def repeated(source: Photographs, root: Path, count: int) -> Photographs:
-    """A data set in shards of so many photographs, each of which has a name of its own."""
-    taken = list(itertools.islice(itertools.cycle(source), count))
+def repeated(source: Photographs, root: Path, count: int, most: int) -> Photographs:
+    """A data set in shards of so many photographs, each of which has a name of its own and a few faces at the most."""
+    few = [one for one in source if len(one.faces) <= most]
+    taken = list(itertools.islice(itertools.cycle(few), count))
     named = [Photograph(f"{number:016x}.jpg", one.width, one.height, one.faces) for number, one in enumerate(taken)]
     places = {}
     for number, start in enumerate(range(0, count, SHARD)):
@@ -77,18 +78,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000, help="photographs")
+    parser.add_argument("--most", type=int, default=2, help="faces in a photograph, at the most")
     parser.add_argument("--photographs", type=Path, default=Path("data/train"), metavar="DATA")
     wanted = parser.parse_args()
     params = load()
-    print_header("Many photographs", photographs=wanted.count)
     treatments = {
         "blur": BlurFaces(params.blur),
         "pseudonyms": ReplaceFaces(params.synthesize, source_of(params.synthesize), "demo"),
     }
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        source = repeated(Photographs(wanted.photographs), Path(folder) / "source", wanted.count)
+        source = repeated(Photographs(wanted.photographs), Path(folder) / "source", wanted.count, wanted.most)
         shards = len(source.shard_numbers)
+        faces = sum(len(one.faces) for one in source)
+        print_header("Many photographs", photographs=wanted.count, faces=faces, shards=shards)
         for name, treatment in treatments.items():
             into = Path(folder) / name
             beside = into.with_name(f".{name}.partial") / FOLDER

@@ -1,5 +1,6 @@
 """Where a face is treated: the widened area round its box, and its soft edge."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -59,6 +60,54 @@ def diagonal(bbox: Box) -> float:
     return float(np.hypot(bbox[2], bbox[3]))
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Where a face is treated, in numbers; see `region`.
+
+    Attributes:
+        top: First row of all that may change.
+        bottom: The row behind the last.
+        left: First column.
+        right: The column behind the last.
+        middle: x and y of the middle of the face.
+        half: Half the width and half the height of what is treated fully.
+        soft: Width of the soft edge outside of it, at least `HARD`.
+        ellipse: Whether the ellipse is treated, or all of the box.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    middle: tuple[float, float]
+    half: tuple[float, float]
+    soft: float
+    ellipse: bool
+
+
+def shape_of(
+    bbox: Box, shape: tuple[int, ...], widen: float, feather: float, ellipse: bool, cut: bool = False
+) -> Shape:
+    """The region of a face, in numbers; arguments and errors are those of `region`."""
+    check_box(bbox, shape)
+    ellipse = ellipse and not (cut or touches_border(bbox, shape))
+    x, y, w, h = map(float, widened(bbox, widen))
+    # At least a pixel of the box is treated however small it is, so the ellipse of a tiny face is never empty.
+    half_w, half_h = max(w / 2, 0.75), max(h / 2, 0.75)
+    centre_x, centre_y = x + w / 2, y + h / 2
+    soft = float(feather / 100 * diagonal(bbox))
+    return Shape(
+        top=max(math.floor(centre_y - half_h - soft), 0),
+        bottom=min(math.ceil(centre_y + half_h + soft), shape[0]),
+        left=max(math.floor(centre_x - half_w - soft), 0),
+        right=min(math.ceil(centre_x + half_w + soft), shape[1]),
+        middle=(centre_x, centre_y),
+        half=(half_w, half_h),
+        soft=max(soft, HARD),
+        ellipse=ellipse,
+    )
+
+
 def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, ellipse: bool, cut: bool = False) -> Region:
     """The region of a face.
 
@@ -76,19 +125,11 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
     Raises:
         ValueError: The box has no area, holds a value that is not finite, or lies outside the photograph.
     """
-    check_box(bbox, shape)
-    ellipse = ellipse and not (cut or touches_border(bbox, shape))
-    x, y, w, h = map(float, widened(bbox, widen))
-    # At least a pixel of the box is treated however small it is, so the ellipse of a tiny face is never empty.
-    half_w, half_h = max(w / 2, 0.75), max(h / 2, 0.75)
-    centre_x, centre_y = x + w / 2, y + h / 2
-    soft = float(feather / 100 * diagonal(bbox))
-    left, right = max(int(np.floor(centre_x - half_w - soft)), 0), int(np.ceil(centre_x + half_w + soft))
-    top, bottom = max(int(np.floor(centre_y - half_h - soft)), 0), int(np.ceil(centre_y + half_h + soft))
-    right, bottom = min(right, shape[1]), min(bottom, shape[0])
-    across = np.abs(np.arange(left, right) + 0.5 - centre_x).astype(np.float32)[None]
-    down = np.abs(np.arange(top, bottom) + 0.5 - centre_y).astype(np.float32)[:, None]
-    if ellipse:
+    own = shape_of(bbox, shape, widen, feather, ellipse, cut)
+    (centre_x, centre_y), (half_w, half_h) = own.middle, own.half
+    across = np.abs(np.arange(own.left, own.right) + 0.5 - centre_x).astype(np.float32)[None]
+    down = np.abs(np.arange(own.top, own.bottom) + 0.5 - centre_y).astype(np.float32)[:, None]
+    if own.ellipse:
         # How far outside the ellipse a pixel lies, to first order: the implicit function over its gradient.
         squared = (across / half_w) ** 2 + (down / half_h) ** 2
         slope = (across / half_w**2) ** 2 + (down / half_h**2) ** 2
@@ -97,9 +138,9 @@ def region(bbox: Box, shape: tuple[int, ...], widen: float, feather: float, elli
         outside /= np.sqrt(np.maximum(slope, TINY, out=slope), out=slope)
     else:
         outside = np.maximum(across - half_w, down - half_h)
-    ramp = np.clip(1 - outside * np.float32(1 / max(soft, HARD)), 0, 1, out=outside)
+    ramp = np.clip(1 - outside * np.float32(1 / own.soft), 0, 1, out=outside)
     weight = ramp * ramp * (3 - 2 * ramp)
-    return Region(slice(top, bottom), slice(left, right), weight)
+    return Region(slice(own.top, own.bottom), slice(own.left, own.right), weight)
 
 
 def shrunk(picture: np.ndarray, factor: float) -> np.ndarray:
