@@ -48,10 +48,9 @@ faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 calibrate: $(READY)  ## Simulate studies whose truth is known, to see whether the verdict is sound (docs/soundness.md)
 	@$(IN_ENV) python -m facade.measure.simulation docs/soundness.md
 
-bench: $(READY_DEV)  ## Measure speed and likeness of the synthetic faces (ten minutes)
-	@$(IN_ENV) python benchmarks/realism.py && $(IN_ENV) python benchmarks/speed.py heads && $(IN_ENV) python benchmarks/speed.py replace \
-		&& $(IN_ENV) python benchmarks/limits.py \
-		&& $(IN_ENV) python benchmarks/detectability.py --rendered
+bench: $(READY_DEV)  ## Measure speed and likeness (under 15 minutes); ratios are kept in benchmarks/results/<commit>.json
+	@$(IN_ENV) sh -ec 'export FACADE_KEEP_RESULTS=1; for one in limits.py training.py scoring.py stores.py bootstrap.py "speed.py replace" \
+		"speed.py heads" realism.py "detectability.py --rendered"; do python benchmarks/$$one; done; python benchmarks/keeping.py'
 
 bench-anonymize: $(READY_DEV)  ## Measure facade anonymize beside deface; PHOTOGRAPHS=folder adds a data set of Facade's
 	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS))

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "dvc exp pull": "tests/test_pipeline.py, with a real S3 server",
     "dvc repro --pull": "tests/test_pipeline.py, with a real S3 server",
     "dvc pull": "tests/test_pipeline.py, with a real S3 server",
+    "facade anonymize s3://": "tests/footage/test_storage.py and tests/test_cluster.py, with a real S3 server",
     "facade misses review": "serves until it is stopped; tests/misses/test_review.py",
     "pip install": "0.2 GB more; tests/sources/test_diffusion.py where it is there",
     "dvc exp run -S synthesize.source=diffusion": "needs a model of 5.5 GB",
