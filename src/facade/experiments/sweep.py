@@ -36,8 +36,8 @@ PAGE = """# {question}
 {commands}
 ```
 
-{where}Golden set: {golden} photographs, {faces} faces; {seeds}. Differences to raw in {metric}, with one-sided limits
-over photographs and seeds; faces linked to their source at rank 1 with 95 % intervals ({attacker}).
+{where}Commit {commit}. Golden set: {golden} photographs, {faces} faces; {seeds}. Differences to raw in {metric}, with
+one-sided limits over photographs and seeds; faces linked to their source at rank 1 with 95 % intervals ({attacker}).
 
 | arm | treatment | changed | {metric} | minus raw | verdict at {margin} | {attacks} | hides |
 |---|---|---|--:|--:|---|{dashes}---|
@@ -173,6 +173,7 @@ def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
             ["make sweep SWEEP=" + sweep.name + "   # which runs:"] + [" ".join(_short(one)) for one in sweep.commands]
         ),
         where=DRAWN if counts["synthetic"] else "",
+        commit=next((one["rev"][:7] for one in shown if one.get("experiments")), NOT_MEASURED),
         golden=counts["photographs"],
         faces=counts["faces"],
         seeds=f"{' or '.join(map(str, seeds))} seeds",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from facade.audit.threats import ATTACKS
 from facade.command import run
@@ -105,7 +106,7 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
             colour = COLOURS[one.arm]
             panel.plot([least, most], [cost, cost], color=colour, linewidth=1)
             panel.plot([rate, rate], [low, high], color=colour, linewidth=1)
-            panel.plot(rate, cost, "o", color=colour, markersize=5)
+            panel.plot(rate, cost, "o", color=colour, markersize=5, zorder=4)  # above what labels cover
         front = _front(own)
         panel.step([one.linked[0] for one in front], [one.cost[0] for one in front], where="post", color="0.4",
                    linewidth=1, linestyle=":")  # fmt: skip
@@ -114,7 +115,9 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
         panel.axhline(0, color="0.3", linewidth=1)
         panel.set_xlim(-0.03, 1.05)
         panel.set_xlabel("share of faces linked (rank 1)")
-        panel.set_title(ATTACKS[attack].told.replace(", ", ",\n", 1), fontsize=8)
+        # Where nothing could be undone, all points are of the attack that stands in.
+        told = ATTACKS[attack if named or otherwise is None else otherwise].told
+        panel.set_title(told.replace(", ", ",\n", 1), fontsize=8)
     axes[0].set_ylabel("difference to raw in AP50")
     for arm in dict.fromkeys(one.arm for one in drawn):
         axes[0].plot([], [], "o-", color=COLOURS[arm], label=NAMES[arm])
@@ -139,9 +142,10 @@ def _name(panel: Axes, own: Sequence[Point]) -> None:
             below = max(height + 4, below + LINE)
             line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.6} if below > height + LINE else None
             beside = (away, below - height)
-            panel.annotate(
+            label = panel.annotate(
                 one.treatment, place, beside, textcoords="offset points", fontsize=7, ha=side, arrowprops=line
             )
+            label.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
 def table(drawn: Sequence[Point]) -> str:
