@@ -26,9 +26,17 @@ def blur(params: Params) -> None:
         "blur",
         also,
         Photographs("data/misses/blur"),
+        key=f"blur {params.blur!r}",
     )
     if params.arms.decoy:
-        counts = treat(photographs, BlurDecoys(params.blur), Path("data/decoy"), params.codec, "decoy")
+        counts = treat(
+            photographs,
+            BlurDecoys(params.blur),
+            Path("data/decoy"),
+            params.codec,
+            "decoy",
+            key=f"decoy {params.blur!r}",
+        )
         print(f"decoy: {counts['decoys']} places blurred, {counts['no_place']} faces for which there was none")
     else:
         switch_off(Path("data/decoy"), "arms.decoy is false")

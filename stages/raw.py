@@ -14,11 +14,11 @@ from facade.stage import stage
 def raw(params: Params) -> None:
     photographs, arms = Photographs("data/train"), params.arms
     if arms.raw:
-        treat(photographs, keep, Path("data/raw"), params.codec, "raw")
+        treat(photographs, keep, Path("data/raw"), params.codec, "raw", key="raw")
     else:
         switch_off(Path("data/raw"), "arms.raw is false")
     if arms.recode:
-        treat(photographs, Recode(params.codec), Path("data/recode"), params.codec, "recode")
+        treat(photographs, Recode(params.codec), Path("data/recode"), params.codec, "recode", key="recode")
     else:
         switch_off(Path("data/recode"), "arms.recode is false")
     if arms.drop:

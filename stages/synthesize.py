@@ -9,16 +9,24 @@ from facade.dataset.also import read_also
 from facade.files import write_json
 from facade.key import read_key
 from facade.params import Params
-from facade.sources.choice import source_of
+from facade.sources.choice import key_of, source_of
 from facade.stage import stage
 
 
 @stage
 def synthesize(params: Params) -> None:
     photographs, wanted = Photographs("data/train"), params.synthesize
-    replace = ReplaceFaces(wanted, source_of(wanted), read_key(wanted.key, photographs.synthetic))
+    secret = read_key(wanted.key, photographs.synthetic)
+    replace = ReplaceFaces(wanted, source_of(wanted), secret)
     also = read_also(Path("data/also-treat.json"))
     counts = treat(
-        photographs, replace, Path("data/pseudo"), params.codec, "synthesize", also, Photographs("data/misses/pseudo")
+        photographs,
+        replace,
+        Path("data/pseudo"),
+        params.codec,
+        "synthesize",
+        also,
+        Photographs("data/misses/pseudo"),
+        key=key_of(wanted, secret),
     )
     write_json(Path("metrics/synthesize.json"), dict(sorted(counts.items())))

@@ -117,6 +117,16 @@ def test_a_folder_that_nodes_do_not_see_as_this_process_does_gets_a_sentence(tmp
         list(in_order(square, [1, 2], "squares", places=[tmp_path]))
 
 
+def refused(value: int) -> int:
+    raise PermissionError(13, "Permission denied", f"{value}.jpg")
+
+
+@pytest.mark.usefixtures("on_ray")
+def test_what_a_node_cannot_read_is_told_as_it_is_without_a_cluster():
+    with pytest.raises(PermissionError, match="Permission denied"):
+        list(in_order(refused, [1, 2], "refused"))
+
+
 @pytest.mark.usefixtures("on_ray")
 def test_nodes_with_other_code_do_nothing(monkeypatch):
     monkeypatch.setattr("facade.cluster.code_sum", lambda: "another version")

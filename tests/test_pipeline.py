@@ -206,6 +206,22 @@ def test_a_secret_makes_other_pseudonyms_and_is_written_nowhere(reproduced):
 
 
 @pytest.mark.slow
+def test_shards_give_the_metrics_of_files_to_the_byte(reproduced):
+    names = ("metrics/golden.json", "metrics/privacy/blur.json", "metrics/privacy/pseudo.json", "report/misses.json")
+    before = {name: (reproduced.root / name).read_bytes() for name in names}
+    models = {path.name: path.read_bytes() for path in (reproduced.root / "models").rglob("*.pth")}
+    output = reproduced.run("dvc", "exp", "run", "-S", "ingest.store=shards")
+    assert ran(output) >= {"ingest", "raw", "blur", "synthesize", "train-raw", "detect@pseudo", "evaluate"}
+    for name in ("train", "golden", "raw", "blur", "pseudo", "patches"):
+        assert not (reproduced.root / "data" / name / "images").exists()
+        assert list((reproduced.root / "data" / name / "shards").glob("*.tar"))
+    assert {name: (reproduced.root / name).read_bytes() for name in names} == before
+    assert {path.name: path.read_bytes() for path in (reproduced.root / "models").rglob("*.pth")} == models
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.run("dvc", "checkout", "-q")
+
+
+@pytest.mark.slow
 def test_without_a_raw_arm_the_anonymized_ones_are_compared(reproduced):
     output = reproduced.run("dvc", "exp", "run", "-S", "arms.raw=false")
     assert ran(output) == {"raw", "train-raw", "detect@raw", "evaluate"}

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from facade.code import code_sum
 from facade.errors import FacadeError
+from facade.storage import reaching
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,6 +34,7 @@ def on_cluster(
     address: str | None,
     places: Sequence[Path] | None = None,
     gpu: bool = False,
+    heavy: bool = False,
 ) -> Iterator[Result]:
     """Call a function on every item, on the nodes of a Ray cluster.
 
@@ -50,6 +52,7 @@ def on_cluster(
             machine, which ends with the process.
         places: Folders that the function reads or writes; None for the current one.
         gpu: Whether it wants a GPU to itself, if the cluster has any.
+        heavy: Whether each item is sent alone.
 
     Yields:
         Results in the order of `items`, as shards are done.
@@ -65,7 +68,7 @@ def on_cluster(
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    size = max(1, min(SHARD, len(items) // (SHARDS_A_CORE * cores)))
+    size = 1 if heavy else max(1, min(SHARD, len(items) // (SHARDS_A_CORE * cores)))
     shards = [
         pyarrow.table({"item": pyarrow.array([pickle.dumps(item) for item in items[start : start + size]], "binary")})
         for start in range(0, len(items), size)
@@ -85,7 +88,7 @@ def on_cluster(
         for content in table["answer"]:
             fault, answer = pickle.loads(content.as_py())  # noqa: S301  written by `_work`
             if fault is not None:
-                raise FacadeError(fault)
+                raise fault
             yield answer
 
 
@@ -103,8 +106,7 @@ def _work(table: Any, function: bytes, home: str, code: str, folders: Mapping[st
     import pyarrow
 
     cv2.setNumThreads(1)
-    call = pickle.loads(function)  # noqa: S301  written by `on_cluster`
-    answers: list[tuple[str | None, Any]]
+    answers: list[tuple[Exception | None, Any]]
     node = os.uname().nodename
     unseen = [folder for folder, identity in folders.items() if _identity(folder) != identity]
     if unseen:
@@ -112,22 +114,26 @@ def _work(table: Any, function: bytes, home: str, code: str, folders: Mapping[st
             f"{node} of the Ray cluster does not see {unseen[0]}, or another folder of that name. Nodes need it under "
             "the same path, on a shared filesystem; or let all photographs lie in storage (docs/scale.md)."
         )
-        answers = [(fault, None)] * len(table)
+        answers = [(FacadeError(fault), None)] * len(table)
     elif code_sum() != code:
         fault = f"{node} of the Ray cluster has another version of Facade. Give all nodes the same image, or code."
-        answers = [(fault, None)] * len(table)
+        answers = [(FacadeError(fault), None)] * len(table)
     else:
+        call = pickle.loads(function)  # noqa: S301  written by `on_cluster`
         if Path(home).is_dir():
             os.chdir(home)
         answers = [_answer(call, pickle.loads(item.as_py())) for item in table["item"]]  # noqa: S301
     return pyarrow.table({"answer": pyarrow.array(map(pickle.dumps, answers), "large_binary")})
 
 
-def _answer(call: Callable[[Any], Any], item: Any) -> tuple[str | None, Any]:
+def _answer(call: Callable[[Any], Any], item: Any) -> tuple[Exception | None, Any]:
     try:
-        return None, call(item)
+        with reaching():
+            return None, call(item)
     except FacadeError as error:
-        return str(error), None
+        return FacadeError(str(error)), None
+    except OSError as error:
+        return OSError(error.errno, error.strerror or str(error)), None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from facade.checkpoints import read_checkpoint
 from facade.dataset import Photograph, Photographs
 from facade.dataset.calibration import calibration_files
-from facade.detector.devices import devices_for, settled
+from facade.detector.devices import devices_for, own_device, settled
 from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_text
 from facade.parallel import elsewhere, in_order
@@ -117,13 +117,9 @@ class _Detect:
         path = self.weights[piece.number]
         with settled(self.train):
             model = _loaded(
-                path, sha256(path.read_bytes()).hexdigest(), self.detector, self.detect, self._device(piece)
+                path, sha256(path.read_bytes()).hexdigest(), self.detector, self.detect, own_device(self.train)
             )
             return detections(model, self.stores[piece.part], piece.items, self.detect)
-
-    def _device(self, piece: _Piece) -> str:
-        places = [place for place in devices_for(self.train) if place != "cpu"] or ["cpu"]
-        return places[piece.number % len(places)]
 
 
 @lru_cache(maxsize=4)

@@ -64,6 +64,7 @@ def in_order(
     shared: Sequence[str] = (),
     places: Sequence[Path] | None = None,
     gpu: bool = False,
+    heavy: bool = False,
 ) -> Iterator[Result]:
     """Call a function on every item, on all cores or on a cluster (`work_on`), with a progress bar.
 
@@ -76,6 +77,8 @@ def in_order(
         shared: Modules that take much memory and time to import: once for all workers, where the system can fork.
         places: Folders that the function reads or writes, which nodes of a cluster must see; None for the current one.
         gpu: Whether it wants a GPU to itself, where a cluster has some. On this machine it looks for itself.
+        heavy: Whether an item is seconds of work, so that each is sent alone: it is what a lost node costs, and as many
+            nodes can work as there are items, also such as come later.
 
     Yields:
         Results in the order of `items`.
@@ -83,7 +86,7 @@ def in_order(
     if workers is None and items and elsewhere():
         from facade.cluster import on_cluster
 
-        done = on_cluster(function, items, _engine.get().address, places, gpu)
+        done = on_cluster(function, items, _engine.get().address, places, gpu, heavy)
         yield from tqdm(done, label, len(items), mininterval=1)
         return
     workers = min(workers or cores(), max(1, len(items)))
@@ -97,7 +100,7 @@ def in_order(
     if forks:
         context.set_forkserver_preload(list(shared))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(function,)) as pool:
-        chunk = max(1, min(16, len(items) // (4 * workers)))
+        chunk = 1 if heavy else max(1, min(16, len(items) // (4 * workers)))
         yield from tqdm(pool.map(_do, items, chunksize=chunk), label, len(items), mininterval=1)
 
 

@@ -1,10 +1,11 @@
 """Files on this machine, and objects in storage (`s3://bucket/key`), by the same calls."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TypeAlias
 
 from upath import UPath
@@ -29,7 +30,7 @@ def place(text: str) -> Place:
         # Nodes of a cluster write side by side: what is there is asked of the storage each time.
         found = UPath(text, use_listings_cache=False)
         found.fs  # noqa: B018  made when it is first asked for
-    except (ImportError, ValueError) as error:
+    except (ImportError, OSError, TypeError, ValueError) as error:
         raise FacadeError(f"{text} cannot be reached: {error}. s3:// and paths always can.") from None
     return found if found.protocol not in ("", "file", "local") else Path(found.path)
 
@@ -52,12 +53,20 @@ def reaching() -> Iterator[None]:
 
 def identity(path: Place) -> str:
     """One text for one place, however it is written."""
-    return str(path.resolve()).rstrip("/")
+    if isinstance(path, UPath):
+        return str(path.fs.unstrip_protocol(path.path)).rstrip("/")  # s3a:// is s3://
+    return str(path.resolve())
 
 
 def is_within(path: Place, folder: Place) -> bool:
     """Whether a path is a folder, or below it."""
     return f"{identity(path)}/".startswith(f"{identity(folder)}/")
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name below a folder leads out of it: keys of objects, and names in archives, are any text."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts
 
 
 def files_below(folder: Place) -> list[tuple[Place, str]]:
@@ -80,7 +89,7 @@ def whole_file(final: Place) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         if isinstance(final, Path):
-            beside = final.with_name(f".writing.{final.name}")
+            beside = final.with_name(f".writing-{os.getpid()}.{final.name}")
             stack.callback(beside.unlink, missing_ok=True)
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facade-"))

@@ -2,20 +2,26 @@
 
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from facade.anonymize import BlurFaces, treat
 from facade.audit.leaks import data_set_leaks
+from facade.code import code_sum
 from facade.dataset import Face, Photographs, shards
 from facade.dataset.ingest import ingest
 from facade.dataset.store import content_of, finish
 from facade.errors import FacadeError
-from tests.conftest import noise, tree
+from tests.conftest import REPOSITORY, noise, tree
 
 POINTS = ((1.5, 2.0), (3.0, 4.0), (5.0, 6.0), (7.0, 8.0), (9.0, 10.0))
 FACES = (
@@ -138,56 +144,76 @@ def test_known_misses_come_behind_in_a_shard_of_their_own(both, params, make_sto
     assert out.shard_numbers == [0, 1, 2, 3]
 
 
-class Counts:
-    """A blur that counts its calls in a file, and may stop."""
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from facade.anonymize import BlurFaces, treat
+from facade.dataset import Photographs
+from facade.params import load
 
-    def __init__(self, blur, notes, stop=None):
-        self.blur, self.notes, self.stop = blur, notes, stop
+class Counts:
+    def __init__(self, blur):
+        self.blur = blur
 
     def __call__(self, image, photograph):
-        with self.notes.open("a") as notes:
-            notes.write(f"{photograph.file}\n")
-        if photograph.file == self.stop:
-            raise FacadeError("the plug was pulled")
+        with open("notes", "a") as notes:
+            notes.write(f"{photograph.file}\\n")
+        if photograph.file == stop:
+            import os
+            os.kill(os.getpid(), 9)
         return self.blur(image, photograph)
 
-    def __getstate__(self):
-        return self.blur, self.notes  # where it stops is no other treatment
+source, out, stop, sigma = sys.argv[1:]
+params = load()
+blur = params.blur.model_copy(update={"sigma": float(sigma)})
+treat(Photographs(source), Counts(BlurFaces(blur)), Path(out), params.codec, "blur", workers=1, key=repr(blur))
+"""
 
-    def __setstate__(self, state):
-        self.blur, self.notes = state
-        self.stop = None
 
-
-def test_what_was_done_before_it_stopped_is_not_done_again(both, params, tmp_path):
+def test_what_was_done_before_it_was_killed_is_not_done_again(both, params, tmp_path):
     _, sharded = both
-    everybody, notes, blur = list(sharded), tmp_path / "notes", BlurFaces(params.blur)
-    out = tmp_path / "out"
+    everybody, out = list(sharded), tmp_path / "out"
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    (tmp_path / "script.py").write_text(SCRIPT)
 
-    def run(treatment, source=sharded) -> list[str]:
-        notes.write_text("")
-        treat(source, treatment, out, params.codec, "blur", workers=1)
-        return notes.read_text().split()
+    def run(stop: str = "-", sigma: float = 8, source: Photographs = sharded) -> list[str]:
+        """In a process of its own, as a stage is."""
+        (tmp_path / "notes").write_text("")
+        command = [sys.executable, "script.py", str(source.root), str(out), stop, str(sigma)]
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == (0 if stop == "-" else -9), done.stderr
+        return (tmp_path / "notes").read_text().split()
 
-    with pytest.raises(FacadeError, match="plug"):
-        run(Counts(blur, notes, everybody[7].file))
+    last = everybody[7].file
+    run(last)
     assert not out.exists()
-    assert run(Counts(blur, notes)) == [one.file for one in everybody[6:]], "two shards were done"
-    treat(sharded, Counts(blur, notes), tmp_path / "through", params.codec, "blur", workers=1)
+    assert run() == [one.file for one in everybody[6:]], "two shards were done"
+    settings = params.blur.model_copy(update={"sigma": 8.0})
+    treat(sharded, BlurFaces(settings), tmp_path / "through", params.codec, "blur", workers=1)
     assert tree(out) == tree(tmp_path / "through")
-    # Another treatment begins anew; so does a shard whose photographs, or labels, are others.
-    with pytest.raises(FacadeError, match="plug"):
-        run(Counts(blur, notes, everybody[7].file))
-    stronger = BlurFaces(params.blur.model_copy(update={"sigma": 9.0}))
-    assert len(run(Counts(stronger, notes))) == len(everybody)
-    with pytest.raises(FacadeError, match="plug"):
-        run(Counts(blur, notes, everybody[7].file))
-    content = sharded.content()
+    # Another treatment begins anew.
+    run(last)
+    assert len(run(sigma=9)) == len(everybody)
+    # So does a shard whose labels are others.
+    run(last)
+    content, positions = shards.read_index(sharded.root)
     content["annotations"][0]["bbox"] = [2.0, 2.0, 30.0, 40.0]
-    positions = shards.read_index(sharded.root)[1]
     shards.write_index(sharded.root, content, positions)
-    changed = Photographs(sharded.root)
-    assert run(Counts(blur, notes), changed) == [one.file for one in (*everybody[:3], *everybody[6:])]
+    assert run() == [one.file for one in (*everybody[:3], *everybody[6:])]
+
+
+def test_nothing_of_a_work_that_was_stopped_stays_behind(both, params, tmp_path):
+    """Of a source that had more shards, or that a worker without a parent has left half-written."""
+    _, sharded = both
+    out = tmp_path / "out"
+    beside = out.with_name(".out.partial")
+    (beside / "shards").mkdir(parents=True)
+    (beside / ".made-from").write_text(f"a key {params.codec!r} {code_sum()}")
+    for name in ("shards/000007.tar", "shards/.000001.tar.beef", ".000007.json", "raw.jpg"):
+        (beside / name).write_bytes(b"of another time")
+    treat(sharded, BlurFaces(params.blur), out, params.codec, "blur", workers=1, key="a key")
+    assert sorted(tree(out)) == sorted(tree(sharded.root))
 
 
 def test_the_audit_looks_into_shards(both):
@@ -202,13 +228,26 @@ def test_the_audit_looks_into_shards(both):
     assert [str(leak) for leak in data_set_leaks(sharded, set())] == [
         f"{tar.as_posix()} holds something besides its photographs"
     ]
-    tar.write_bytes(clean.replace(b"ustar\x00", b"ustar\x00", 1)[:-1] + b"j")
+    for note in ({"uname": "jane"}, {"mtime": 1_700_000_000}, {"pax_headers": {"comment": "Jane"}}):
+        with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as into:
+            for one in Photographs(sharded.root, shard=1):
+                member = tarfile.TarInfo(one.file)
+                member.size = len(content := Photographs(both[0].root).read(one))
+                for name, value in note.items():
+                    setattr(member, name, value)
+                into.addfile(member, io.BytesIO(content))
+        assert "something besides its photographs" in str(data_set_leaks(sharded, set())[-1]), note
+    tar.write_bytes(clean[:-1] + b"j")
     assert "something besides its photographs" in str(data_set_leaks(sharded, set())[0])
     tar.write_bytes(clean)
     table = pq.read_table(sharded.annotations)
     metadata = {**table.schema.metadata, b"owner": b"Jane"}
     pq.write_table(table.replace_schema_metadata(metadata), sharded.annotations, row_group_size=3)
     assert "a note owner" in str(data_set_leaks(Photographs(sharded.root), set())[0])
+    fields = [field.with_metadata({b"owner": b"Jane"}) if field.name == "width" else field for field in table.schema]
+    noted = table.cast(pa.schema(fields, table.schema.metadata))
+    pq.write_table(noted, sharded.annotations, row_group_size=3)
+    assert "a note owner on a column" in str(data_set_leaks(Photographs(sharded.root), set())[0])
 
 
 def test_names_and_metadata_in_shards_are_found(make_store, tmp_path):

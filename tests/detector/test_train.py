@@ -1,6 +1,7 @@
 """Real mmdet training of a few steps: repeatable, and not to be killed."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import torch
 from facade.dataset import Face, Photographs
 from facade.dataset.store import finish
 from facade.detections import Part, calibration_part, detect_arm
-from facade.detector.devices import groups_for
+from facade.detector.devices import groups_for, own_device
 from facade.detector.train import train_arm
 from facade.errors import FacadeError
 from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
@@ -263,3 +264,15 @@ def test_a_missing_model_gets_a_sentence(tmp_path, small, faces):
     parts = {"golden": Part(faces.root)}
     with pytest.raises(FacadeError, match=r"seed-0\.pth is missing.*dvc repro train-raw"):
         detect_arm(tmp_path / "models", parts, tmp_path / "out", small.detector, small.train, small.detect)
+
+
+def test_workers_take_gpus_in_turn_and_a_clusters_worker_the_one_that_it_sees(params, monkeypatch):
+    train = params.train.model_copy(update={"device": "auto", "devices": 4})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for there, places in ((4, ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]), (1, ["cuda:0"] * 4)):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda there=there: there)
+        found = []
+        for worker in range(1, 5):
+            monkeypatch.setattr(multiprocessing.current_process(), "_identity", (worker,))
+            found.append(own_device(train))
+        assert found == places

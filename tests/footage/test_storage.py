@@ -1,4 +1,4 @@
-"""Footage in object storage, and in shards: the same bytes as from folders, on a real S3 server."""
+"""Footage in object storage, and in shards: the same bytes as from folders, on an S3 server of moto's."""
 
 import io
 import json
@@ -65,7 +65,17 @@ def tarred(tmp_path):
     for name, content in files.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(content)
-    strange = {"day/0.json": b'{"who": "Jane"}', "day/bad.jpg": b"no picture", "../out.png": files["day/1.png"]}
+    strange = {
+        "odd\udcff.jpg": files["day/0.jpg"],
+        "day/0.json": b'{"who": "Jane"}',
+        "day/bad.jpg": b"no picture",
+        "../out.png": files["day/1.png"],
+    }
+        "odd\udcff.jpg": files["day/0.jpg"],
+        "day/0.json": b'{"who": "Jane"}',
+        "day/bad.jpg": b"no picture",
+        "../out.png": files["day/1.png"],
+    }
     (tmp_path / "000.tar").write_bytes(tar_of(files | strange))
     return tmp_path, files
 
@@ -137,7 +147,12 @@ def test_a_shard_becomes_what_its_photographs_become_and_holds_nothing_else(tarr
     assert {(member.uname, member.mtime, member.uid) for member in members} == {("", 0, 0)}
     report = json.loads((root / "anonymous/000.tar.json").read_text())
     assert (report["kind"], report["pictures"], report["faces"]) == ("shard", 4, 4)
-    for left in ("day/0.json: no photograph", "day/bad.jpg: not a picture", "../out.png: the name leads out"):
+    for left in (
+        "day/0.json: no photograph",
+        "day/bad.jpg: not a picture",
+        "../out.png: the name leads out",
+        "odd\\udcff.jpg: the name is no text",
+    ):
         assert left in report["notes"][0]
         assert left in said[0]
     assert b"Jane" not in (root / "anonymous/000.tar").read_bytes()
@@ -155,8 +170,20 @@ def test_a_photograph_of_a_shard_that_boxes_do_not_name_stops_it(tarred):
     assert not list(root.glob(".*out.tar*"))
 
 
-@pytest.mark.parametrize("content", [b"no tar at all" * 100, tar_of(photographs())[:3000]])
-def test_a_shard_that_is_none_or_cut_off_gets_a_sentence(tmp_path, content):
+WHOLE = tar_of(photographs())
+SECOND = 512 + -(-len(photographs()["day/0.jpg"]) // 512) * 512  # where the second member's header begins
+DAMAGED = [
+    b"no tar at all" * 100,
+    WHOLE[:3000],
+    WHOLE[:SECOND],  # where a member ends
+    WHOLE[: SECOND + 100],
+    WHOLE[: SECOND + 20] + bytes([WHOLE[SECOND + 20] ^ 1]) + WHOLE[SECOND + 21 :],  # a bit of a header
+    WHOLE + WHOLE,
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=["none", "content", "boundary", "header", "bit", "two"])
+def test_a_shard_that_is_none_or_damaged_gets_a_sentence(tmp_path, content):
     (tmp_path / "0.tar").write_bytes(content)
     found, _ = jobs([tmp_path / "0.tar"], tmp_path / "out.tar")
     errors = anonymize(found, settings(boxes_of(photographs(), "0.tar/")), False, print, 1)
@@ -179,6 +206,8 @@ def test_the_command_reads_and_writes_storage(s3, tarred):
     [
         ("s3://nobody-has-this-bucket/in", "is missing"),
         ("carrier://pigeon/in", "cannot be reached"),
+        ("ftp://127.0.0.1:1/in", "cannot be reached"),
+        ("reference://in", "cannot be reached"),
         ("abfs://a/in", "cannot be reached"),
     ],
 )
@@ -196,6 +225,26 @@ def test_storage_that_does_not_answer_gets_a_sentence(s3, monkeypatch, tmp_path)
             app(["anonymize", "s3://bucket/in", str(tmp_path)], standalone_mode=False)
     finally:
         UPath("s3://x/").fs.clear_instance_cache()
+
+
+def test_keys_that_lead_out_of_their_folder_are_left_out(s3, tmp_path):
+    """Whoever may put objects there could write anywhere on this machine."""
+    import boto3
+
+    bucket, _ = s3
+    picture = photographs(1)["day/0.jpg"]
+    for key in ("in/a.jpg", "in/../../up.jpg", f"in/{tmp_path}/absolute.jpg"):
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=picture)
+    found, strange = jobs([place(f"s3://{bucket}/in")], tmp_path / "deep/deep/out")
+    assert [job.name for job in found] == ["a.jpg"]
+    assert len(strange) == 2
+
+
+def test_another_name_of_the_same_storage_is_no_other_place(s3):
+    bucket, _ = s3
+    place(f"s3://{bucket}/in/a.jpg").write_bytes(b"a picture")
+    with pytest.raises(FacadeError, match="is a source itself"):
+        jobs([place(f"s3://{bucket}/in/a.jpg")], place(f"s3a://{bucket}/in/a.jpg"))
 
 
 def test_a_playlist_in_storage_opens_no_file(s3, tmp_path):

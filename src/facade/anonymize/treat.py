@@ -1,7 +1,6 @@
 """One path for every arm: decode, treat each face, encode. Arms differ in nothing but the treatment."""
 
 import hashlib
-import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -95,6 +94,7 @@ class _TreatShard:
             told = read_json(note)
             if told["made_from"] == made_from:
                 return Counter(told["counts"]), {name: Position(*place) for name, place in told["places"].items()}
+        note.unlink(missing_ok=True)  # it is of another shard than the one that is written now
         counts: Counter[str] = Counter()
 
         def treated() -> Iterator[tuple[str, bytes]]:
@@ -117,11 +117,11 @@ def treat(
     also: Also | None = None,
     more: Photographs | None = None,
     workers: int | None = None,
-    key: str = "",
+    key: str | None = None,
 ) -> Counter[str]:
     """Write a treated copy of a data set: the same photographs, labels, order and form; other pixels in the faces.
 
-    In shards, what was done is kept where the work is stopped, and the next call with the same arguments goes on.
+    In shards, what was done is kept where the work is stopped, and the next call with the same key goes on.
 
     Args:
         source: The photographs.
@@ -133,7 +133,8 @@ def treat(
             pixels alone.
         more: Photographs that are anonymized already, the known misses, which come behind the treated ones.
         workers: Processes; all cores by default. The result does not depend on it.
-        key: Changes with what the treatment reads besides what it is given: the pictures of a bank.
+        key: Names the treatment, and all that it reads: parameters, a secret (so that it cannot be told from it), the
+            pictures of a bank. None keeps nothing of a work that is stopped.
 
     Returns:
         Sums of the counts that the treatment made.
@@ -150,22 +151,19 @@ def treat(
             write_annotations(beside, content)
         return counts
     numbers = source.shard_numbers
-    with whole_directory(into, go_on=_made_by(each, key)) as beside:
+    with whole_directory(into, go_on=None if key is None else f"{key} {codec!r} {code_sum()}") as beside:
         places: dict[str, Position] = {}
-        for found, own in in_order(_TreatShard(source.root, each, beside), numbers, label, workers):
+        for found, own in in_order(_TreatShard(source.root, each, beside), numbers, label, workers, heavy=True):
             counts += found
             places |= own
         if more is not None and len(more):
             last = max(numbers, default=-1) + 1
             files = ((photograph.file, more.read(photograph)) for photograph in more)
             places |= write_shard(shard_file(beside, last), last, files)
+        written = {shard_file(beside, position.shard) for position in places.values()}
+        for path in beside.rglob("*"):
+            # Notes, and what a work that was stopped has left: of other photographs, or half-written.
+            if path.is_file() and path not in written:
+                path.unlink()
         write_index(beside, content, places)
-        for number in numbers:
-            (beside / f".{number:06d}.json").unlink()
     return counts
-
-
-def _made_by(each: _Treat, key: str) -> str:
-    """Changes with the treatment, with what it reads, and with the code that does it."""
-    own = pickle.dumps((each.treatment, each.codec))
-    return hashlib.sha256(own + f"{key} {code_sum()}".encode()).hexdigest()

@@ -14,7 +14,7 @@ from facade.dataset.duplicates import near, perceptual_hash, write_looks
 from facade.dataset.golden import check_lock, fingerprint
 from facade.dataset.landmarks import add_landmarks
 from facade.dataset.mark import is_marked
-from facade.dataset.names import neutral_name, stored_name
+from facade.dataset.names import neutral_name, printable, stored_name
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
 from facade.dataset.records import Face, Labelled, Photograph, Split
 from facade.dataset.store import coco, encode, finish
@@ -242,7 +242,7 @@ def inside(root: Path, labelled: Labelled) -> Path:
     """
     if "\0" in labelled.name:
         raise BadPhotographError("its name holds a zero byte")
-    if labelled.name != _printable(labelled.name):
+    if labelled.name != printable(labelled.name):
         raise BadPhotographError("its name is no text in UTF-8")
     if any(len(part.encode()) > LONGEST_NAME for part in PurePosixPath(stored_name(labelled.name)).parts):
         raise BadPhotographError("its name is too long")
@@ -341,13 +341,8 @@ def _sound_faces(
     return tuple(sound), dropped, clipped
 
 
-def _printable(name: str) -> str:
-    """A name that can be written, with escapes for halves of characters, which JSON may hold."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 def _write_quarantine(path: Path, refused: list[Refused]) -> None:
-    _write_table(path, ("photograph", "reason"), [(_printable(entry.name), entry.reason) for entry in refused])
+    _write_table(path, ("photograph", "reason"), [(printable(entry.name), entry.reason) for entry in refused])
 
 
 def _write_names(path: Path, taken: list[Taken]) -> None:

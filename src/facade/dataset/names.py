@@ -37,3 +37,8 @@ def neutral_name(name: str, content: bytes) -> str:
 def is_neutral(name: PurePath) -> bool:
     """Whether a stored name is one that `neutral_name` gives."""
     return NEUTRAL.fullmatch(name.as_posix()) is not None
+
+
+def printable(name: str) -> str:
+    """A name that can be written, with escapes for halves of characters, which JSON and tars may hold."""
+    return name.encode("utf-8", "backslashreplace").decode()

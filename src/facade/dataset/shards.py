@@ -10,7 +10,8 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,10 +99,14 @@ def write_shard(path: Path, number: int, files: Iterable[tuple[str, bytes]]) -> 
         By name, where each file lies.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as tar:
-        places = {name: Position(number, add(tar, name, content), len(content)) for name, content in files}
-    beside.replace(path)
+    # A worker whose parent was killed may still write the same shard.
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as tar:
+            places = {name: Position(number, add(tar, name, content), len(content)) for name, content in files}
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     return places
 
 
@@ -131,7 +136,17 @@ def index_leaks(root: Path) -> list[str]:
         columns, told = table.schema_arrow, table.metadata.metadata or {}
     strange = sorted(told.keys() - {b"ARROW:schema", *(key.encode() for key in _WHOLE)})
     found = [f"a note {name.decode(errors='replace')}" for name in strange]
+    noted = {key for field in _fields(columns) for key in field.metadata or {}} - {b"PARQUET:field_id"}
+    found += [f"a note {name.decode(errors='replace')} on a column" for name in sorted(noted)]
     return found if columns.equals(_SCHEMA) else [*found, "columns that do not belong there"]
+
+
+def _fields(within: Iterable[pa.Field]) -> Iterator[pa.Field]:
+    """All columns, and those inside of them."""
+    for field in within:
+        yield field
+        kind = field.type
+        yield from _fields(kind.field(number) for number in range(kind.num_fields))
 
 
 def write_index(root: Path, content: Mapping[str, Any], places: Mapping[str, Position]) -> None:
@@ -183,7 +198,10 @@ def read_index(root: Path, shard: int | None = None) -> tuple[dict[str, Any], di
         for row in rows:
             places[row["file_name"]] = Position(row.pop("shard"), row.pop("offset"), row.pop("size"))
             for face in row.pop("faces"):
-                content["annotations"].append({"image_id": row["id"], **_without_none(face)})
+                one = {"image_id": row["id"], **_without_none(face)}
+                if "keypoints" in one:  # how well a point is seen is a whole number
+                    one["keypoints"][2::3] = map(int, one["keypoints"][2::3])
+                content["annotations"].append(one)
             content["images"].append(_without_none(row))
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise FacadeError(

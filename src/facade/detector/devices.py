@@ -1,5 +1,8 @@
 """Where runs train and detect: GPUs or cores, and how many of them a run is spread over."""
 
+import multiprocessing
+import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,9 +46,27 @@ def groups_for(train: Train) -> list[tuple[str, ...]]:
     return [tuple(devices[start : start + each]) for start in range(0, len(devices) - each + 1, each)]
 
 
+def own_device(train: Train) -> str:
+    """The device of a process that detects: on this machine, workers take GPUs in turn; a cluster gives each its own.
+
+    Raises:
+        FacadeError: `train.device` is cuda, and there is no GPU.
+    """
+    import torch
+
+    if train.device != "cpu" and torch.cuda.is_available():
+        worker = (multiprocessing.current_process()._identity or (1,))[-1]
+        return f"cuda:{(worker - 1) % min(torch.cuda.device_count(), train.devices or torch.cuda.device_count())}"
+    if train.device == "cuda":
+        raise FacadeError(f"train.device is cuda, and torch finds no GPU on {platform.node()}. Use auto or cpu.")
+    return "cpu"
+
+
 @contextmanager
 def settled(train: Train) -> Iterator[None]:
     """Torch works inside as in the training: on as many threads, and in the same order each time."""
+    # cuBLAS is deterministic only with a workspace of fixed size (NVIDIA, cuBLAS reproducibility).
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()

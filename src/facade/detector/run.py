@@ -134,9 +134,14 @@ def _write_trained_on(photographs: Photographs, calibration: float, path: Path) 
     return len(content["images"])
 
 
-def _room() -> int:
-    """Bytes of decoded photographs that a run may keep: a share of what is free, and not more than `KEPT`."""
-    return min(KEPT, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8)
+def _room(runs: int) -> int:
+    """Bytes of decoded photographs that one of several runs may keep: together no more than half of what is free.
+
+    None, where the system does not say what is free.
+    """
+    if "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return 0
+    return min(KEPT, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (2 * runs))
 
 
 def _runner_settings(run: Run, model: Any) -> dict[str, Any]:
@@ -153,7 +158,7 @@ def _runner_settings(run: Run, model: Any) -> dict[str, Any]:
     load = {
         "type": "LoadPhotograph",
         "root": str(run.data),
-        "kept": _room() // apart,
+        "kept": _room(len(train.seeds)) // apart,
         "ahead": kind != "cpu",  # the workers below are forked
     }
     schedule = [

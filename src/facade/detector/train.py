@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import queue
 import shutil
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
             while waiting or training:
                 while waiting and len(training) < places:
                     run = waiting.pop(0)
-                    meeting = run.work / f"meeting-{os.getpid()}" if len(run.devices) > 1 else None
+                    meeting = run.work / f"meeting-{uuid.uuid4().hex}" if len(run.devices) > 1 else None
                     # Not daemons: on a GPU they have workers of their own, which decode photographs.
                     processes = [
                         spawn.Process(target=_in_process, args=(run, news, rank, meeting))

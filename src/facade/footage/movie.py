@@ -118,7 +118,9 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     size = (0, 0)
     find = _Find(job, clip, settings, stretch)
     folders = [one for one in (job.source.parent, job.target.parent) if isinstance(one, Path)]
-    for path in in_order(find, firsts, f"find {job.target.name}", workers, settings.finder.imports, folders):
+    for path in in_order(
+        find, firsts, f"find {job.target.name}", workers, settings.finder.imports, folders, heavy=True
+    ):
         content = read_json(path)
         if size not in ((0, 0), tuple(content["size"])):
             raise FacadeError(f"{job.source} changes the size of its pictures on the way. Cut it there.")
@@ -131,7 +133,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
     treated = [part for one, keep in zip(tracks, kept, strict=True) if (part := _without(one, keep)) is not None]
     places = _places(treated, firsts, count)
     treat = _Treat(job, clip, settings, source)
-    parts = list(in_order(treat, places, f"treat {job.target.name}", workers, places=folders))
+    parts = list(in_order(treat, places, f"treat {job.target.name}", workers, places=folders, heavy=True))
     odd = size[0] % 2 or size[1] % 2
     report = Report(
         kind="video",

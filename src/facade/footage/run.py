@@ -15,7 +15,7 @@ from facade.footage.movie import anonymize_video
 from facade.footage.pictures import PICTURES, anonymize_picture
 from facade.footage.shard import SHARDS, anonymize_shard
 from facade.parallel import cores, elsewhere, in_order
-from facade.storage import Place, files_below, identity, is_within, make_parents, reaching
+from facade.storage import Place, files_below, identity, is_within, leads_out, make_parents, reaching
 
 # What is taken for a video, besides the containers that are written; these become Matroska, which holds any sound.
 OTHER_VIDEOS = (".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
@@ -48,12 +48,8 @@ def jobs(sources: Sequence[Place], target: Place, others: Sequence[Path] = ()) -
         strange: list[Place] = []
     else:
         listed = [pair for source in sources for pair in _files(source)]
-        strange = [path for path, _ in listed if path.suffix.lower() not in TAKEN]
-        found = [
-            Job(path, name, _target(path, target / _renamed(name)))
-            for path, name in listed
-            if path.suffix.lower() in TAKEN
-        ]
+        strange = [path for path, name in listed if not _is_taken(name)]
+        found = [Job(path, name, _target(path, target / _renamed(name))) for path, name in listed if _is_taken(name)]
     read = {identity(path) for path in (*(job.source for job in found), *others)}
     taken: dict[str, Place] = {}
     for job in found:
@@ -82,19 +78,22 @@ def anonymize(
     Returns:
         What went wrong.
     """
-    pictures = [job for job in found if job.source.suffix.lower() not in VIDEOS]
-    videos = [job for job in found if job.source.suffix.lower() in VIDEOS]
-    # A process takes seconds to start: few photographs are done sooner by one.
-    single = sum(job.source.suffix.lower() not in SHARDS for job in pictures)
-    few = min(workers or cores(), max(1, single // WORTH_A_PROCESS + len(pictures) - single))
-    together = None if workers is None and elsewhere() else few
-    near = {path.parent for job in pictures for path in (job.source, job.target) if isinstance(path, Path)}
+    pictures, shards, videos = (
+        [job for job in found if job.source.suffix.lower() in kind] for kind in (PICTURES, SHARDS, VIDEOS)
+    )
+    near = {path.parent for job in found for path in (job.source, job.target) if isinstance(path, Path)}
     folders = sorted({_there(folder) for folder in near})
+    on_cluster = workers is None and elsewhere()
     do = _Do(settings, overwrite)
-    done = in_order(do, pictures, "photographs", together, places=folders) if pictures else iter(())
+    done: list[Iterator[str | FacadeError]] = []
+    for some, label, worth in ((pictures, "photographs", WORTH_A_PROCESS), (shards, "shards", 1)):
+        if some:
+            # A process takes seconds to start: few photographs are done sooner by one.
+            few = None if on_cluster else min(workers or cores(), max(1, len(some) // worth))
+            done.append(in_order(do, some, label, few, places=folders, heavy=worth == 1))
     errors = []
     # Stretches of a video are done side by side, videos one after the other.
-    for result in chain(done, map(_Do(settings, overwrite, workers), videos)):
+    for result in chain(*done, map(_Do(settings, overwrite, workers), videos)):
         if isinstance(result, FacadeError):
             errors.append(result)
         else:
@@ -179,6 +178,10 @@ def _files(source: Place) -> Iterator[tuple[Place, str]]:
     for path, name in files_below(source):
         if not path.name.startswith("."):
             yield path, name
+
+
+def _is_taken(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in TAKEN and not leads_out(name)
 
 
 def _is_link_to(path: Place, source: Place) -> bool:

@@ -1,15 +1,15 @@
 """What the command line asks for, as settings that jobs are done by."""
 
 import hashlib
-import hmac
 from pathlib import Path
 
 from facade.anonymize.pseudonym import ReplaceFaces
 from facade.errors import FacadeError
 from facade.footage.finder import UNSURE, Finder, given, operating_threshold, trained
-from facade.footage.job import Settings, sha256_of
+from facade.footage.job import Settings
 from facade.footage.method import METHODS, treatment
 from facade.params import Params
+from facade.sources.choice import key_of
 
 
 def finder_of(
@@ -61,19 +61,7 @@ def settings_of(
     parts = (chosen, params.blur, params.synthesize, params.codec, bridge, audio, sure, finder.key, kept and kept.key)
     key = hashlib.sha256(repr(parts).encode())
     if isinstance(made, ReplaceFaces):
-        # Another secret under the same name makes other people; what it is cannot be told from this.
-        key.update(hmac.digest(made.key.encode(), b"facade anonymize", "sha256"))
-        if params.synthesize.source == "bank":
-            key.update(_content_of(params.synthesize.bank))
+        key.update(key_of(params.synthesize, made.key).encode())
     return Settings(
         finder, sure, made, kept, bridge, audio, params.codec, params.ingest.max_megapixels, key.hexdigest()
     )
-
-
-def _content_of(folder: Path) -> bytes:
-    """Changes with any file of a folder: other pictures in a bank are other people."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + sha256_of(path).encode())
-    return digest.digest()

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO
 
+from facade.dataset.names import printable
 from facade.dataset.pixels import BadPhotographError
+from facade.dataset.shards import add
 from facade.errors import FacadeError
 from facade.footage.job import Detected, Job, Report, Settings, job_id, least_sure, least_sure_of, sha256_of
 from facade.footage.pictures import PICTURES, anonymized
-from facade.storage import whole_file
+from facade.storage import leads_out, whole_file
 
 SHARDS = (".tar",)
 # Members that a report names, of those that were left out.
@@ -26,17 +28,20 @@ class _Hashed(io.RawIOBase):
     def __init__(self, content: IO[bytes]) -> None:
         self._content = content
         self.digest = hashlib.sha256()
+        self.size = self.filled = 0  # bytes read, and those up to the last one that is not zero
 
     def read(self, size: int = -1, /) -> bytes:
         block = self._content.read(size)
         self.digest.update(block)
+        if filled := len(block.rstrip(b"\0")):
+            self.filled = self.size + filled
+        self.size += len(block)
         return block
 
-    def rest(self) -> str:
-        """Read what is left; the sum of all."""
+    def finish(self) -> None:
+        """Read what is left."""
         while self.read(2**20):
             pass
-        return self.digest.hexdigest()
 
 
 def anonymize_shard(job: Job, settings: Settings) -> Report:
@@ -79,20 +84,12 @@ def anonymize_shard(job: Job, settings: Settings) -> Report:
             bridged=0,
             exempt=exempt,
             least_sure=least_sure(found),
-            notes=[f"{len(left)} members were left out: {'; '.join(left[:NAMED])}"] if left else [],
-            job=job_id(job, content.rest()[:16], settings),
+            notes=[f"{len(left)} members were left out: {printable('; '.join(left[:NAMED]))}"] if left else [],
+            job=job_id(job, content.digest.hexdigest()[:16], settings),
             sha256=sha256_of(beside),
         )
         report.write_to(job)
     return report
-
-
-def add(into: tarfile.TarFile, name: str, content: bytes) -> int:
-    """Add a file to a tar, with nothing of when and by whom; where in the tar its content begins, in bytes."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    into.addfile(member, io.BytesIO(content))
-    return into.offset - -(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 def _photographs(content: _Hashed, job: Job, left: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -102,14 +99,20 @@ def _photographs(content: _Hashed, job: Job, left: list[str]) -> Iterator[tuple[
             for member in tar:
                 if member.isdir():
                     continue
-                path = PurePosixPath(member.name)
-                if not member.isfile() or path.suffix.lower() not in PICTURES:
-                    left.append(f"{member.name}: no photograph")
-                elif path.is_absolute() or ".." in path.parts:
-                    left.append(f"{member.name}: the name leads out of the shard")
+                name = member.name
+                if not member.isfile() or PurePosixPath(name).suffix.lower() not in PICTURES:
+                    left.append(f"{name}: no photograph")
+                elif leads_out(name):
+                    left.append(f"{name}: the name leads out of the shard")
+                elif not name.isprintable():
+                    left.append(f"{name}: the name is no text")
                 elif member.size > LARGEST:
-                    left.append(f"{member.name}: {member.size} bytes are no photograph")
+                    left.append(f"{name}: {member.size} bytes are no photograph")
                 elif (file := tar.extractfile(member)) is not None:
-                    yield member.name, file.read()
+                    yield name, file.read()
+            content.finish()
+            # tarfile takes damage behind the first member, or the end of the file, for the end of the archive.
+            if content.filled > tar.offset or content.size < tar.offset + tarfile.BLOCKSIZE:
+                raise tarfile.ReadError("it is damaged, cut off, or several in one file")
     except tarfile.TarError as error:
         raise FacadeError(f"{job.source} cannot be read as a tar ({error}). Mend it, or leave it out.") from None

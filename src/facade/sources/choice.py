@@ -1,5 +1,8 @@
 """The source of synthetic faces that params.yaml asks for."""
 
+import hashlib
+import hmac
+
 from facade.params import Synthesize
 from facade.sources.bank import FaceBank
 from facade.sources.diffusion import DiffusionFaces
@@ -18,3 +21,18 @@ def source_of(params: Synthesize) -> FaceSource:
     if params.source == "diffusion":
         return DiffusionFaces(params.diffusion)
     return ProceduralHeads(params.cover)
+
+
+def key_of(params: Synthesize, secret: str) -> str:
+    """64 hexadecimal digits that change with whatever pseudonyms come from, besides the photograph.
+
+    That is the parameters, the secret, and the pictures of a bank: others under the same names are other people. What
+    the secret is cannot be told from it.
+    """
+    digest = hashlib.sha256(repr(params).encode() + hmac.digest(secret.encode(), b"pseudonyms", "sha256"))
+    if params.source == "bank":
+        for path in sorted(params.bank.rglob("*")):
+            if path.is_file():
+                digest.update(path.relative_to(params.bank).as_posix().encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
