@@ -50,7 +50,8 @@ calibrate: $(READY)  ## Simulate studies whose truth is known, to see whether th
 
 bench: $(READY_DEV)  ## Measure speed and likeness (under 15 minutes); ratios are kept in benchmarks/results/<commit>.json
 	@$(IN_ENV) sh -ec 'export FACADE_KEEP_RESULTS=1; for one in limits.py training.py scoring.py stores.py bootstrap.py "speed.py replace" \
-		"speed.py heads" realism.py "detectability.py --rendered"; do python benchmarks/$$one; done; python benchmarks/keeping.py'
+		"speed.py heads" realism.py "detectability.py --rendered"; do python benchmarks/$$one; done; \
+		if test -d data/train; then python benchmarks/cores.py; fi; python benchmarks/keeping.py'
 
 bench-anonymize: $(READY_DEV)  ## Measure facade anonymize beside deface; PHOTOGRAPHS=folder adds a data set of Facade's
 	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS))

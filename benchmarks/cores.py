@@ -1,0 +1,64 @@
+"""What a second core is worth.   python benchmarks/cores.py   (a minute)
+
+Photographs pseudonymized a second by one process and by two, from the first result to the last, on the clock: on a busy
+machine it tells nothing. Photographs are those of the demo (`dvc repro ingest` makes them).
+"""
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from keeping import keep
+from printing import print_header, print_table
+
+from facade.anonymize.pseudonym import ReplaceFaces
+from facade.dataset import Photograph, Photographs
+from facade.parallel import in_order
+from facade.params import load
+from facade.sources.choice import source_of
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Read a photograph and replace its faces, as the stage does; how many there were."""
+
+    photographs: Photographs
+    treat: ReplaceFaces
+
+    def __call__(self, photograph: Photograph) -> int:
+        """See `Replace`."""
+        return self.treat(self.photographs.pixels(photograph), photograph).counts["faces"]
+
+
+def rate(replace: Replace, items: list[Photograph], workers: int) -> float:
+    """Photographs a second, once the first is done."""
+    ends = [time.perf_counter() for _ in in_order(replace, items, f"{workers} processes", workers)]
+    return (len(ends) - 1) / (ends[-1] - ends[0])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=Path, default=Path("data/train"), metavar="DATA")
+    parser.add_argument("--repeats", type=int, default=3, help="how often the data set is gone through in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    wanted = parser.parse_args()
+    if not wanted.photographs.is_dir():
+        raise SystemExit(f"{wanted.photographs} is not there: `dvc repro ingest` makes it. Not measured.")
+    params = load().synthesize
+    photographs = Photographs(wanted.photographs)
+    items = list(photographs) * wanted.repeats
+    replace = Replace(photographs, ReplaceFaces(params, source_of(params), "demo"))
+    print_header("A second core", photographs=len(items), rounds=wanted.rounds)
+    rates = np.array([[rate(replace, items, workers) for workers in (1, 2)] for _ in range(wanted.rounds)])
+    ratios = rates[:, 1] / rates[:, 0]
+    keep("pseudonyms: two cores over one", ratios, 1.8, f"{len(items)} photographs")
+    told = [f"{value:.1f}" for value in np.median(rates, 0)]
+    print_table(["", "one process", "two", "times as fast"],
+                [["photographs a second", *told, f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"]])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
