@@ -146,8 +146,9 @@ def treat(
         with whole_directory(into) as beside:
             for found in in_order(_TreatFile(source, each, beside), list(source), label, workers):
                 counts += found
-            for photograph in more or ():
-                (beside / "images" / photograph.file).write_bytes((more or source).read(photograph))
+            if more is not None:
+                for photograph in more:
+                    (beside / "images" / photograph.file).write_bytes(more.read(photograph))
             write_annotations(beside, content)
         return counts
     numbers = source.shard_numbers
