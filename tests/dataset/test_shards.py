@@ -49,7 +49,7 @@ def test_labels_and_photographs_are_those_of_the_files(both):
         "annotations.parquet", "shards/000000.tar", "shards/000001.tar", "shards/000002.tar"
     ]  # fmt: skip
     assert list(sharded) == list(files)
-    assert sharded.content() == files.content()
+    assert json.dumps(sharded.content()) == json.dumps(files.content()), "in the same order, too"
     assert sharded.synthetic == files.synthetic
     for one in files:
         assert sharded.read(one) == files.read(one)

@@ -192,13 +192,13 @@ def read_index(root: Path, shard: int | None = None) -> tuple[dict[str, Any], di
         with pq.ParquetFile(root / INDEX) as table:
             rows = (table.read() if shard is None else table.read_row_group(shard)).to_pylist()
             told = table.schema_arrow.metadata or {}
-        content: dict[str, Any] = {key: json.loads(told[key.encode()]) for key in _WHOLE}
-        content |= {"images": [], "annotations": []}
+        info, categories = (json.loads(told[key.encode()]) for key in _WHOLE)
+        content: dict[str, Any] = {"info": info, "images": [], "annotations": [], "categories": categories}
         places = {}
         for row in rows:
             places[row["file_name"]] = Position(row.pop("shard"), row.pop("offset"), row.pop("size"))
             for face in row.pop("faces"):
-                one = {"image_id": row["id"], **_without_none(face)}
+                one = {"id": face["id"], "image_id": row["id"], **_without_none(face)}  # in the order of the files
                 if "keypoints" in one:  # how well a point is seen is a whole number
                     one["keypoints"][2::3] = map(int, one["keypoints"][2::3])
                 content["annotations"].append(one)
