@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from facade.errors import FacadeError
-from facade.experiments.sweep import SWEEPS, own_alone, page, read_sweep
+from facade.experiments.sweep import SWEEPS, labelled, own_alone, page, read_sweep
 from facade.params import Params
 from facade.report.plane import points
 from tests.conftest import REPOSITORY
@@ -67,6 +67,16 @@ def test_a_page_has_a_row_for_each_experiment_of_the_sweep_alone():
     assert "say nothing about real faces" in text
     assert "dvc exp run --queue -S blur.sigma=2,4,8,16,32" in text
     assert "**3 of 5 experiments did not come to their end**" in text
+
+
+def test_points_that_are_treated_alike_are_told_apart_by_what_was_set():
+    sweep = read_sweep("training-size", REPOSITORY / SWEEPS)
+    alike = [experiment(f"training-size-1-{n}", 8, -0.1 * n, 0.5) for n in (1, 2)]
+    for number, one in enumerate(alike):
+        one["revs"][0]["data"]["params"]["params.yaml"]["data"]["demo"] = {"train": 50 * (number + 1)}
+    shown = own_alone(sweep, [{**SHOWN[1], "experiments": alike}])
+    drawn = labelled([one for one in points(shown) if one.arm == "blur"], sweep, shown)
+    assert {one.treatment for one in drawn} == {"demo.train=50", "demo.train=100"}
 
 
 def test_an_experiment_that_equals_the_baseline_is_drawn():

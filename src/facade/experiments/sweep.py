@@ -7,8 +7,9 @@ import argparse
 import math
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from facade.experiments.clone import told
 from facade.experiments.rounds import DRAWN
 from facade.files import write_text
 from facade.measure.compare import NOT_MEASURED
-from facade.report.plane import draw_plane, experiments, metrics_of, params_of, points, states, treatment_told
+from facade.report.plane import Point, draw_plane, experiments, metrics_of, params_of, points, states, treatment_told
 from facade.report.revision import GOLDEN, PRIVACY
 from facade.report.style import save
 from facade.report.words import told as in_digits
@@ -189,6 +190,16 @@ def page(sweep: Sweep, shown: Sequence[Mapping[str, Any]], picture: str) -> str:
     )
 
 
+def labelled(drawn: Sequence[Point], sweep: Sweep, shown: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """The points of a sweep, with what it set for a label where several of an arm are treated alike."""
+    changed = {name: ", ".join(_changed(sweep, params_of(data))).replace("`", "") for name, data in states(shown)}
+    treatments = Counter((one.arm, one.treatment) for one in {(one.experiment, one.arm): one for one in drawn}.values())
+    return [
+        replace(one, treatment=changed[one.experiment]) if treatments[one.arm, one.treatment] > 1 else one
+        for one in drawn
+    ]
+
+
 def _row(arm: str, data: Mapping[str, Any], sweep: Sweep) -> str:
     golden, params = metrics_of(data, GOLDEN), params_of(data)
     entry, metric = golden["verdict"].get(f"{arm}_against_raw", {}), golden["verdict"]["metric"]
@@ -262,7 +273,7 @@ def main() -> None:
     if not wanted.page:
         run_sweep(sweep, wanted.jobs)
     shown = own_alone(sweep, experiments())
-    drawn = [one for one in points(shown) if one.arm in sweep.arms]
+    drawn = labelled([one for one in points(shown) if one.arm in sweep.arms], sweep, shown)
     text = page(sweep, shown, f"![What each costs, against what it hides]({sweep.name}.png)\n" if drawn else "")
     if drawn:
         save(draw_plane(drawn), wanted.into / f"{sweep.name}.png")
