@@ -138,6 +138,7 @@ def test_weights_hold_nothing_but_numbers(tmp_path, small, faces):
         assert str(tmp_path).encode() not in content, name
 
 
+@pytest.mark.slow
 def test_shards_teach_and_show_the_same_as_files(tmp_path, small, faces):
     one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (3,)})})
     sharded = tmp_path / "sharded" / "raw"
@@ -193,6 +194,7 @@ def test_seeds_are_spread_over_devices_before_a_run_is(params, seeds, devices, b
     assert found == (groups or [1] * max(1, cores() // params.train.threads))
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(tmp_path, small, faces):
     """A backbone without batch norms, whose statistics each process would have of its own part: the same gradients.
 
