@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from facade.dataset import Photograph, Photographs
 from facade.dataset.calibration import calibration_files
 from facade.detector.devices import devices_for, own_device, settled
 from facade.errors import FacadeError
-from facade.files import read_json, whole_directory, write_text
+from facade.files import read_json, sha256_of, whole_directory, write_text
 from facade.parallel import elsewhere, in_order
 from facade.params import Detect, Detector, Train
 
@@ -116,9 +115,7 @@ class _Detect:
     def __call__(self, piece: _Piece) -> list[dict[str, Any]]:
         path = self.weights[piece.number]
         with settled(self.train):
-            model = _loaded(
-                path, sha256(path.read_bytes()).hexdigest(), self.detector, self.detect, own_device(self.train)
-            )
+            model = _loaded(path, sha256_of(path), self.detector, self.detect, own_device(self.train))
             return detections(model, self.stores[piece.part], piece.items, self.detect)
 
 

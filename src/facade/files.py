@@ -1,5 +1,6 @@
 """Files that are never half-written: write beside the final name, then rename."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -60,6 +61,15 @@ def write_text(path: Place, text: str) -> None:
 def write_json(path: Place, value: Any) -> None:
     """Write JSON that reads well in a diff: indented, keys in the order given, a newline at the end."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def sha256_of(path: Place) -> str:
+    """The sha256 of a file, which may be large."""
+    digest = hashlib.sha256()
+    with path.open("rb") as content:
+        while block := content.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_json(path: Place) -> Any:

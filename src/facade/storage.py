@@ -35,11 +35,6 @@ def place(text: str) -> Place:
     return found if found.protocol not in ("", "file", "local") else Path(found.path)
 
 
-def is_local(path: Place) -> bool:
-    """Whether a path is one of this machine's filesystem."""
-    return isinstance(path, Path)
-
-
 @contextmanager
 def reaching() -> Iterator[None]:
     """Turn what packages raise when storage cannot be reached, or refuses, into an OSError."""
@@ -95,16 +90,10 @@ def whole_file(final: Place) -> Iterator[Path]:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facade-"))
             beside = Path(folder) / final.name
         yield beside
-        put(beside, final)
-
-
-def put(beside: Path, final: Place) -> None:
-    """Move a file of this machine to its final place, where it appears whole."""
-    if isinstance(final, Path):
-        beside.replace(final)
-    else:
-        final.fs.put_file(str(beside), final.path)  # an object is there when all of it has come
-        beside.unlink()
+        if isinstance(final, Path):
+            beside.replace(final)
+        else:
+            final.fs.put_file(str(beside), final.path)  # an object is there when all of it has come
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -210,11 +210,6 @@ def read_index(root: Path, shard: int | None = None) -> tuple[dict[str, Any], di
     return content, places
 
 
-def count(root: Path) -> int:
-    """Number of a data set's shards."""
-    return int(pq.read_metadata(root / INDEX).num_row_groups)
-
-
 def read_member(root: Path, position: Position) -> bytes:
     """The file of a photograph.
 
@@ -229,14 +224,14 @@ def read_member(root: Path, position: Position) -> bytes:
     return content
 
 
-def pack(root: Path, content: Mapping[str, Any], names: Sequence[str]) -> None:
+def pack(root: Path, content: Mapping[str, Any]) -> None:
     """Move files of `images/` into shards, and write the table.
 
     Args:
         root: The data set.
-        content: Of a COCO file.
-        names: Of the files, in the order of the labels.
+        content: Of a COCO file, which names all of them.
     """
+    names = [image["file_name"] for image in content["images"]]
     places: dict[str, Position] = {}
     for number, start in enumerate(range(0, len(names), SHARD)):
         own = names[start : start + SHARD]

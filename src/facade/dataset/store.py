@@ -13,7 +13,7 @@ import numpy as np
 from facade.dataset import shards
 from facade.dataset.records import ATTRIBUTES, Face, Photograph
 from facade.errors import FacadeError
-from facade.files import read_json, write_text
+from facade.files import read_json, sha256_of, write_text
 from facade.params import Codec
 
 CATEGORY = {
@@ -168,14 +168,10 @@ class Photographs:
 
 
 def _sum(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
+        return sha256_of(path)
     except OSError as error:
         raise FacadeError(f"{path} cannot be read ({error.strerror}). Run `dvc checkout`.") from None
-    return digest.hexdigest()
 
 
 def content_of(root: Path) -> dict[str, Any]:
@@ -237,7 +233,7 @@ def finish(root: Path, content: dict[str, Any], store: Store) -> None:
     if store == "files":
         write_annotations(root, content)
         return
-    shards.pack(root, content, [image["file_name"] for image in content["images"]])
+    shards.pack(root, content)
     shutil.rmtree(root / "images", ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from facade.detections import load_model
 from facade.errors import FacadeError
-from facade.files import read_json
+from facade.files import read_json, sha256_of
 from facade.parallel import one_torch_thread
 from facade.params import Detect, Detector
 
@@ -115,8 +115,7 @@ def trained(models: Path, seed: int | None, least: float, size: int | None, dete
     weights = models / f"seed-{seed}.pth"
     if not weights.is_file():
         raise FacadeError(f"{weights} is missing; {models} holds seeds {', '.join(map(str, seeds))}.")
-    content = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return Trained(weights, content, detect.model_copy(update={"size": size or trained_at, "score": least}))
+    return Trained(weights, sha256_of(weights), detect.model_copy(update={"size": size or trained_at, "score": least}))
 
 
 def operating_threshold(models: Path, metrics: Path = Path("metrics/golden.json")) -> float:
@@ -213,7 +212,7 @@ def given(path: Path) -> Given:
 
 @lru_cache(maxsize=16)  # the runs of a few arms
 def _model(weights: Path, content: str, detect: Detect) -> Any:
-    if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != content:
+    if not weights.is_file() or sha256_of(weights) != content:
         raise FacadeError(f"{weights} is not, on {os.uname().nodename}, the file that it is where the work began.")
     told = read_json(weights.parent / "model.json")
     return load_model(weights, Detector.model_validate(told["detector"]), detect, "cpu")

@@ -10,7 +10,7 @@ import numpy as np
 from facade.anonymize.treat import Treatment
 from facade.dataset.overlap import corners, pairs
 from facade.dataset.records import Face, Photograph
-from facade.files import write_json
+from facade.files import sha256_of, write_json
 from facade.footage.finder import Finder, Given
 from facade.params import Codec
 from facade.storage import Place
@@ -129,15 +129,6 @@ class Report:
 def source_id(path: Place) -> str:
     """16 hexadecimal digits of a file's content: what pseudonyms in it come from, besides the key."""
     return sha256_of(path)[:16]
-
-
-def sha256_of(path: Place) -> str:
-    """The sha256 of a file, which may be large."""
-    digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def job_id(job: Job, source: str, settings: Settings) -> str:

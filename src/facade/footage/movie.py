@@ -10,7 +10,7 @@ import numpy as np
 from facade.dataset.overlap import corners, pairs
 from facade.detections import BATCH
 from facade.errors import FacadeError
-from facade.files import read_json, write_json, write_text
+from facade.files import read_json, sha256_of, write_json, write_text
 from facade.footage.encode import check_sound, join, write_stretch
 from facade.footage.job import (
     Job,
@@ -20,7 +20,6 @@ from facade.footage.job import (
     job_id,
     least_sure,
     photograph_of,
-    sha256_of,
     source_id,
 )
 from facade.footage.tracks import Track, track
@@ -145,7 +144,6 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, st
         least_sure=least_sure([row for one in treated for row in _detected(one)]),
         notes=["A side of odd length was made even, by its last line once more."] if odd else [],
         job=key,
-        sha256="",
     )
     with whole_file(job.target) as beside:
         join(beside, parts, clip, settings.audio)

@@ -1,4 +1,4 @@
-"""Photographs, anonymized: one in a file of its own, or many in a shard."""
+"""A photograph, anonymized."""
 
 import hashlib
 from dataclasses import dataclass

@@ -8,9 +8,9 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from facade.errors import FacadeError
-from facade.files import read_json
+from facade.files import read_json, sha256_of
 from facade.footage.encode import CONTAINERS
-from facade.footage.job import Job, Report, Settings, job_id, sha256_of, source_id
+from facade.footage.job import Job, Report, Settings, job_id, source_id
 from facade.footage.movie import anonymize_video
 from facade.footage.pictures import PICTURES, anonymize_picture
 from facade.footage.shard import SHARDS, anonymize_shard
@@ -86,11 +86,12 @@ def anonymize(
     on_cluster = workers is None and elsewhere()
     do = _Do(settings, overwrite)
     done: list[Iterator[str | FacadeError]] = []
-    for some, label, worth in ((pictures, "photographs", WORTH_A_PROCESS), (shards, "shards", 1)):
+    kinds = ((pictures, "photographs", WORTH_A_PROCESS, False), (shards, "shards", 1, True))
+    for some, label, worth, heavy in kinds:
         if some:
             # A process takes seconds to start: few photographs are done sooner by one.
             few = None if on_cluster else min(workers or cores(), max(1, len(some) // worth))
-            done.append(in_order(do, some, label, few, places=folders, heavy=worth == 1))
+            done.append(in_order(do, some, label, few, places=folders, heavy=heavy))
     errors = []
     # Stretches of a video are done side by side, videos one after the other.
     for result in chain(*done, map(_Do(settings, overwrite, workers), videos)):

@@ -11,7 +11,8 @@ from facade.dataset.names import printable
 from facade.dataset.pixels import BadPhotographError
 from facade.dataset.shards import add
 from facade.errors import FacadeError
-from facade.footage.job import Detected, Job, Report, Settings, job_id, least_sure, least_sure_of, sha256_of
+from facade.files import sha256_of
+from facade.footage.job import Detected, Job, Report, Settings, job_id, least_sure, least_sure_of
 from facade.footage.pictures import PICTURES, anonymized
 from facade.storage import leads_out, whole_file
 

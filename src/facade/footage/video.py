@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 
 import av
 import numpy as np
 
 from facade.dataset.pixels import LONGEST_SIDE
 from facade.errors import FacadeError
-from facade.storage import Place, is_local, readable
+from facade.storage import Place, readable
 
 # Colours are taken apart and put together by the same matrix, and nothing is smoothed between.
 INTERPOLATION = "BICUBIC"
@@ -68,7 +69,7 @@ def opened(path: Place) -> Iterator[tuple[av.container.InputContainer, av.VideoS
     """
     try:
         # Nothing but the file itself is opened: playlists that name other files, or addresses, are no video.
-        allowed = {"protocol_whitelist": "file" if is_local(path) else "none"}
+        allowed = {"protocol_whitelist": "file" if isinstance(path, Path) else "none"}
         with readable(path) as content, av.open(content, "r", options=allowed) as container:
             streams = [stream for stream in container.streams.video if not _is_cover(stream)]
             if not streams:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 
+from facade.files import sha256_of
 from facade.params import Synthesize
 from facade.sources.bank import FaceBank
 from facade.sources.diffusion import DiffusionFaces
@@ -34,5 +35,5 @@ def key_of(params: Synthesize, secret: str) -> str:
         for path in sorted(params.bank.rglob("*")):
             if path.is_file():
                 digest.update(path.relative_to(params.bank).as_posix().encode() + b"\0")
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                digest.update(sha256_of(path).encode())
     return digest.hexdigest()
