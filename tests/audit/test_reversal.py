@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facade.anonymize import BlurFaces
-from facade.anonymize.blur import gaussian
+from facade.anonymize.gaussian import gaussian
 from facade.audit.reversal import undone
 from facade.dataset import Face, Photograph, encode
 from facade.dataset.store import decode

@@ -1,13 +1,12 @@
 """Blurring, pixelating and blanking faces."""
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from facade.anonymize.mixing import mix
+from facade.anonymize.gaussian import blur_face
 from facade.anonymize.places import free_places
 from facade.anonymize.region import blend, diagonal, region, shape_of
 from facade.anonymize.treat import Treated
@@ -16,13 +15,6 @@ from facade.dataset.records import Box
 from facade.params import Blur
 from facade.seeds import generator
 
-# A Gaussian reaches this many standard deviations; beyond lies 0.3 % of it.
-REACH = 3.0
-# A wide blur is computed on a grid whose cells are so many times smaller than its standard deviation, at the least;
-# there it costs next to nothing to reach further.
-GRAIN, EXACT_REACH = 1.5, 4.0
-# Cells beyond the part that doubling looks at.
-MARGIN = 2
 # Below, a blur leaves a face of a few pixels as it was: standard deviation, and side of a mosaic cell, in pixels.
 LEAST_SIGMA, LEAST_CELL = 1.0, 2
 
@@ -48,9 +40,7 @@ class BlurFaces:
             ellipse = self.params.shape == "ellipse"
             where = (face.bbox, image.shape, self.params.widen, self.params.feather, ellipse, face.cut)
             if self.params.method == "gaussian":
-                own = shape_of(*where)
-                rows, columns = slice(own.top, own.bottom), slice(own.left, own.right)
-                mix(treated, own, _part(treated, rows, columns, strength(face, photograph.file, self.params)))
+                blur_face(treated, shape_of(*where), strength(face, photograph.file, self.params))
                 continue
             area = region(*where)
             if self.params.method == "pixelate":
@@ -89,71 +79,6 @@ def strength(face: Face, file: str, params: Blur) -> float:
 def sigma_of(bbox: Box, percent: float) -> float:
     """Standard deviation of the blur of a face, in pixels, from percent of the diagonal of its box."""
     return max(percent / 100 * diagonal(bbox), LEAST_SIGMA)
-
-
-def gaussian(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np.ndarray:
-    """Part of a photograph, blurred as if all of it were.
-
-    Args:
-        image: (H, W, 3) uint8.
-        rows: The part's rows.
-        columns: The part's columns.
-        sigma: Standard deviation in pixels. 0.1 times the diagonal of the face box is what Yang et al. used for
-            ImageNet (arXiv 2103.06191, section 3).
-
-    Returns:
-        (h, w, 3) uint8, as large as the part.
-    """
-    return np.rint(_part(image, rows, columns, sigma)).astype(np.uint8)
-
-
-def _part(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np.ndarray:
-    """The same, (h, w, 3) float32, 0 to 255.
-
-    It is computed on a grid as coarse as the blur allows: what is left has no detail to lose. Halving and doubling
-    (Burt and Adelson 1983) blur, too, everywhere alike; their variances are taken off that of the Gaussian.
-    """
-    step = 1
-    while 2 * step * GRAIN <= sigma:
-        step *= 2
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    down, across = -(-height // step), -(-width // step)
-    reach = math.ceil(REACH * sigma / step) + MARGIN
-    above, below = (_cells(room, step, reach) for room in (rows.start, image.shape[0] - rows.start - down * step))
-    before, after = (
-        _cells(room, step, reach) for room in (columns.start, image.shape[1] - columns.start - across * step)
-    )
-    top, left = rows.start - above * step, columns.start - before * step
-    bottom, right = rows.start + (down + below) * step, columns.start + (across + after) * step
-    context = image[max(top, 0) : bottom, max(left, 0) : right]
-    beyond = (max(-top, 0), max(bottom - image.shape[0], 0), max(-left, 0), max(right - image.shape[1], 0))
-    if any(beyond):
-        context = cv2.copyMakeBorder(context, *beyond, cv2.BORDER_REPLICATE)
-    cells, size = context, 1
-    while size < step:
-        cells = cv2.pyrDown(cells, borderType=cv2.BORDER_REPLICATE)
-        cells = cells.astype(np.float32, copy=False)
-        size *= 2
-    # Halving has a variance of one pixel of what goes in, doubling of one of what comes out: (n² - 1) / 3 each, in all.
-    narrower = math.sqrt(sigma**2 - 2 * (step**2 - 1) / 3) / step
-    blurred = _blurred(cells.astype(np.float32, copy=False), narrower, math.ceil(EXACT_REACH * narrower))
-    fine = blurred[above - MARGIN : above + down + MARGIN, before - MARGIN : before + across + MARGIN]
-    while size > 1:
-        fine = cv2.pyrUp(fine)
-        size //= 2
-    edge = MARGIN * step
-    return np.ascontiguousarray(fine[edge : edge + height, edge : edge + width])
-
-
-def _cells(room: int, step: int, reach: int) -> int:
-    """Cells beside a part that its blur needs: as far as it reaches, or to the border and `MARGIN` beyond."""
-    return max(MARGIN, min(reach, -(-room // step) + MARGIN))
-
-
-def _blurred(picture: np.ndarray, sigma: float, reach: int) -> np.ndarray:
-    # Not `cv2.GaussianBlur`: on bytes it works in fixed point, with twice the error, and three times as long.
-    line = cv2.getGaussianKernel(2 * reach + 1, sigma, cv2.CV_32F)
-    return cv2.sepFilter2D(picture, -1, line, line, borderType=cv2.BORDER_REPLICATE)
 
 
 def pixelated(part: np.ndarray, cells: int) -> np.ndarray:

@@ -41,7 +41,7 @@ def check_box(bbox: Box, shape: tuple[int, ...]) -> None:
     Raises:
         ValueError: The box has no area, holds a value that is not finite, or lies outside the photograph.
     """
-    if not np.isfinite(bbox).all() or bbox[2] <= 0 or bbox[3] <= 0:
+    if not all(map(math.isfinite, bbox)) or bbox[2] <= 0 or bbox[3] <= 0:
         raise ValueError(f"a face's box must be finite and have an area, not {bbox}")
     x, y, w, h = bbox
     if x >= shape[1] or y >= shape[0] or x + w <= 0 or y + h <= 0:
@@ -57,7 +57,7 @@ def reached(bbox: Box, widen: float, feather: float) -> Box:
 
 def diagonal(bbox: Box) -> float:
     """Diagonal of a box, in pixels."""
-    return float(np.hypot(bbox[2], bbox[3]))
+    return math.hypot(bbox[2], bbox[3])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,287 @@
+"""A Gaussian blur of a face in its photograph, compiled.
+
+What a wide blur leaves has no detail to lose, so most of the work is done on cells of several pixels. A cell gathers
+its pixels by a triangle, cells are blurred, and the picture between them is their cubic B-spline (Unser 1999, IEEE
+Signal Processing Magazine 16(6)). Both blur a little, everywhere alike: their variances are taken off the Gaussian's.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from facade.anonymize.region import TINY, Shape
+
+# Cells are so many times smaller than the standard deviation, at the least.
+GRAIN = 1.75
+# The Gaussian of the cells reaches so many standard deviations: beyond lies 0.14 % of it.
+REACH = 3.2
+_HALF = np.float32(0.5)
+# All that is compiled stands in this file: numba looks for changes in no other when it takes what it has kept.
+_compiled = numba.njit(error_model="numpy", cache=True, nogil=True)
+# Called by compiled code alone: no wrapper for Python is compiled.
+_inner = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def blur_face(image: np.ndarray, own: Shape, sigma: float) -> None:
+    """Blur a face in its photograph, in place, by the weights of `facade.anonymize.region.region`.
+
+    Args:
+        image: (H, W, 3) uint8, C-contiguous.
+        own: Where the face is treated.
+        sigma: Standard deviation in pixels, at least 1.
+    """
+    flat = image.reshape(len(image), -1)
+    _mix(flat, own.top, own.bottom, own.left, own.right, *own.middle, *own.half, own.soft, own.ellipse, float(sigma))
+
+
+def gaussian(image: np.ndarray, rows: slice, columns: slice, sigma: float) -> np.ndarray:
+    """Part of a photograph, blurred as if all of it were.
+
+    Args:
+        image: (H, W, 3) uint8, C-contiguous.
+        rows: The part's rows.
+        columns: The part's columns.
+        sigma: Standard deviation in pixels, at least 1. 0.1 times the diagonal of the face box is what Yang et al.
+            used for ImageNet (arXiv 2103.06191, section 3).
+
+    Returns:
+        (h, w, 3) uint8, as large as the part.
+    """
+    flat = image.reshape(len(image), -1)
+    drawn = _drawn(flat, rows.start, rows.stop, columns.start, columns.stop, float(sigma))
+    return np.rint(drawn.reshape(len(drawn), -1, 3)).astype(np.uint8)
+
+
+@_compiled
+def _mix(image, top, bottom, left, right, middle_x, middle_y, half_w, half_h, soft, ellipse, sigma):  # type: ignore[no-untyped-def]
+    rows, step = _rows_of_cells(image, top, bottom, left, right, sigma)
+    blurred, edge = np.empty(3 * (right - left), np.float32), np.empty(right - left, np.float32)
+    # Beyond this level of its function, a pixel lies farther from the ellipse than its edge is wide.
+    farthest = (1 + soft / min(half_w, half_h)) ** 2
+    for row in range(bottom - top):
+        down = abs(top + row + 0.5 - middle_y)
+        # From `first` to `last` a column lies wholly inside; from `begin` to `end`, perhaps in the soft edge.
+        begin, end = 0, right - left
+        if ellipse:
+            begin, end = _within(half_w, farthest - (down / half_h) ** 2, middle_x, left, right)
+            first, last = _within(half_w, 1 - (down / half_h) ** 2, middle_x, left, right)
+        else:
+            first, last = _within(half_w, 1.0 if down <= half_h else -1.0, middle_x, left, right)
+        _draw_row(rows, step, row, 3 * begin, 3 * end, blurred)
+        target = image[top + row, 3 * left : 3 * right]
+        inside, into = blurred[3 * first : 3 * last], target[3 * first : 3 * last]
+        for number in range(len(into)):
+            into[number] = np.uint8(inside[number] + _HALF)
+        for start, stop in ((begin, min(first, end)), (max(last, begin), end)):
+            for column in range(start, stop):
+                across = abs(left + column + 0.5 - middle_x)
+                if ellipse:
+                    squared = (across / half_w) ** 2 + (down / half_h) ** 2
+                    slope = (across / half_w**2) ** 2 + (down / half_h**2) ** 2
+                    outside = (squared - np.sqrt(squared)) / np.sqrt(max(slope, TINY))
+                else:
+                    outside = max(across - half_w, down - half_h)
+                ramp = min(max(1 - outside / soft, 0.0), 1.0)
+                edge[column] = ramp * ramp * (3 - 2 * ramp)
+            for column in range(start, stop):
+                for place in range(3 * column, 3 * column + 3):
+                    was = np.float32(target[place])
+                    target[place] = np.uint8(was + (blurred[place] - was) * edge[column] + _HALF)
+
+
+@_inner
+def _within(half_w, level, middle_x, left, right):  # type: ignore[no-untyped-def]
+    """The columns, counted from `left`, no farther from the middle than half the width times the level's root."""
+    if level < 0:
+        return right - left, right - left
+    reach = half_w * np.sqrt(level)
+    first = min(max(int(np.ceil(middle_x - reach - 0.5)) - left, 0), right - left)
+    return first, max(min(int(np.floor(middle_x + reach - 0.5)) - left + 1, right - left), first)
+
+
+@_compiled
+def _drawn(image, top, bottom, left, right, sigma):  # type: ignore[no-untyped-def]
+    rows, step = _rows_of_cells(image, top, bottom, left, right, sigma)
+    drawn = np.empty((bottom - top, rows.shape[1]), np.float32)
+    for row in range(len(drawn)):
+        _draw_row(rows, step, row, 0, rows.shape[1], drawn[row])
+    return drawn
+
+
+@_inner
+def _rows_of_cells(image, top, bottom, left, right, sigma):  # type: ignore[no-untyped-def]
+    """The blurred picture, coarse in rows and fine in columns; beyond the border, its pixels go on for ever.
+
+    Args:
+        image: (H, W * 3) uint8.
+        top: The part's first row.
+        bottom: The row behind its last.
+        left: Its first column.
+        right: The column behind its last.
+        sigma: Standard deviation, pixels, at least 1.
+
+    Returns:
+        Rows, (n, (right - left) * 3) float32, 0 to 255, and how many pixels lie between two. The second one is that of
+        the row `top`.
+    """
+    step = max(int(sigma / GRAIN), 1)
+    narrower = sigma
+    if step > 1:
+        # In cells: the triangle's variance is (1 - 1 / step²) / 6, the spline's 1 / 3.
+        narrower = math.sqrt((sigma / step) ** 2 - (1 - 1 / step**2) / 6 - 1 / 3)
+    reach = math.ceil(REACH * narrower)
+    line, whole = np.empty(2 * reach + 1, np.float32), 0.0
+    for tap in range(len(line)):
+        line[tap] = math.exp(-0.5 * ((tap - reach) / narrower) ** 2)
+        whole += line[tap]
+    for tap in range(len(line)):
+        line[tap] /= whole
+    # The spline looks at a cell before, and two behind.
+    down, across = (bottom - top - 1) // step + 4, (right - left - 1) // step + 4
+    cells = _gathered(
+        image, top - (reach + 1) * step, left - (reach + 1) * step, down + 2 * reach, across + 2 * reach, step
+    )
+    width = 3 * (across + 2 * reach)
+    in_columns = np.empty((down, width), np.float32)
+    for row in range(down):
+        _convolve(cells, row * width, width, line, in_columns[row])
+    splines = np.empty((4, 3 * (right - left)), np.float32)
+    for column in range(right - left):
+        for place in range(3 * column, 3 * column + 3):
+            splines[0, place], splines[1, place], splines[2, place], splines[3, place] = _spline(column % step, step)
+    repeated = np.empty(3 * step * across, np.float32)
+    blurred = np.empty(3 * across, np.float32)
+    rows = np.empty((down, 3 * (right - left)), np.float32)
+    for row in range(down):
+        _convolve(in_columns[row], 0, 3, line, blurred)
+        _draw_columns(blurred, splines, step, repeated, rows[row])
+    return rows, step
+
+
+@_inner
+def _gathered(image, top, left, high, wide, step):  # type: ignore[no-untyped-def]
+    """Cells, (high * wide * 3) float32, row by row; the first one's middle is the pixel at `top` and `left`."""
+    rightmost = image.shape[1] // 3 - 1
+    # A row of pixels, as long as the cells reach; from `first` to `last` they are the photograph's.
+    pixels = np.empty(3 * ((wide + 1) * step - 1), np.float32)
+    begin, count = left - step + 1, len(pixels) // 3
+    first = min(max(begin, 0), rightmost)
+    last = max(min(begin + count - 1, rightmost), first)
+    held = pixels[3 * (first - begin) : 3 * (last + 1 - begin)]
+    shares = _triangle(0, step, -step, step)[1]
+    cells = np.empty(high * wide * 3, np.float32)
+    for row in range(high):
+        for place in range(len(held)):
+            held[place] = 0
+        start, weights = _triangle(top + row * step, step, 0, len(image) - 1)
+        for number in range(0, len(weights) - 1, 2):
+            _add_two(
+                held,
+                image[start + number, 3 * first : 3 * (last + 1)],
+                image[start + number + 1, 3 * first : 3 * (last + 1)],
+                weights[number],
+                weights[number + 1],
+            )
+        if len(weights) % 2:
+            _add(held, image[start + len(weights) - 1, 3 * first : 3 * (last + 1)], weights[-1])
+        for place in range(3 * (first - begin)):
+            pixels[place] = pixels[3 * (first - begin) + place % 3]
+        for place in range(3 * (last + 1 - begin), 3 * count):
+            pixels[place] = pixels[3 * (last - begin) + place % 3]
+        for column in range(wide):
+            blue, green, red = np.float32(0), np.float32(0), np.float32(0)
+            for number in range(len(shares)):
+                place = 3 * (column * step + number)
+                blue += shares[number] * pixels[place]
+                green += shares[number] * pixels[place + 1]
+                red += shares[number] * pixels[place + 2]
+            place = 3 * (row * wide + column)
+            cells[place], cells[place + 1], cells[place + 2] = blue, green, red
+    return cells
+
+
+@_inner
+def _draw_columns(cells, splines, step, repeated, into):  # type: ignore[no-untyped-def]
+    """A row of cells, drawn in full: `into` begins at the second cell. Splines are those of each of its values."""
+    # Each cell as wide as its pixels: then all that is multiplied and summed lies in a row.
+    for cell in range(len(cells) // 3):
+        for column in range(cell * step, (cell + 1) * step):
+            for place in range(3):
+                repeated[3 * column + place] = cells[3 * cell + place]
+    one, two, three, four = splines[0], splines[1], splines[2], splines[3]
+    first, second, third, fourth = repeated, repeated[3 * step :], repeated[6 * step :], repeated[9 * step :]
+    for place in range(len(into)):
+        into[place] = (
+            one[place] * first[place]
+            + two[place] * second[place]
+            + three[place] * third[place]
+            + four[place] * fourth[place]
+        )
+
+
+@_inner
+def _draw_row(rows, step, row, begin, end, into):  # type: ignore[no-untyped-def]
+    """Draw a row of the blurred picture from those of `_rows_of_cells`: values from `begin` to `end`, into float32."""
+    one, two, three, four = _spline(row % step, step)
+    cell = row // step
+    first, second, third, fourth = (
+        rows[cell, begin:end],
+        rows[cell + 1, begin:end],
+        rows[cell + 2, begin:end],
+        rows[cell + 3, begin:end],
+    )
+    target = into[begin:end]
+    for place in range(len(target)):
+        target[place] = one * first[place] + two * second[place] + three * third[place] + four * fourth[place]
+
+
+@_inner
+def _triangle(centre, step, lowest, highest):  # type: ignore[no-untyped-def]
+    """The shares of a cell's pixels, and the first of them. What lies beyond the lowest or highest counts for that."""
+    start = min(max(centre - step + 1, lowest), highest)
+    shares = np.zeros(min(max(centre + step - 1, lowest), highest) - start + 1, np.float32)
+    for away in range(1 - step, step):
+        shares[min(max(centre + away, lowest), highest) - start] += np.float32((step - abs(away)) / step**2)
+    return start, shares
+
+
+@_inner
+def _spline(phase, step):  # type: ignore[no-untyped-def]
+    """What four neighbouring cells count for at a pixel so many behind the second of them, of `step`."""
+    if step == 1:
+        return np.float32(0), np.float32(1), np.float32(0), np.float32(0)  # nothing lies between
+    past = phase / step
+    rest = 1 - past
+    return (
+        np.float32(rest**3 / 6),
+        np.float32((4 - 6 * past**2 + 3 * past**3) / 6),
+        np.float32((4 - 6 * rest**2 + 3 * rest**3) / 6),
+        np.float32(past**3 / 6),
+    )
+
+
+@_inner
+def _add(target, values, share):  # type: ignore[no-untyped-def]
+    for place in range(len(target)):
+        target[place] += share * np.float32(values[place])
+
+
+@_inner
+def _add_two(target, one, two, share, other):  # type: ignore[no-untyped-def]
+    for place in range(len(target)):
+        target[place] += share * np.float32(one[place]) + other * np.float32(two[place])
+
+
+@_inner
+def _convolve(values, begin, stride, line, into):  # type: ignore[no-untyped-def]
+    """Sums of values a stride apart, from `begin` on, by a symmetric line of weights."""
+    reach = len(line) // 2
+    middle = values[begin + reach * stride :]
+    for place in range(len(into)):
+        into[place] = line[reach] * middle[place]
+    for tap in range(reach):
+        weight = line[tap]
+        before, behind = values[begin + tap * stride :], values[begin + (2 * reach - tap) * stride :]
+        for place in range(len(into)):
+            into[place] += weight * (before[place] + behind[place])
