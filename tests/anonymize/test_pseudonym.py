@@ -167,6 +167,25 @@ def test_no_pixel_of_the_person_is_left_in_the_gap(params, face, cover):
     assert after < 4
 
 
+def seen_above_and_below(params, colour):
+    """Shares of pixels in which a colour is still seen that lay round the gap: above the eyes, and below the mouth."""
+    face = Face((60, 40, 80, 100), ((80, 80), (120, 80), (100, 100), (84, 116), (116, 116)))
+    image = np.full((220, 200, 3), (150, 170, 210), np.uint8)
+    rows = np.arange(220)[:, None] + np.zeros((1, 200), int)
+    around = ~gap(image, face) & ((rows < 75) | (rows > 120))
+    image[around] = colour
+    treated = replaced(params, image, face).pixels.astype(int)
+    seen = np.abs(treated - colour).max(-1) < 20
+    middle = slice(78, 122)
+    return [seen[part, middle][around[part, middle]].mean() for part in (slice(45, 60), slice(122, 132))]
+
+
+def test_hair_over_the_forehead_stays_and_a_beard_does_not(params):
+    fringe, beard = seen_above_and_below(params, (20, 25, 40))
+    assert fringe > 0.7
+    assert beard < 0.5
+
+
 def test_pixels_far_from_the_face_are_bit_identical(params, photo):
     treated = replaced(params, photo, FACE).pixels
     outside = np.ones(photo.shape[:2], bool)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from facade.dataset import Face, Photographs
+from facade.dataset.golden import OtherGoldenError
 from facade.dataset.ingest import ingest
 from facade.dataset.landmarks import OVERLAP, matched
 from facade.errors import FacadeError
@@ -146,3 +147,14 @@ def test_weights_that_cannot_be_loaded_stop_the_stage_with_a_sentence(tmp_path, 
     with pytest.raises(FacadeError, match="holds no weights that are safe"):
         take_in(root, landmarks="facexlib", landmark_weights=broken)
     assert not (tmp_path / "out" / "train").exists()
+
+
+def test_another_golden_set_is_told_before_a_network_is_asked(tmp_path, write_wider, params):
+    """Landmarks take minutes where all else takes seconds. The weights here would stop whoever loads them."""
+    broken = tmp_path / WEIGHTS.name
+    broken.write_bytes(b"no weights")
+    root = write_wider(train={"a.jpg": (noise(120, 160, 1), [LINE])}, val={"b.jpg": (noise(120, 160, 2), [LINE])})
+    settings = params.ingest.model_copy(update={"path": root, "landmarks": "facexlib", "landmark_weights": broken})
+    places = (tmp_path / "out" / name for name in ("train", "golden", "quarantine.csv"))
+    with pytest.raises(OtherGoldenError):
+        ingest(settings, params.codec, *places, workers=1)

@@ -193,13 +193,16 @@ def ingest(
     with whole_directory(train) as train_beside, whole_directory(golden) as golden_beside:
         into: dict[Split, Path] = {"train": train_beside, "golden": golden_beside}
         synthetic = is_marked(params.path)
-        intake = Intake(params.path.resolve(), into, params, codec, weights, synthetic)
+        intake = Intake(params.path.resolve(), into, params, codec, None, synthetic)
         wanted = [entry for entry in labelled if isinstance(entry, Labelled)]
         refused = [entry for entry in labelled if isinstance(entry, Refused)]
         taken: list[Taken] = []
-        for result in in_order(intake, wanted, "ingest", workers, places=[Path(), params.path]):
+        origins: dict[tuple[Split, str], Labelled] = {}
+        places = [Path(), params.path]
+        for entry, result in zip(wanted, in_order(intake, wanted, "ingest", workers, places=places), strict=True):
             if isinstance(result, Taken):
                 taken.append(result)
+                origins[result.split, result.photograph.file] = entry
             else:
                 refused.append(result)
         _write_quarantine(quarantine, refused)
@@ -218,6 +221,11 @@ def ingest(
                 )
         lock = _golden_fingerprint(parts["golden"], codec, synthetic, params.domain)
         check_lock(lock, params.golden_lock)
+        if weights is not None:
+            # A network takes minutes over what all else takes seconds: what stops the stage has been looked for by now.
+            finder = replace(intake, landmark_weights=weights)
+            again = [origins["train", entry.photograph.file] for entry in parts["train"]]
+            parts["train"] = list(map(_taken, in_order(finder, again, "landmarks", workers, places=places)))
         for split, entries in parts.items():
             finish(into[split], coco((entry.photograph for entry in entries), synthetic), params.store)
         _write_names(train_beside / NAMES, parts["train"])
@@ -229,9 +237,15 @@ def ingest(
         "near_duplicates_dropped": len(duplicates),
         "boxes_dropped": sum(entry.dropped for entry in kept),
         "boxes_clipped": sum(entry.clipped for entry in kept),
-        **({} if weights is None else {"landmarks_found": sum(entry.landmarks_found for entry in kept)}),
+        **({} if weights is None else {"landmarks_found": sum(entry.landmarks_found for entry in parts["train"])}),
         **{split: _counts(entries) for split, entries in parts.items()},
     }
+
+
+def _taken(result: Taken | Refused) -> Taken:
+    if isinstance(result, Refused):
+        raise FacadeError(f"{result.name} was taken in, and then {result.reason}: it changed. Run the stage again.")
+    return result
 
 
 def inside(root: Path, labelled: Labelled) -> Path:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
 import numpy as np
 
-from facade.colour import LUMINANCE
+from facade.colour import LUMINANCE, encode_gamma
 from facade.heads.anatomy import build
 from facade.heads.develop import develop, exposed
 from facade.heads.expression import draw_expression
@@ -30,6 +31,11 @@ MISFIT = 0.25
 LONGEST_CHIN, SHORTEST_CHIN = -12.8, -9.9
 # The face is drawn fully up to the forehead, above all that is erased, and not at all from the hairline on, cm.
 FOREHEAD, HAIRLINE = 4.4, 6.4
+# Above these heights, cm, what is unlike the skin is hair, and no beard. How unlike, in spreads of a skin's colours in
+# CIE Lab: hardly, and surely.
+ABOVE, UNLIKE, SPREAD = (-2.0, 0.0), (2.0, 3.5), np.array([9.0, 5.0, 5.0], np.float32)
+# From here on what was erased is shown as it was filled, in the colours of the hair round it, cm.
+ABOVE_BROWS = (2.7, 3.5)
 FACE_PARTS, HEAD_PARTS = (SKIN, EYE, FRAME, LENS), (SKIN, EYE, FRAME, LENS, EAR, HAIR, HEADWEAR)
 
 
@@ -65,7 +71,10 @@ class ProceduralHeads:
         # The person has other proportions than the mean head that the view was found with.
         view, error = fit_view(setting.keypoints, anatomy.landmarks, (setting.view.pose.yaw,))
         head = draw_built(anatomy, view if error < MISFIT else setting.view, light, setting.pixels.shape[:2], rays)
-        alpha = head.alpha * (_face_window(head) if self.cover == "face" else _head_window(head))
+        if self.cover == "face":
+            alpha = head.alpha * _face_window(head) * (1 - _hair(setting, head))
+        else:
+            alpha = head.alpha * _head_window(head)
         x, y = np.abs(head.places[..., 0]), head.places[..., 1]
         skin = (head.parts == SKIN) & (x < 5.2) & (y < -0.8) & (y > -9.6) & ~((x < 3.0) & (np.abs(y + 6.6) < 1.4))
         skin &= (alpha > 0.6) & ~((np.abs(x - 3.1) < 1.9) & (y > -1.2))
@@ -96,6 +105,21 @@ def _face_window(head: Head) -> np.ndarray:
     x, y, z = np.moveaxis(head.places, -1, 0)
     shown = np.isin(head.parts, FACE_PARTS)
     return shown * _ramp(-8.2, -6.2, z) * _ramp(HAIRLINE, FOREHEAD, y + 0.10 * np.abs(x))
+
+
+def _hair(setting: Setting, head: Head) -> np.ndarray:
+    """How much of the photograph's own hair or hat lies over brows and temples, (h, w) float32, 0 to 1.
+
+    Where nothing is erased it stays; a forehead drawn over a fringe would end in a straight line.
+    """
+    if setting.tone is None:
+        return np.zeros(setting.gap.shape, np.float32)
+    skin = encode_gamma(np.array([[setting.tone]], np.float32))[..., ::-1]
+    away = cv2.cvtColor(setting.pixels, cv2.COLOR_BGR2LAB) - cv2.cvtColor(np.ascontiguousarray(skin), cv2.COLOR_BGR2LAB)
+    unlike = _ramp(*UNLIKE, np.sqrt(((away / SPREAD) ** 2).sum(-1)))
+    height = head.places[..., 1]
+    erased = setting.gap * (1 - _ramp(*ABOVE_BROWS, height))
+    return unlike * (1 - erased) * _ramp(*ABOVE, height)
 
 
 def _head_window(head: Head) -> np.ndarray:
