@@ -34,8 +34,6 @@ FOREHEAD, HAIRLINE = 4.4, 6.4
 # Above these heights, cm, what is unlike the skin is hair, and no beard. How unlike, in spreads of a skin's colours in
 # CIE Lab: hardly, and surely.
 ABOVE, UNLIKE, SPREAD = (-2.0, 0.0), (2.0, 3.5), np.array([9.0, 5.0, 5.0], np.float32)
-# From here on what was erased is shown as it was filled, in the colours of the hair round it, cm.
-ABOVE_BROWS = (2.7, 3.5)
 FACE_PARTS, HEAD_PARTS = (SKIN, EYE, FRAME, LENS), (SKIN, EYE, FRAME, LENS, EAR, HAIR, HEADWEAR)
 
 
@@ -117,9 +115,7 @@ def _hair(setting: Setting, head: Head) -> np.ndarray:
     skin = encode_gamma(np.array([[setting.tone]], np.float32))[..., ::-1]
     away = cv2.cvtColor(setting.pixels, cv2.COLOR_BGR2LAB) - cv2.cvtColor(np.ascontiguousarray(skin), cv2.COLOR_BGR2LAB)
     unlike = _ramp(*UNLIKE, np.sqrt(((away / SPREAD) ** 2).sum(-1)))
-    height = head.places[..., 1]
-    erased = setting.gap * (1 - _ramp(*ABOVE_BROWS, height))
-    return unlike * (1 - erased) * _ramp(*ABOVE, height)
+    return unlike * (1 - setting.gap) * _ramp(*ABOVE, head.places[..., 1])
 
 
 def _head_window(head: Head) -> np.ndarray:
