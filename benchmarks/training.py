@@ -122,6 +122,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4, help="the first is not counted")
     parser.add_argument("--count", type=int, default=170, help="photographs; as many as an epoch of the demo has")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", nargs="+", choices=["float32", "bfloat16"], default=["float32"])
     wanted = parser.parse_args()
     params = load()
     rows = []
@@ -129,7 +130,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "photographs"
         write_photographs(root, wanted.count, params)
-        for precision in ("float32", "bfloat16"):
+        for precision in wanted.precision:
             changes = {"epochs": wanted.epochs, "precision": precision, "device": wanted.device, "threads": 1}
             own = params.model_copy(update={"train": params.train.model_copy(update=changes)})
             work = Path(folder) / precision
