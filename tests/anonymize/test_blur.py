@@ -60,13 +60,10 @@ def test_gaussian_equals_blurring_the_whole_photograph():
         assert np.abs(part.astype(int) - whole[rows, columns]).max() <= 1
 
 
-@pytest.mark.parametrize("sigma", [1.0, 2.0, 3.4, 3.5, 5.2, 5.3, 8.0, 11.9, 17.2, 40.0])
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 3.4, 3.5, 5.2, 5.3, 5.9, 6.0, 7.9, 8.0, 11.9, 17.2, 40.0])
 @pytest.mark.parametrize("kind", ["noise", "edges", "blocks", "stripes"])
 def test_gaussian_is_one_to_a_grey_level(sigma, kind):
-    """Independent oracle: SciPy's, in floating point and reaching six standard deviations. Half a level is rounding.
-
-    Noise of full contrast, each pixel on its own, is the hardest for cells of several pixels.
-    """
+    """Independent oracle: SciPy's, in floating point and reaching six standard deviations. Half a level is rounding."""
     image = np.random.default_rng(0).integers(0, 256, (300, 340, 3), dtype=np.uint8)
     if kind == "edges":
         image = np.zeros_like(image)
@@ -85,7 +82,7 @@ def test_gaussian_is_one_to_a_grey_level(sigma, kind):
         (slice(0, 300), slice(0, 340)),
     ):
         part = gaussian(image, rows, columns, sigma)
-        assert np.abs(part - whole.transpose(1, 2, 0)[rows, columns]).max() <= (1.4 if kind == "noise" else 1.0)
+        assert np.abs(part - whole.transpose(1, 2, 0)[rows, columns]).max() <= 0.8
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (90, 110)])

@@ -1,8 +1,9 @@
 """A Gaussian blur of a face in its photograph, compiled.
 
 What a wide blur leaves has no detail to lose, so most of the work is done on cells of several pixels. A cell gathers
-its pixels by a triangle, cells are blurred, and the picture between them is their cubic B-spline (Unser 1999, IEEE
-Signal Processing Magazine 16(6)). Both blur a little, everywhere alike: their variances are taken off the Gaussian's.
+its pixels by three running means, one after the other; cells are blurred; and the picture between them is their cubic
+B-spline (Unser 1999, IEEE Signal Processing Magazine 16(6)). All blur a little, everywhere alike: their variances are
+taken off the Gaussian's.
 """
 
 import math
@@ -17,7 +18,7 @@ GRAIN = 1.75
 # The Gaussian of the cells reaches so many standard deviations: beyond lies 0.14 % of it.
 REACH = 3.2
 _HALF = np.float32(0.5)
-# All that is compiled stands in this file: numba looks for changes in no other when it takes what it has kept.
+# All functions that are compiled stand here: numba looks for changes in no other file when it takes what it has kept.
 _compiled = numba.njit(error_model="numpy", cache=True, nogil=True)
 # Called by compiled code alone: no wrapper for Python is compiled.
 _inner = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -128,8 +129,10 @@ def _rows_of_cells(image, top, bottom, left, right, sigma):  # type: ignore[no-u
     step = max(int(sigma / GRAIN), 1)
     narrower = sigma
     if step > 1:
-        # In cells: the triangle's variance is (1 - 1 / step²) / 6, the spline's 1 / 3.
-        narrower = math.sqrt((sigma / step) ** 2 - (1 - 1 / step**2) / 6 - 1 / 3)
+        # In pixels: a running mean's variance is (width² - 1) / 12, the spline's a third of a cell's square.
+        odd = step + 1 - step % 2
+        gathering = (step**2 - 1) / 6 + (odd**2 - 1) / 12
+        narrower = math.sqrt(sigma**2 - gathering - step**2 / 3) / step
     reach = math.ceil(REACH * narrower)
     line, whole = np.empty(2 * reach + 1, np.float32), 0.0
     for tap in range(len(line)):
@@ -163,18 +166,18 @@ def _rows_of_cells(image, top, bottom, left, right, sigma):  # type: ignore[no-u
 def _gathered(image, top, left, high, wide, step):  # type: ignore[no-untyped-def]
     """Cells, (high * wide * 3) float32, row by row; the first one's middle is the pixel at `top` and `left`."""
     rightmost = image.shape[1] // 3 - 1
+    shares = _means(step)
     # A row of pixels, as long as the cells reach; from `first` to `last` they are the photograph's.
-    pixels = np.empty(3 * ((wide + 1) * step - 1), np.float32)
-    begin, count = left - step + 1, len(pixels) // 3
+    begin, count = left - len(shares) // 2, (wide - 1) * step + len(shares)
+    pixels = np.empty(3 * count, np.float32)
     first = min(max(begin, 0), rightmost)
     last = max(min(begin + count - 1, rightmost), first)
     held = pixels[3 * (first - begin) : 3 * (last + 1 - begin)]
-    shares = _triangle(0, step, -step, step)[1]
     cells = np.empty(high * wide * 3, np.float32)
     for row in range(high):
         for place in range(len(held)):
             held[place] = 0
-        start, weights = _triangle(top + row * step, step, 0, len(image) - 1)
+        start, weights = _within_picture(top + row * step, shares, len(image) - 1)
         for number in range(0, len(weights) - 1, 2):
             _add_two(
                 held,
@@ -237,13 +240,26 @@ def _draw_row(rows, step, row, begin, end, into):  # type: ignore[no-untyped-def
 
 
 @_inner
-def _triangle(centre, step, lowest, highest):  # type: ignore[no-untyped-def]
-    """The shares of a cell's pixels, and the first of them. What lies beyond the lowest or highest counts for that."""
-    start = min(max(centre - step + 1, lowest), highest)
-    shares = np.zeros(min(max(centre + step - 1, lowest), highest) - start + 1, np.float32)
-    for away in range(1 - step, step):
-        shares[min(max(centre + away, lowest), highest) - start] += np.float32((step - abs(away)) / step**2)
-    return start, shares
+def _means(step):  # type: ignore[no-untyped-def]
+    """What the pixels of a cell count for: three running means in one. The third is of odd width, as all are then."""
+    odd = step + 1 - step % 2
+    shares, running = np.empty(2 * step + odd - 2, np.float32), 0
+    for place in range(len(shares)):
+        # Two running means are a triangle, 1 to `step` and down again; the third one's window moves along it.
+        running += max(step - abs(place - step + 1), 0) - max(step - abs(place - odd - step + 1), 0)
+        shares[place] = running / (step**2 * odd)
+    return shares
+
+
+@_inner
+def _within_picture(centre, shares, highest):  # type: ignore[no-untyped-def]
+    """The shares of a cell's pixels, and the first of them. What lies beyond 0 and the highest counts for those."""
+    reach = len(shares) // 2
+    start = min(max(centre - reach, 0), highest)
+    weights = np.zeros(min(max(centre + reach, 0), highest) - start + 1, np.float32)
+    for tap in range(len(shares)):
+        weights[min(max(centre + tap - reach, 0), highest) - start] += shares[tap]
+    return start, weights
 
 
 @_inner
