@@ -48,7 +48,7 @@ faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 calibrate: $(READY)  ## Simulate studies whose truth is known, to see whether the verdict is sound (docs/soundness.md)
 	@$(IN_ENV) python -m facade.measure.simulation docs/soundness.md
 
-bench: $(READY_DEV)  ## Measure speed and likeness (about 15 minutes); ratios are kept in benchmarks/results/<commit>.json
+bench: $(READY_DEV)  ## Measure speed and likeness (under 15 minutes); ratios are kept in benchmarks/results/<commit>.json
 	@$(IN_ENV) sh -ec 'export FACADE_KEEP_RESULTS=1; for one in limits.py training.py scoring.py stores.py bootstrap.py "speed.py replace" \
 		"speed.py heads" realism.py "detectability.py --rendered"; do python benchmarks/$$one; done; \
 		if test -d data/train; then python benchmarks/cores.py; fi; python benchmarks/keeping.py'

@@ -6,14 +6,13 @@ It stays in front where its colour, or a network that parses faces, tells it fro
 import cv2
 import numpy as np
 
+from facade.colour import SKIN_SPREAD, lab, spreads_away
 from facade.dataset.records import Box
 from facade.heads.pose import View
 from facade.parsing import BACKGROUND, CLOTH, FaceParser
 
 # A pixel is no skin when its colour is so many robust standard deviations away from the face's own.
 UNLIKE = 4.0
-# Least spread of a skin's colours in CIE Lab: a small face in even light has nearly none, and all would be unlike it.
-LEAST = np.array([9.0, 5.0, 5.0], np.float32)
 # An occluder covers at least this share of the face's ellipse; less is a lock of hair, or noise.
 SMALLEST = 0.06
 # Eyes, nose tip and corners of the mouth are never left to be seen, nor what lies within this radius of them, cm.
@@ -69,7 +68,7 @@ def in_front(
 
 def _unlike_skin(pixels: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """(h, w) uint8, 1 where a pixel's colour is far from those of the inner face."""
-    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
-    middle = np.median(lab[inner], axis=0)
-    spread = np.maximum(1.48 * np.median(np.abs(lab[inner] - middle), axis=0), LEAST)
-    return (np.sqrt((((lab - middle) / spread) ** 2).sum(-1)) > UNLIKE).astype(np.uint8)
+    colours = lab(pixels.astype(np.float32) / 255)
+    middle = np.median(colours[inner], axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(colours[inner] - middle), axis=0), SKIN_SPREAD)
+    return (spreads_away(colours, middle, spread) > UNLIKE).astype(np.uint8)

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import cv2
 import numpy as np
 
-from facade.colour import LUMINANCE, encode_gamma
+from facade.colour import LUMINANCE, encode_gamma, lab, spreads_away
 from facade.heads.anatomy import build
 from facade.heads.develop import develop, exposed
 from facade.heads.expression import draw_expression
@@ -31,9 +30,9 @@ MISFIT = 0.25
 LONGEST_CHIN, SHORTEST_CHIN = -12.8, -9.9
 # The face is drawn fully up to the forehead, above all that is erased, and not at all from the hairline on, cm.
 FOREHEAD, HAIRLINE = 4.4, 6.4
-# Above these heights, cm, what is unlike the skin is hair, and no beard. How unlike, in spreads of a skin's colours in
-# CIE Lab: hardly, and surely.
-ABOVE, UNLIKE, SPREAD = (-2.0, 0.0), (2.0, 3.5), np.array([9.0, 5.0, 5.0], np.float32)
+# Above these heights, cm, what is unlike the skin is hair, and no beard. How unlike, in spreads of a skin's colours:
+# hardly, and surely.
+ABOVE, UNLIKE = (-2.0, 0.0), (2.0, 3.5)
 FACE_PARTS, HEAD_PARTS = (SKIN, EYE, FRAME, LENS), (SKIN, EYE, FRAME, LENS, EAR, HAIR, HEADWEAR)
 
 
@@ -112,9 +111,8 @@ def _hair(setting: Setting, head: Head) -> np.ndarray:
     """
     if setting.tone is None:
         return np.zeros(setting.gap.shape, np.float32)
-    skin = encode_gamma(np.array([[setting.tone]], np.float32))[..., ::-1]
-    away = cv2.cvtColor(setting.pixels, cv2.COLOR_BGR2LAB) - cv2.cvtColor(np.ascontiguousarray(skin), cv2.COLOR_BGR2LAB)
-    unlike = _ramp(*UNLIKE, np.sqrt(((away / SPREAD) ** 2).sum(-1)))
+    skin = lab(encode_gamma(np.array([[setting.tone]], np.float32))[..., ::-1])
+    unlike = _ramp(*UNLIKE, spreads_away(lab(setting.pixels), skin))
     return unlike * (1 - setting.gap) * _ramp(*ABOVE, head.places[..., 1])
 
 
