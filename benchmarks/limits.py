@@ -66,7 +66,7 @@ def every_tenth(data: Path) -> list[tuple[bytes, Photograph]]:
 
 def against_the_codec(rounds: int, count: int, blur: Blur, codec: Codec, data: Path | None) -> None:
     """Print photographs a second, only read and written, and blurred in between."""
-    rows, treat = [], BlurFaces(blur)
+    rows, treat = [], BlurFaces(blur).in_place
     sets = {
         f"{side} px, {FACES} faces": [
             (encode(image, codec), one) for image, one in (photograph(number, side) for number in range(count))

@@ -20,7 +20,7 @@ def blur(params: Params) -> None:
     also = read_also(Path("data/also-treat.json"))
     treat(
         photographs,
-        BlurFaces(params.blur),
+        BlurFaces(params.blur).in_place,
         Path("data/blur"),
         params.codec,
         "blur",

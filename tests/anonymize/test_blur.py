@@ -119,6 +119,22 @@ def test_a_blur_is_mixed_in_by_the_weights_of_its_region(params, shape, face):
     assert (treated[area.rows, area.columns][area.weight == 0] == before[area.weight == 0]).all()
 
 
+@pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid"])
+def test_the_picture_itself_is_treated_only_where_that_is_asked(params, method):
+    treat, before = BlurFaces(params.blur.model_copy(update={"method": method})), noise(120, 160)
+    image, photograph = before.copy(), photograph_of(before, FACES)
+    treated = treat(image, photograph).pixels
+    np.testing.assert_array_equal(image, before)
+    assert treat.in_place(image, photograph).pixels is image
+    np.testing.assert_array_equal(image, treated)
+
+
+def test_a_mirrored_view_is_refused_and_not_left_as_it_is(params):
+    image = noise(120, 160)[:, ::-1]
+    with pytest.raises(ValueError, match="C-contiguous"):
+        BlurFaces(params.blur).in_place(image, photograph_of(image, FACES))
+
+
 def test_mosaic_cells_hold_their_mean():
     part = noise(60, 60)
     mosaic = pixelated(part, 6)

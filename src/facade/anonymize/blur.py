@@ -34,21 +34,28 @@ class BlurFaces:
         Faces are treated one after the other, each on what the ones before left: where two overlap nothing comes
         back from the untreated photograph.
         """
-        treated = image.copy()
+        return self.in_place(image.copy(), photograph)
+
+    def in_place(self, image: np.ndarray, photograph: Photograph) -> Treated:
+        """Treat the picture itself, and return it: for who needs it untreated no more.
+
+        Raises:
+            ValueError: The picture is not C-contiguous, such as a part or a mirrored view of another.
+        """
         decoys = self._decoys(photograph)
         for face in (*photograph.faces, *decoys):
             ellipse = self.params.shape == "ellipse"
             where = (face.bbox, image.shape, self.params.widen, self.params.feather, ellipse, face.cut)
             if self.params.method == "gaussian":
-                blur_face(treated, shape_of(*where), strength(face, photograph.file, self.params))
+                blur_face(image, shape_of(*where), strength(face, photograph.file, self.params))
                 continue
             area = region(*where)
             if self.params.method == "pixelate":
-                patch = pixelated(treated[area.rows, area.columns], self.params.cells)
+                patch = pixelated(image[area.rows, area.columns], self.params.cells)
             else:
-                patch = blank(treated[area.rows, area.columns])
-            blend(treated, area, patch)
-        return Treated(treated, Counter(faces=len(photograph.faces), decoys=len(decoys)))
+                patch = blank(image[area.rows, area.columns])
+            blend(image, area, patch)
+        return Treated(image, Counter(faces=len(photograph.faces), decoys=len(decoys)))
 
     def _decoys(self, photograph: Photograph) -> tuple[Face, ...]:
         if not self.params.decoys:

@@ -125,7 +125,7 @@ def treat(
 
     Args:
         source: The photographs.
-        treatment: What is done to each; picklable, and dependent on the photograph alone.
+        treatment: What is done to each; picklable, and dependent on the photograph alone. It may work in place.
         into: The data set to write. It appears when all of it is done.
         codec: JPEG settings, the same for every arm.
         label: What the progress bar says.

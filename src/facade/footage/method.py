@@ -11,7 +11,7 @@ METHODS = ("gaussian", "pixelate", "solid", "pseudonym")
 
 
 def treatment(params: Params, method: str, shows_nobody: bool = False) -> Treatment:
-    """The treatment of a method, with the strength that params.yaml gives.
+    """The treatment of a method, with the strength that params.yaml gives. It may change the picture that it is given.
 
     Args:
         params: All of params.yaml.
@@ -23,6 +23,6 @@ def treatment(params: Params, method: str, shows_nobody: bool = False) -> Treatm
     """
     if method != "pseudonym":
         # One strength from frame to frame, and nothing blurred that need not be.
-        return BlurFaces(params.blur.model_copy(update={"method": method, "vary": 1, "decoys": 0}))
+        return BlurFaces(params.blur.model_copy(update={"method": method, "vary": 1, "decoys": 0})).in_place
     wanted = params.synthesize
     return ReplaceFaces(wanted, source_of(wanted), read_key(wanted.key, shows_nobody))
