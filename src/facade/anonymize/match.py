@@ -5,7 +5,7 @@ import numpy as np
 
 # How far the spread of light and dark may be narrowed or stretched to that of the photograph; colours may vanish
 # altogether, as in a grey photograph.
-LEAST_SPREAD, MOST_SPREAD = (0.7, 0.0, 0.0), (1.25, 1.3, 1.3)
+LEAST_SPREAD, MOST_SPREAD = (0.7, 0.0, 0.0), (1.5, 1.6, 1.6)
 # With fewer pixels of skin to compare than this, all pixels are compared.
 FEWEST = 9
 # Blurs tried to make a face as soft as the photograph, standard deviations in pixels.
