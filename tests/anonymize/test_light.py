@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facade.anonymize.light import read_light
+from facade.anonymize.light import rather_skin, read_light
 from facade.colour import encode_gamma
 from facade.heads import Expression, Light, Pose, View, draw_head, draw_identity
 from facade.seeds import generator
@@ -46,6 +46,34 @@ def test_something_before_half_of_the_face_does_not_turn_the_light_round():
     height, width = picture.shape[:2]
     picture[int(0.62 * height) :, : width // 2] = 5
     assert read_light(picture, view)[0].direction[0] < 0
+
+
+def test_the_tone_is_the_persons_and_not_that_of_a_wall_in_front():
+    light = Light((0.1, 0.3, 1.0), (0.6,) * 3, (0.3,) * 3, (0.2,) * 3)
+    picture, view = photographed(light, number=1, melanin=0.8)
+    _, bare = read_light(picture, view)
+    picture[:, int(0.42 * picture.shape[1]) :] = (40, 220, 120)  # lime
+    _, hidden = read_light(picture, view, hidden=True)
+    _, wall = read_light(picture, view)
+    np.testing.assert_allclose(encode_gamma(np.array(hidden)), encode_gamma(np.array(bare)), atol=0.08)
+    assert wall[1] > 1.5 * wall[0]  # what is not told of the wall takes its green
+
+
+@pytest.mark.parametrize("colour", [(90, 90, 90), (200, 60, 40)], ids=["grey", "blue"])
+def test_where_no_colour_is_a_skins_all_of_a_face_counts(colour):
+    """A grey photograph, or a stage in blue light."""
+    picture, where = np.full((40, 40, 3), colour, np.uint8), np.zeros((40, 40), bool)
+    where[5:30, 8:30] = True
+    np.testing.assert_array_equal(rather_skin(picture, where, ~where), where)
+
+
+def test_skin_is_looked_for_in_the_next_place_if_the_first_shows_none():
+    picture, near, far = np.full((40, 40, 3), (30, 200, 40), np.uint8), *np.zeros((2, 40, 40), bool)
+    near[20:30], far[5:30] = True, True
+    picture[8:12] = (120, 150, 210)
+    found = rather_skin(picture, near, far)
+    assert found[8:12].all()
+    assert found.sum() == 4 * 40
 
 
 @pytest.mark.parametrize("melanin", [0.2, 0.8, 1.6])

@@ -142,7 +142,7 @@ def test_odd_faces_by_the_dozen_are_replaced_without_a_fault(params):
 def test_nothing_stays_in_front_of_a_face_of_which_only_the_box_is_known(params):
     """Where its features lie nobody knows: what looks like a cup may be the person."""
     image = np.full((120, 160, 3), (110, 140, 190), np.uint8)
-    image[62:90, 40:80] = (200, 60, 20)
+    image[74:90, 40:80] = (200, 60, 20)
     hidden = {"occlusion": 2}
     landmarks = replaced(params, image, Face(FACE.bbox, FACE.keypoints, False, hidden)).counts
     assert landmarks["occluders_kept"] == 1

@@ -4,7 +4,7 @@ import numpy as np
 
 from facade.anonymize.align import face_height
 from facade.anonymize.region import shrunk
-from facade.colour import LUMINANCE, decode_gamma
+from facade.colour import LUMINANCE, decode_gamma, lab
 from facade.heads.field.scene import SKIN
 from facade.heads.fit import mean_head
 from facade.heads.head import Head, draw_built
@@ -15,6 +15,9 @@ from facade.heads.pose import View
 PROXY_HEIGHT = 36.0
 # With fewer pixels of skin than this a direction is noise.
 FEWEST = 24
+# Hues and chromas that skin has in white light, degrees and units of CIE Lab; and the share of what should be skin that
+# must have them, or the light is coloured, or the photograph grey.
+HUES, CHROMAS, LEAST_SHARE = (15.0, 90.0), (5.0, 46.0), 0.06
 # Rounds of the robust regression, and the error, in standard deviations, at which a pixel counts half.
 ROUNDS, DOUBT = 8, 1.5
 # Share of the lamp in all light: never all of it, and never nothing, or faces would look cut from paper.
@@ -23,7 +26,7 @@ _UNLIT = Light(key=(0.0, 0.0, 0.0))
 _FRONT = Light((0.1, 0.35, 1.0), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), (0.33, 0.33, 0.33))
 
 
-def read_light(pixels: np.ndarray, view: View) -> tuple[Light, tuple[float, float, float] | None]:
+def read_light(pixels: np.ndarray, view: View, hidden: bool = False) -> tuple[Light, tuple[float, float, float] | None]:
     """The light that explains the brightness of a face best, and the colour of its skin.
 
     Linear luminance is regressed on the normals of the mean head in the same pose, robustly: eyes, beards and what
@@ -32,6 +35,7 @@ def read_light(pixels: np.ndarray, view: View) -> tuple[Light, tuple[float, floa
     Args:
         pixels: (h, w, 3) uint8, BGR: the place of the face.
         view: How the head is held in it.
+        hidden: Whether something is in front of the face, whose colour is not the skin's.
 
     Returns:
         A light of strength about one, whose colour is left to the match of tones; and the median of the skin, linear
@@ -41,6 +45,8 @@ def read_light(pixels: np.ndarray, view: View) -> tuple[Light, tuple[float, floa
     small = shrunk(pixels, shrink)
     proxy = draw_built(mean_head(), view.enlarged(shrink), _UNLIT, small.shape[:2])
     skin = bare_skin(proxy)
+    if hidden:
+        skin = rather_skin(small, skin)
     if skin.sum() < FEWEST:
         return _FRONT, None
     colours = decode_gamma(small[..., ::-1][skin] / 255.0)
@@ -64,6 +70,25 @@ def read_light(pixels: np.ndarray, view: View) -> tuple[Light, tuple[float, floa
     x, y, z = (float(v) for v in towards / strength)
     red, green, blue = (float(v) for v in np.median(colours, axis=0))
     return Light((x, y, z), (1.2 * key,) * 3, (0.95 * rest,) * 3, (0.65 * rest,) * 3), (red, green, blue)
+
+
+def rather_skin(pixels: np.ndarray, *places: np.ndarray) -> np.ndarray:
+    """Of the pixels that should show skin, those of a colour that skin has.
+
+    Args:
+        pixels: (h, w, 3) uint8, BGR.
+        places: (h, w) bool each: where skin should show. The first one counts in which enough pixels have its colour.
+
+    Returns:
+        (h, w) bool. All of the first place, where there are hardly such pixels in any.
+    """
+    _, green_red, blue_yellow = np.moveaxis(lab(pixels.astype(np.float32) / 255), -1, 0)
+    hue, chroma = np.degrees(np.arctan2(blue_yellow, green_red)), np.hypot(green_red, blue_yellow)
+    like = (HUES[0] < hue) & (hue < HUES[1]) & (CHROMAS[0] < chroma) & (chroma < CHROMAS[1])
+    for where in places:
+        if (where & like).sum() >= max(FEWEST, LEAST_SHARE * where.sum()):
+            return where & like
+    return places[0]
 
 
 def bare_skin(head: Head) -> np.ndarray:

@@ -50,20 +50,28 @@ def in_front(
     else:
         unlike = np.isin(parser.parts(pixels, keypoints), (BACKGROUND, CLOTH)).astype(np.uint8)
     unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    whole = _numbered(unlike, face)
+    hiding = {whole[int(py), int(px)] for px, py in keypoints if 0 <= px < width and 0 <= py < height}
     near = np.zeros((height, width), np.uint8)
     radius = KEPT_AWAY * view.scale
     brows = keypoints[:2] + (keypoints[:2] - keypoints[3:]) * (BROW / 6.4)
     for px, py in (*keypoints, *brows):
         cv2.circle(near, (round(float(px) * 8), round(float(py) * 8)), max(8, round(radius * 8)), 1, -1, cv2.LINE_8, 3)
     unlike[(near > 0) & face] = 0
-    count, labels = cv2.connectedComponents(np.where(face, unlike, 0).astype(np.uint8))
+    labels = _numbered(unlike, face)
     rim = face & (away > 0.8)
     kept = nothing.copy()
-    for label in range(1, count):
+    for label in range(1, labels.max() + 1):
         part = labels == label
-        if part.sum() >= SMALLEST * face.sum() and (part & rim).any():
+        # What is cut where it hides a landmark would have half a face drawn over it.
+        if part.sum() >= SMALLEST * face.sum() and (part & rim).any() and whole[part][0] not in hiding:
             kept |= part
     return kept
+
+
+def _numbered(unlike: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """(h, w) int32: which connected part of the face that is unlike it a pixel belongs to, from 1 on; 0 is none."""
+    return cv2.connectedComponents(np.where(face, unlike, 0).astype(np.uint8))[1]
 
 
 def _unlike_skin(pixels: np.ndarray, inner: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from facade.anonymize.align import face_height, held
 from facade.anonymize.erase import features_in, fill, gap_of
-from facade.anonymize.light import read_light
+from facade.anonymize.light import rather_skin, read_light
 from facade.anonymize.match import noise_of, same_noise, same_softness, same_tone
 from facade.anonymize.occluder import in_front
 from facade.anonymize.region import check_box, shrunk
@@ -47,6 +47,11 @@ class _Found:
     view: View
     keypoints: np.ndarray
     by_landmarks: bool
+
+    @property
+    def hidden(self) -> bool:
+        """Whether something is in front of the face."""
+        return self.face.attributes.get("occlusion", 0) >= HIDDEN
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class ReplaceFaces:
     def _gap(self, image: np.ndarray, one: _Found, counts: Counter[str]) -> np.ndarray:
         shape = (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start)
         gap = gap_of(one.view, one.bbox, shape, one.by_landmarks)
-        if one.face.attributes.get("occlusion", 0) >= HIDDEN:
+        if one.hidden:
             front = self._front(image, one)
             counts["occluders_kept" if front.any() else "occluders_painted_over"] += 1
             gap &= ~front
@@ -124,7 +129,7 @@ class ReplaceFaces:
                 x, y, w, h = one.bbox
                 view = View.of_face(draw_pose(generator("pose", *owner)), h, x + w / 2, y + h / 2)
                 keypoints = view.project(mean_head().landmarks)
-            light, tone = read_light(pixels, one.view.enlarged(factor))
+            light, tone = read_light(pixels, one.view.enlarged(factor), one.hidden)
             if "light" not in self.params.keep:
                 light = draw_light(generator("light", *owner))
             yield Setting(
@@ -148,14 +153,15 @@ class ReplaceFaces:
         sure = layer.alpha > 0.7
         face = layer.pixels
         if "tone" in self.params.keep:
-            face = same_tone(face, original, layer.skin if layer.skin.any() else sure)
+            skin = layer.skin if layer.skin.any() else sure
+            face = same_tone(face, original, rather_skin(pixels, skin, sure) if one.hidden else skin)
         if height >= MEASURABLE:
             face = same_softness(face, original, sure)
         alpha = _feathered(layer.alpha, self.params.feather / 100 * height)
         full = (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start)
         place = treated[one.rows, one.columns]
         alpha, face = _scaled(alpha, full), _scaled(face, full)
-        if one.face.attributes.get("occlusion", 0) >= HIDDEN:
+        if one.hidden:
             alpha = alpha * ~self._front(image, one)
         if height >= MEASURABLE:
             face = same_noise(face, noise_of(image[one.rows, one.columns].astype(np.float32) / 255), random)
