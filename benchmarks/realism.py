@@ -281,7 +281,7 @@ def main() -> None:
             inside = separability(features(inner(faces)), features(inner(lfw)))
             rows.append([name, f"{whole:.3f}", f"{inside:.3f}"])
         print_table([f"told apart, {len(originals)} faces", "AUC", "by the face alone"], rows)
-        contrast = np.median(inner(pseudonyms).std((1, 2)) / inner(originals).std((1, 2)))
+        contrast = np.median(inner(pseudonyms).std((1, 2)) / np.maximum(inner(originals).std((1, 2)), 1e-6))
         print(f"Contrast by the face alone: {contrast:.2f} of the original's (median).")
         return
     if wanted.faces < 48:

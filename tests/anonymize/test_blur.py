@@ -127,12 +127,16 @@ def test_the_picture_itself_is_treated_only_where_that_is_asked(params, method):
     np.testing.assert_array_equal(image, before)
     assert treat.in_place(image, photograph).pixels is image
     np.testing.assert_array_equal(image, treated)
+    assert (treated != before).any()
 
 
-def test_a_mirrored_view_is_refused_and_not_left_as_it_is(params):
-    image = noise(120, 160)[:, ::-1]
-    with pytest.raises(ValueError, match="C-contiguous"):
-        BlurFaces(params.blur).in_place(image, photograph_of(image, FACES))
+@pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid"])
+def test_a_mirrored_view_and_a_picture_that_is_read_only_are_refused(params, method):
+    treat, kept = BlurFaces(params.blur.model_copy(update={"method": method})), noise(120, 160)
+    kept.flags.writeable = False
+    for image in (noise(120, 160)[:, ::-1], kept):
+        with pytest.raises(ValueError, match="C-contiguous and writeable"):
+            treat.in_place(image, photograph_of(image, FACES))
 
 
 def test_mosaic_cells_hold_their_mean():

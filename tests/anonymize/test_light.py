@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facade.anonymize.light import rather_skin, read_light
+from facade.anonymize.light import read_light, skin_coloured
 from facade.colour import encode_gamma
 from facade.heads import Expression, Light, Pose, View, draw_head, draw_identity
 from facade.seeds import generator
@@ -64,14 +64,14 @@ def test_where_no_colour_is_a_skins_all_of_a_face_counts(colour):
     """A grey photograph, or a stage in blue light."""
     picture, where = np.full((40, 40, 3), colour, np.uint8), np.zeros((40, 40), bool)
     where[5:30, 8:30] = True
-    np.testing.assert_array_equal(rather_skin(picture, where, ~where), where)
+    np.testing.assert_array_equal(skin_coloured(picture, where, ~where), where)
 
 
 def test_skin_is_looked_for_in_the_next_place_if_the_first_shows_none():
     picture, near, far = np.full((40, 40, 3), (30, 200, 40), np.uint8), *np.zeros((2, 40, 40), bool)
     near[20:30], far[5:30] = True, True
     picture[8:12] = (120, 150, 210)
-    found = rather_skin(picture, near, far)
+    found = skin_coloured(picture, near, far)
     assert found[8:12].all()
     assert found.sum() == 4 * 40
 

@@ -139,6 +139,18 @@ def test_odd_faces_by_the_dozen_are_replaced_without_a_fault(params):
             assert replaced(params, image, face).counts["faces"] == 1
 
 
+def test_a_face_behind_a_green_wall_is_not_drawn_green(params):
+    """The wall hides the middle of the face and one half; of the other, skin is seen."""
+    image = np.full((120, 160, 3), (110, 140, 190), np.uint8)
+    image[:, 55:] = (40, 220, 120)
+    x, y, w, h = map(int, FACE.bbox)
+    for occlusion, green in ((2, False), (0, True)):
+        face = Face(FACE.bbox, FACE.keypoints, False, {"occlusion": occlusion})
+        drawn = replaced(params, image, face).pixels[y + h // 2 : y + h - 10, x + 10 : x + w - 10].reshape(-1, 3)
+        middle = np.median(drawn, axis=0)
+        assert (middle[1] > middle[2]) == green, occlusion
+
+
 def test_nothing_stays_in_front_of_a_face_of_which_only_the_box_is_known(params):
     """Where its features lie nobody knows: what looks like a cup may be the person."""
     image = np.full((120, 160, 3), (110, 140, 190), np.uint8)

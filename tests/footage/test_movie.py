@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from facade.dataset import Face, Photograph
 from facade.errors import FacadeError
 from facade.footage.finder import Given
 from facade.footage.job import Job
@@ -100,6 +101,15 @@ def test_metadata_other_streams_and_chapters_are_dropped(tmp_path):
     run(source, tmp_path / "silent.mkv", audio=False)
     with av.open(str(tmp_path / "silent.mkv")) as container:
         assert [stream.type for stream in container.streams] == ["video"]
+
+
+@pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid", "pseudonym"])
+def test_a_frame_stays_as_it_is_when_it_is_treated(method):
+    """It can be the decoder's own picture, which the next frames are predicted from."""
+    frame = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    before, somebody = frame.copy(), Photograph("a.jpg", 120, 90, (Face((30, 20, 40, 50)),))
+    assert (settings({}, method=method).treatment(frame, somebody).pixels != before).any()
+    np.testing.assert_array_equal(frame, before)
 
 
 def test_a_detector_that_misses_every_third_frame_shows_no_face(tmp_path, people):

@@ -40,8 +40,11 @@ class BlurFaces:
         """Treat the picture itself, and return it: for who needs it untreated no more.
 
         Raises:
-            ValueError: The picture is not C-contiguous, such as a part or a mirrored view of another.
+            ValueError: The picture is not C-contiguous, such as a part or a mirrored view of another, or is not to be
+                written to.
         """
+        if not (image.flags.c_contiguous and image.flags.writeable):
+            raise ValueError("faces are blurred in place in a picture alone that is C-contiguous and writeable")
         decoys = self._decoys(photograph)
         for face in (*photograph.faces, *decoys):
             ellipse = self.params.shape == "ellipse"

@@ -31,12 +31,7 @@ def blur_face(image: np.ndarray, own: Shape, sigma: float) -> None:
         image: (H, W, 3) uint8, C-contiguous.
         own: Where the face is treated.
         sigma: Standard deviation in pixels, at least 1.
-
-    Raises:
-        ValueError: The picture is not C-contiguous: a copy of it would be blurred in its place.
     """
-    if not image.flags.c_contiguous:
-        raise ValueError("a face can be blurred in a C-contiguous picture alone")
     flat = image.reshape(len(image), -1)
     _mix(flat, own.top, own.bottom, own.left, own.right, *own.middle, *own.half, own.soft, own.ellipse, float(sigma))
 
@@ -167,7 +162,7 @@ def _rows_of_cells(image, top, bottom, left, right, sigma):  # type: ignore[no-u
     rows = np.empty((down, 3 * (right - left)), np.float32)
     for row in range(down):
         if step == 1:
-            _convolve(in_columns[row], 3, 3, line, rows[row])  # nothing lies between cells
+            _convolve(in_columns[row], 3, 3, line, rows[row])
             continue
         _convolve(in_columns[row], 0, 3, line, blurred)
         _draw_columns(blurred, splines, step, repeated, rows[row])
@@ -242,19 +237,14 @@ def _draw_columns(cells, splines, step, repeated, into):  # type: ignore[no-unty
 @_inner
 def _draw_row(rows, step, row, begin, end, into):  # type: ignore[no-untyped-def]
     """Draw a row of the blurred picture from those of `_rows_of_cells`: values from `begin` to `end`, into float32."""
-    one, two, three, four = _spline(row % step, step)
-    cell = row // step
-    first, second, third, fourth = (
-        rows[cell, begin:end],
-        rows[cell + 1, begin:end],
-        rows[cell + 2, begin:end],
-        rows[cell + 3, begin:end],
-    )
-    target = into[begin:end]
+    target, cell = into[begin:end], row // step
+    second = rows[cell + 1, begin:end]
     if step == 1:
         for place in range(len(target)):
-            target[place] = second[place]
+            target[place] = second[place]  # nothing lies between cells
         return
+    first, third, fourth = rows[cell, begin:end], rows[cell + 2, begin:end], rows[cell + 3, begin:end]
+    one, two, three, four = _spline(row % step, step)
     for place in range(len(target)):
         target[place] = one * first[place] + two * second[place] + three * third[place] + four * fourth[place]
 
@@ -287,8 +277,6 @@ def _within_picture(centre, shares, highest):  # type: ignore[no-untyped-def]
 @_inner
 def _spline(phase, step):  # type: ignore[no-untyped-def]
     """What four neighbouring cells count for at a pixel so many behind the second of them, of `step`."""
-    if step == 1:
-        return np.float32(0), np.float32(1), np.float32(0), np.float32(0)  # nothing lies between
     past = phase / step
     rest = 1 - past
     return (

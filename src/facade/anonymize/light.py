@@ -15,8 +15,8 @@ from facade.heads.pose import View
 PROXY_HEIGHT = 36.0
 # With fewer pixels of skin than this a direction is noise.
 FEWEST = 24
-# Hues and chromas that skin has in white light, degrees and units of CIE Lab; and the share of what should be skin that
-# must have them, or the light is coloured, or the photograph grey.
+# Hues and chromas of skin in white light, degrees and units of CIE Lab: those of drawn skin of every tone, and some 10
+# to either side. Where a smaller share of what should be skin has them, the light is coloured, or the photograph grey.
 HUES, CHROMAS, LEAST_SHARE = (15.0, 90.0), (5.0, 46.0), 0.06
 # Rounds of the robust regression, and the error, in standard deviations, at which a pixel counts half.
 ROUNDS, DOUBT = 8, 1.5
@@ -35,7 +35,7 @@ def read_light(pixels: np.ndarray, view: View, hidden: bool = False) -> tuple[Li
     Args:
         pixels: (h, w, 3) uint8, BGR: the place of the face.
         view: How the head is held in it.
-        hidden: Whether something is in front of the face, whose colour is not the skin's.
+        hidden: Whether something may be in front of the face, whose colour is not the skin's.
 
     Returns:
         A light of strength about one, whose colour is left to the match of tones; and the median of the skin, linear
@@ -46,7 +46,7 @@ def read_light(pixels: np.ndarray, view: View, hidden: bool = False) -> tuple[Li
     proxy = draw_built(mean_head(), view.enlarged(shrink), _UNLIT, small.shape[:2])
     skin = bare_skin(proxy)
     if hidden:
-        skin = rather_skin(small, skin)
+        skin = skin_coloured(small, skin)
     if skin.sum() < FEWEST:
         return _FRONT, None
     colours = decode_gamma(small[..., ::-1][skin] / 255.0)
@@ -72,7 +72,7 @@ def read_light(pixels: np.ndarray, view: View, hidden: bool = False) -> tuple[Li
     return Light((x, y, z), (1.2 * key,) * 3, (0.95 * rest,) * 3, (0.65 * rest,) * 3), (red, green, blue)
 
 
-def rather_skin(pixels: np.ndarray, *places: np.ndarray) -> np.ndarray:
+def skin_coloured(pixels: np.ndarray, *places: np.ndarray) -> np.ndarray:
     """Of the pixels that should show skin, those of a colour that skin has.
 
     Args:

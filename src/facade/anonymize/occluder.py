@@ -15,10 +15,12 @@ from facade.parsing import BACKGROUND, CLOTH, FaceParser
 UNLIKE = 4.0
 # An occluder covers at least this share of the face's ellipse; less is a lock of hair, or noise.
 SMALLEST = 0.06
-# Eyes, nose tip and corners of the mouth are never left to be seen, nor what lies within this radius of them, cm.
-# Brows lie so far above the eyes.
+# Eyes, brows, nose and mouth are never left to be seen, nor what lies so near to them, cm. Brows lie so far above the
+# eyes, and reach so far beyond them, in distances between the eyes.
 KEPT_AWAY = 1.7
-BROW = 2.0
+BROW, BEYOND = 2.0, 0.35
+# What covers a landmark, or comes so near to it, hides it, cm.
+HIDES = 0.6
 
 
 def in_front(
@@ -34,7 +36,8 @@ def in_front(
         parser: Tells what belongs to a head; None goes by colour.
 
     Returns:
-        (h, w) bool. Only what reaches in from outside the face, is no part of it, and hides no landmark.
+        (h, w) bool. Only what reaches in from outside the face, is no part of it, and hides none of the five landmarks;
+        nothing on eyes, brows, nose and mouth.
     """
     height, width = pixels.shape[:2]
     x, y, w, h = bbox
@@ -50,26 +53,48 @@ def in_front(
     else:
         unlike = np.isin(parser.parts(pixels, keypoints), (BACKGROUND, CLOTH)).astype(np.uint8)
     unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    whole = _numbered(unlike, face)
-    hiding = {whole[int(py), int(px)] for px, py in keypoints if 0 <= px < width and 0 <= py < height}
-    near = np.zeros((height, width), np.uint8)
-    radius = KEPT_AWAY * view.scale
-    brows = keypoints[:2] + (keypoints[:2] - keypoints[3:]) * (BROW / 6.4)
-    for px, py in (*keypoints, *brows):
-        cv2.circle(near, (round(float(px) * 8), round(float(py) * 8)), max(8, round(radius * 8)), 1, -1, cv2.LINE_8, 3)
-    unlike[(near > 0) & face] = 0
-    labels = _numbered(unlike, face)
+    before_cut = _parts(unlike, face)
+    hiding = np.unique(before_cut[_near([(point, point) for point in keypoints], HIDES * view.scale, unlike.shape)])
+    unlike[_near(_features(keypoints), KEPT_AWAY * view.scale, unlike.shape) & face] = 0
+    parts = _parts(unlike, face)
     rim = face & (away > 0.8)
     kept = nothing.copy()
-    for label in range(1, labels.max() + 1):
-        part = labels == label
-        # What is cut where it hides a landmark would have half a face drawn over it.
-        if part.sum() >= SMALLEST * face.sum() and (part & rim).any() and whole[part][0] not in hiding:
+    for number in range(1, parts.max() + 1):
+        part = parts == number
+        # Cut round an eye that it hides, a wall would show strips of a pseudonym: it is painted over whole.
+        hides = before_cut[part][0] in hiding
+        if part.sum() >= SMALLEST * face.sum() and (part & rim).any() and not hides:
             kept |= part
     return kept
 
 
-def _numbered(unlike: np.ndarray, face: np.ndarray) -> np.ndarray:
+def _features(keypoints: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Lines along the features: eyes, both brows, nose and mouth; ends are (2,) pixels each."""
+    left, right, nose, *mouth = keypoints
+    brows = keypoints[:2] + (keypoints[:2] - keypoints[3:]) * (BROW / 6.4)
+    beyond = BEYOND * (right - left)
+    return [
+        (left, left),
+        (right, right),
+        (brows[0] - beyond, brows[1] + beyond),
+        ((left + right) / 2, nose),
+        tuple(mouth),
+    ]
+
+
+def _near(lines: list[tuple[np.ndarray, np.ndarray]], distance: float, shape: tuple[int, int]) -> np.ndarray:
+    """(h, w) bool: what lies no farther than so many pixels, and one at the least, from any of the lines."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    places = np.stack([columns, rows], axis=-1)
+    near = np.zeros(shape, bool)
+    for begin, end in lines:
+        along = end - begin
+        share = np.clip((places - begin) @ along / max(float(along @ along), 1e-9), 0, 1)
+        near |= np.linalg.norm(places - begin - share[..., None] * along, axis=-1) <= max(distance, 1.0)
+    return near
+
+
+def _parts(unlike: np.ndarray, face: np.ndarray) -> np.ndarray:
     """(h, w) int32: which connected part of the face that is unlike it a pixel belongs to, from 1 on; 0 is none."""
     return cv2.connectedComponents(np.where(face, unlike, 0).astype(np.uint8))[1]
 

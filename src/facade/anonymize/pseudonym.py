@@ -9,7 +9,7 @@ import numpy as np
 
 from facade.anonymize.align import face_height, held
 from facade.anonymize.erase import features_in, fill, gap_of
-from facade.anonymize.light import rather_skin, read_light
+from facade.anonymize.light import read_light, skin_coloured
 from facade.anonymize.match import noise_of, same_noise, same_softness, same_tone
 from facade.anonymize.occluder import in_front
 from facade.anonymize.region import check_box, shrunk
@@ -50,7 +50,7 @@ class _Found:
 
     @property
     def hidden(self) -> bool:
-        """Whether something is in front of the face."""
+        """Whether the label says that something is in front of the face."""
         return self.face.attributes.get("occlusion", 0) >= HIDDEN
 
 
@@ -154,7 +154,7 @@ class ReplaceFaces:
         face = layer.pixels
         if "tone" in self.params.keep:
             skin = layer.skin if layer.skin.any() else sure
-            face = same_tone(face, original, rather_skin(pixels, skin, sure) if one.hidden else skin)
+            face = same_tone(face, original, skin_coloured(pixels, skin, sure) if one.hidden else skin)
         if height >= MEASURABLE:
             face = same_softness(face, original, sure)
         alpha = _feathered(layer.alpha, self.params.feather / 100 * height)

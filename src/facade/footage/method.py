@@ -11,7 +11,7 @@ METHODS = ("gaussian", "pixelate", "solid", "pseudonym")
 
 
 def treatment(params: Params, method: str, shows_nobody: bool = False) -> Treatment:
-    """The treatment of a method, with the strength that params.yaml gives. It may change the picture that it is given.
+    """The treatment of a method, with the strength that params.yaml gives.
 
     Args:
         params: All of params.yaml.
@@ -22,7 +22,8 @@ def treatment(params: Params, method: str, shows_nobody: bool = False) -> Treatm
         FacadeError: Pseudonyms need a key, or a source, that is not there.
     """
     if method != "pseudonym":
-        # One strength from frame to frame, and nothing blurred that need not be.
-        return BlurFaces(params.blur.model_copy(update={"method": method, "vary": 1, "decoys": 0})).in_place
+        # One strength from frame to frame, and nothing blurred that need not be. Never in place: a frame can be the
+        # decoder's own, which the next ones are predicted from.
+        return BlurFaces(params.blur.model_copy(update={"method": method, "vary": 1, "decoys": 0}))
     wanted = params.synthesize
     return ReplaceFaces(wanted, source_of(wanted), read_key(wanted.key, shows_nobody))

@@ -33,9 +33,9 @@ FOREHEAD, HAIRLINE = 4.4, 6.4
 # Above these heights, cm, what is unlike the skin is hair, and no beard. How unlike, in spreads of a skin's colours:
 # hardly, and surely.
 ABOVE, UNLIKE = (-2.0, 0.0), (2.0, 3.5)
-# A camera's curve is in the light that was read off the photograph, but not in eyes, brows and lips: with less of it
-# faces are flatter inside than photographed ones.
-CONTRAST = 1.25
+# Of the camera's curve, which is in the light that was read off the photograph, but not in eyes, brows and lips. More
+# than for a scene that is drawn whole: with less, faces are flatter inside than WIDER FACE's (benchmarks/realism.py).
+PSEUDONYM_CONTRAST = 1.25
 FACE_PARTS, HEAD_PARTS = (SKIN, EYE, FRAME, LENS), (SKIN, EYE, FRAME, LENS, EAR, HAIR, HEADWEAR)
 
 
@@ -83,7 +83,7 @@ class ProceduralHeads:
             linear = linear * np.float32(
                 np.dot(LUMINANCE, setting.tone) / max(np.median(linear[skin] @ LUMINANCE), 1e-4)
             )
-        return Layer(develop(linear, CONTRAST), alpha.astype(np.float32), skin)
+        return Layer(develop(linear, PSEUDONYM_CONTRAST), alpha.astype(np.float32), skin)
 
 
 def _chin(setting: Setting, who: Identity) -> float:
