@@ -31,22 +31,26 @@ def test_every_pixel_round_the_face_gets_a_part_the_same_every_time(weights):
     np.testing.assert_array_equal(parts, FaceParser(weights).parts(noise(100, 100), points))
 
 
-def test_what_the_network_calls_background_stays_in_front_but_never_over_a_landmark():
+def test_what_the_network_calls_background_stays_in_front_if_it_hides_no_landmark():
     class Below:
-        """Says that everything below row 60 is background."""
+        """Says that everything below a row is background."""
+
+        def __init__(self, row):
+            self.row = row
 
         def parts(self, picture, keypoints):
             parts = np.ones(picture.shape[:2], np.uint8)
-            parts[60:] = BACKGROUND
+            parts[self.row :] = BACKGROUND
             return parts
 
     view = View.of_face(Pose(), 60, 50, 50)
     points = view.project(mean_head().landmarks)
-    front = in_front(np.full((100, 100, 3), 120, np.uint8), view, points, (26, 20, 48, 60), Below())
-    assert front[74:78, 45:55].all()
-    assert not front[:60].any()
-    for column, row in points[3:].astype(int):
-        assert not front[row - 2 : row + 3, column - 2 : column + 3].any()
+    picture, bbox = np.full((100, 100, 3), 120, np.uint8), (26, 20, 48, 60)
+    mouth = int(points[3:, 1].max())
+    front = in_front(picture, view, points, bbox, Below(mouth + 6))
+    assert front[mouth + 12 : mouth + 15, 45:55].all()
+    assert not front[: mouth + 6].any()
+    assert not in_front(picture, view, points, bbox, Below(mouth - 3)).any()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights"])
