@@ -84,13 +84,16 @@ def _features(keypoints: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _near(lines: list[tuple[np.ndarray, np.ndarray]], distance: float, shape: tuple[int, int]) -> np.ndarray:
     """(h, w) bool: what lies no farther than so many pixels, and one at the least, from any of the lines."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    places = np.stack([columns, rows], axis=-1)
-    near = np.zeros(shape, bool)
+    near, distance = np.zeros(shape, bool), max(distance, 1.0)
     for begin, end in lines:
-        along = end - begin
+        # Looked at is the line's own place: all of a large face would take much memory.
+        left, top = np.maximum(np.floor(np.minimum(begin, end) - distance), 0).astype(int)
+        right, bottom = np.ceil(np.maximum(begin, end) + distance).astype(int) + 1
+        part = near[top : max(bottom, top), left : max(right, left)]
+        rows, columns = np.mgrid[top : top + part.shape[0], left : left + part.shape[1]]
+        places, along = np.stack([columns, rows], axis=-1), end - begin
         share = np.clip((places - begin) @ along / max(float(along @ along), 1e-9), 0, 1)
-        near |= np.linalg.norm(places - begin - share[..., None] * along, axis=-1) <= max(distance, 1.0)
+        part |= np.linalg.norm(places - begin - share[..., None] * along, axis=-1) <= distance
     return near
 
 
