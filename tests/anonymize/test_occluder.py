@@ -52,15 +52,21 @@ def test_a_mouth_is_never_left_even_near_something(portrait):
 
 def test_lips_between_the_corners_of_the_mouth_are_never_left(portrait):
     """A beard with dark lips in it, which neither corner lies in."""
-    left, right = portrait[2][3:].astype(int)
-    middle = slice(left[0] + 8, right[0] - 7)
-    front = covered(portrait, slice(left[1] - 4, 140), middle)
-    assert not front[left[1] - 4 : left[1] + int(1.5 * portrait[1].scale), middle].any()
+    picture, view, keypoints, bbox = portrait
+    left, right = keypoints[3:].astype(int)
+    middle, chin = slice(left[0] + 8, right[0] - 7), left[1] + 10
+    picture = picture.copy()
+    picture[left[1] - 4 : chin, middle] = BLUE
+    picture[chin:] = BLUE
+    front = in_front(picture, view, keypoints, bbox)
+    assert front[chin:].any()
+    assert not front[left[1] - 4 : left[1] + int(1.5 * view.scale), middle].any()
 
 
 def test_brows_are_never_left_to_their_ends_under_a_hat(portrait):
     left, right = portrait[2][:2].astype(int)
     front = covered(portrait, slice(0, left[1] - 9), slice(0, 140))
+    assert front.any()
     brow = int(left[1] - 2.0 * portrait[1].scale)
     assert not front[brow - 5 : brow + 6, left[0] - 14 : right[0] + 15].any()
 
@@ -69,6 +75,7 @@ def test_what_hides_a_landmark_is_painted_over_whole(portrait):
     """Else strips of a face would be drawn over a wall, round the eye and the corner of the mouth behind it."""
     keypoints = portrait[2]
     assert not covered(portrait, slice(0, 140), slice(int(keypoints[2, 0]) + 4, 140)).any()
+    assert not covered(portrait, slice(70, 140), slice(0, 140)).any()  # over the mouth
     # A pixel or two beside the eye: landmarks are no more exact than that.
     assert not covered(portrait, slice(0, 140), slice(int(keypoints[:2, 0].max()) + 2, 140)).any()
 

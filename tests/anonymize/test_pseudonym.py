@@ -158,6 +158,9 @@ def test_nothing_stays_in_front_of_a_face_of_which_only_the_box_is_known(params)
     hidden = {"occlusion": 2}
     landmarks = replaced(params, image, Face(FACE.bbox, FACE.keypoints, False, hidden)).counts
     assert landmarks["occluders_kept"] == 1
+    image[62:74, 40:80] = (200, 60, 20)  # over the mouth, too
+    over = replaced(params, image, Face(FACE.bbox, FACE.keypoints, False, hidden)).counts
+    assert (over["occluders_kept"], over["occluders_painted_over"]) == (0, 1)
     assert replaced(params, image, Face(FACE.bbox, None, False, hidden)).counts["occluders_painted_over"] == 1
 
 

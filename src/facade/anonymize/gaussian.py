@@ -162,7 +162,7 @@ def _rows_of_cells(image, top, bottom, left, right, sigma):  # type: ignore[no-u
     rows = np.empty((down, 3 * (right - left)), np.float32)
     for row in range(down):
         if step == 1:
-            _convolve(in_columns[row], 3, 3, line, rows[row])
+            _convolve(in_columns[row], 3, 3, line, rows[row])  # nothing is drawn between cells
             continue
         _convolve(in_columns[row], 0, 3, line, blurred)
         _draw_columns(blurred, splines, step, repeated, rows[row])
@@ -202,7 +202,7 @@ def _gathered(image, top, left, high, wide, step):  # type: ignore[no-untyped-de
         into = cells[3 * row * wide : 3 * (row + 1) * wide]
         if step == 1:
             for place in range(len(into)):
-                into[place] = pixels[place]
+                into[place] = pixels[place]  # each is a cell
             continue
         for column in range(wide):
             blue, green, red = np.float32(0), np.float32(0), np.float32(0)

@@ -15,8 +15,9 @@ from facade.heads.pose import View
 PROXY_HEIGHT = 36.0
 # With fewer pixels of skin than this a direction is noise.
 FEWEST = 24
-# Hues and chromas of skin in white light, degrees and units of CIE Lab: those of drawn skin of every tone, and some 10
-# to either side. Where a smaller share of what should be skin has them, the light is coloured, or the photograph grey.
+# Hues and chromas of skin in white light, degrees and units of CIE Lab: those of drawn skin (50 to 61, 11 to 32), and
+# room for cameras, blood and shadow. Where a smaller share of what should be skin has them, the light is coloured, or
+# the photograph grey.
 HUES, CHROMAS, LEAST_SHARE = (15.0, 90.0), (5.0, 46.0), 0.06
 # Rounds of the robust regression, and the error, in standard deviations, at which a pixel counts half.
 ROUNDS, DOUBT = 8, 1.5

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 # How far the spread of light and dark may be narrowed or stretched to that of the photograph; colours may vanish
-# altogether, as in a grey photograph. Real skin differs more within a face than drawn skin: half of the faces of WIDER
-# FACE would need a stretch of 1.4 and more in light, and of 2 and more in colour, where beards and shadows count, too.
+# altogether, as in a grey photograph. Skin in WIDER FACE's photographs differs more within a face than drawn skin, half
+# of the time by 1.2 times and more in light, and 2 times and more in colour, where beards and shadows count, too.
 LEAST_SPREAD, MOST_SPREAD = (0.7, 0.0, 0.0), (1.5, 1.6, 1.6)
 # With fewer pixels of skin to compare than this, all pixels are compared.
 FEWEST = 9

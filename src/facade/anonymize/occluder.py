@@ -55,7 +55,7 @@ def in_front(
     unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     before_cut = _parts(unlike, face)
     hiding = np.unique(before_cut[_near([(point, point) for point in keypoints], HIDES * view.scale, unlike.shape)])
-    unlike[_near(_features(keypoints), KEPT_AWAY * view.scale, unlike.shape) & face] = 0
+    unlike[_near(_feature_lines(keypoints), KEPT_AWAY * view.scale, unlike.shape) & face] = 0
     parts = _parts(unlike, face)
     rim = face & (away > 0.8)
     kept = nothing.copy()
@@ -68,7 +68,7 @@ def in_front(
     return kept
 
 
-def _features(keypoints: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _feature_lines(keypoints: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Lines along the features: eyes, both brows, nose and mouth; ends are (2,) pixels each."""
     left, right, nose, *mouth = keypoints
     brows = keypoints[:2] + (keypoints[:2] - keypoints[3:]) * (BROW / 6.4)
