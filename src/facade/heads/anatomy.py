@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facade.heads.expression import Expression
-from facade.heads.field.hair import LINE_STEPS
+from facade.heads.field.hair import LINE_STEPS, MARGIN
 from facade.heads.field.lofting import build_loft
 from facade.heads.field.relief import build_relief
 from facade.heads.field.skull import FINEST, LOFT_LOW, LOFT_ROWS, LOFT_STEP, RELIEF_COLUMNS, RELIEF_ROWS
@@ -15,18 +15,18 @@ from facade.heads.identity import HEADWEAR, SPECTACLES, Identity
 _FROM_IDENTITY = (
     "lean", "slant", "eye_x", "eye_z", "eye_half_width", "eye_upper", "eye_lower", "eye_tilt", "lid_fold", "pupil",
     "bridge_z", "bridge_radius", "nose_tip_y", "nose_tip_z", "nose_tip_radius", "nose_half_width", "nose_turned_up",
-    "nose_hump", "nose_bend", "mouth_y", "mouth_half_width", "upper_lip", "lower_lip", "lip_forward", "mouth_corner",
-    "teeth", "fold", "brow_y", "brow_arch", "brow_thickness", "brow_density", "brow_tilt", "ear_size", "ear_out",
+    "nose_hump", "nose_bend", "mouth_y", "mouth_half_width", "upper_lip", "lower_lip", "lip_forward", "teeth",
+    "fold", "brow_y", "brow_arch", "brow_thickness", "brow_density", "brow_tilt", "ear_size", "ear_out",
     "neck_radius", "shoulder_width", "melanin", "blood", "oil", "freckles", "blotches", "age", "flush", "eye_bags",
     "lip_red", "lip_dark", "makeup", "mole_x", "mole_y", "hair_top", "hair_side", "hair_length", "hair_wave",
     "hair_mess", "hair_part", "beard", "moustache", "stubble", "texture",
 )  # fmt: skip
 _FROM_EXPRESSION = ("smile", "open", "jaw", "brow_raise", "lid", "gaze_x", "gaze_y")
 _DERIVED = (
-    "relief_cell", "eye_radius", "ear_x", "ears", "torso", "hair_reach", "hair_front", "hair_lift", "curls", "bun",
-    "spectacles", "lens_width", "lens_height", "lens_roundness", "rim", "headwear", "headwear_y", "brim",
-    "hair_r", "hair_g", "hair_b", "brow_r", "brow_g", "brow_b", "iris_r", "iris_g", "iris_b", "clothes_r", "clothes_g",
-    "clothes_b", "frame_r", "frame_g", "frame_b", "cloth_r", "cloth_g", "cloth_b", "stripes",
+    "relief_cell", "eye_radius", "corner_rise", "ear_x", "ears", "torso", "hair_reach", "hair_front", "hair_lift",
+    "curls", "bun", "spectacles", "lens_width", "lens_height", "lens_roundness", "rim", "headwear", "headwear_y",
+    "brim", "hair_r", "hair_g", "hair_b", "brow_r", "brow_g", "brow_b", "iris_r", "iris_g", "iris_b", "clothes_r",
+    "clothes_g", "clothes_b", "frame_r", "frame_g", "frame_b", "cloth_r", "cloth_g", "cloth_b", "stripes",
 )  # fmt: skip
 _NUMBERS = (*_FROM_IDENTITY, *_FROM_EXPRESSION, *_DERIVED)
 HEAD = np.dtype(
@@ -34,7 +34,7 @@ HEAD = np.dtype(
         *((name, np.float64) for name in _NUMBERS),
         ("stance", np.float64, (3, 3)),  # from the head's axes to the body's
         ("line", np.float64, (LINE_STEPS,)),  # height of the hairline by azimuth, cm; see `hair.hairline`
-        ("lofts", np.float64, (LOFT_ROWS, 5)),  # see `lofting.build_loft`
+        ("lofts", np.float32, (LOFT_ROWS, 5)),  # see `lofting.build_loft`
         ("relief", np.float32, (RELIEF_ROWS, RELIEF_COLUMNS, 2)),  # see `relief.build_relief`
     ]
 )
@@ -44,6 +44,10 @@ EYE_RADIUS = 1.2
 CELL_SHARE, COARSEST = 0.7, 0.25
 # The face ends so far round the head, degrees: in front of the ears. Farther, boxes of turned heads hold hair.
 WIDEST = 72.0
+# Landmarks are where people, and the detectors that learn from them, mark them: the corner of the mouth where the red
+# of the lips ends to the eye, a share of the way to its end; the tip of the nose inside its ball, by a share of the
+# radius: in a turned head the foremost point is not what they take for the tip.
+CORNER, NOSE = 0.92, 0.5
 # Hair reaches so much farther than it is thick where it is curly, or hangs, cm.
 CURLY_REACH, CURTAIN_REACH = 4.5, 6.0
 
@@ -54,7 +58,7 @@ class Anatomy:
 
     Attributes:
         head: (1,) of `HEAD`: its numbers and tables.
-        landmarks: (5, 3) eyes, nose tip, corners of the mouth, on the skin, cm.
+        landmarks: (5, 3) eyes, tip of the nose, corners of the mouth, cm.
         outline: (N, 3) points of the skin from hairline to chin and ear to ear, cm.
         chin_y: Height of the chin, cm.
     """
@@ -78,14 +82,15 @@ def build(who: Identity, look: Expression, pixel: float, with_body: bool = True)
     values = {name: getattr(who, name) for name in _FROM_IDENTITY}
     values |= {name: getattr(look, name) for name in _FROM_EXPRESSION}
     values |= _derived(who, pixel, with_body)
-    for name, value in values.items():
-        head[name] = value
+    values["corner_rise"] = _corner_rise(who, look)
+    # The numbers come first, as they are listed; to set them by name takes twenty times as long.
+    np.frombuffer(head, np.float64, len(_NUMBERS))[:] = [values[name] for name in _NUMBERS]
     head["stance"] = np.eye(3)
     if head["hair_top"] > 0:
         head["line"] = _hairline(who)
-    build_loft(head, _sections(who))
+    lofts = build_loft(_sections(who))
+    head["lofts"] = lofts
     build_relief(head, _bumps(who, look))
-    lofts = head["lofts"][0]
     return Anatomy(head, _landmarks(who, look, lofts), _outline(who, look, lofts), who.chin_y - look.jaw)
 
 
@@ -93,7 +98,7 @@ def _derived(who: Identity, pixel: float, with_body: bool) -> dict[str, float]:
     curls, hangs = who.style == "curly", who.hair_length > 0
     under_hat = who.headwear not in ("none", "scarf")
     thick = min(who.hair_top, 0.6) if under_hat else who.hair_top
-    reach = thick + who.hair_mess + 0.8
+    reach = thick + who.hair_mess + MARGIN
     brow = [min(0.55 * channel + 0.004, 0.09) for channel in who.hair]
     return {
         "relief_cell": min(max(CELL_SHARE * pixel, FINEST), COARSEST),
@@ -181,37 +186,50 @@ def _bumps(who: Identity, look: Expression) -> np.ndarray:
 _LINE = ((0, 1.0, 0.0), (24, 0.97, 0.0), (42, 0.80, 0.0), (56, 0.68, 0.0), (66, 0.30, 0.0), (72, 0.0, -1.2),
          (76, 0.0, -2.2), (80, 0.0, -0.5), (86, 0.0, 1.6), (100, 0.0, 1.9), (114, 0.0, 0.6), (124, 0.0, -3.5),
          (140, 0.0, -6.2), (180, 0.0, -7.4))  # fmt: skip
+# The same at every azimuth of the table, with two more beyond its ends for the smoothing, and where temples, front and
+# fringe lie.
+_ANGLE = np.pad(np.linspace(-180, 180, LINE_STEPS), 2, mode="edge")
+_SHARE, _RISE = (np.interp(np.abs(_ANGLE), *np.array(_LINE).T[[0, column]]) for column in (1, 2))
+_TEMPLES, _FRONT = np.exp(-(((np.abs(_ANGLE) - 33) / 15) ** 2)), 0.8 * (np.abs(_ANGLE) < 50)
+_FRINGE = np.clip((60 - np.abs(_ANGLE)) / 20, 0, 1)
 
 
 def _hairline(who: Identity) -> np.ndarray:
-    angle = np.linspace(-180, 180, LINE_STEPS)
-    away = np.abs(angle)
-    knots = np.array([(at, share * who.hairline + rise) for at, share, rise in _LINE])
-    height = np.interp(away, knots[:, 0], knots[:, 1])
-    height += who.recession * np.exp(-(((away - 33) / 15) ** 2)) + (
-        0.8 * who.recession * (away < 50) if who.style == "receding" else 0.0
-    )
-    # A fringe hangs lower on the side away from the parting.
-    lean = 0.55 + 0.45 * np.clip(who.hair_part * angle / 30, -1, 1)
-    fringe = 0.0 if who.headwear not in ("none", "scarf") else who.fringe
-    height -= fringe * lean * np.clip((60 - away) / 20, 0, 1)
-    return np.ascontiguousarray(np.convolve(np.pad(height, 2, mode="edge"), np.full(5, 0.2), "valid"))
+    receding = _TEMPLES + _FRONT if who.style == "receding" else _TEMPLES
+    height = who.hairline * _SHARE + _RISE + who.recession * receding
+    if who.headwear in ("none", "scarf"):
+        # A fringe hangs lower on the side away from the parting.
+        height -= who.fringe * _FRINGE * (0.55 + 0.45 * np.clip(who.hair_part * _ANGLE / 30, -1, 1))
+    return np.convolve(height, np.full(5, 0.2), "valid")
 
 
 def _front(lofts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Depth of the skull's front at x and y, cm."""
-    row = np.clip((y - LOFT_LOW) / LOFT_STEP, 0, LOFT_ROWS - 1)
-    area, ratio, middle = (np.interp(row, np.arange(LOFT_ROWS), lofts[:, column]) for column in (0, 2, 4))
+    area, ratio, middle = _ahead(lofts, y)
     return middle + np.sqrt(np.maximum(area - ratio * x * x, 0.0))
 
 
+def _ahead(lofts: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Area, ratio and middle of the skull's front half at heights y; see `skull.loft`."""
+    row = np.clip((y - LOFT_LOW) / LOFT_STEP, 0, LOFT_ROWS - 1.001)
+    whole = row.astype(int)
+    rows = (lofts[whole] + (row - whole)[:, None] * (lofts[whole + 1] - lofts[whole])).T
+    return rows[0], rows[2], rows[4]
+
+
+def _corner_rise(who: Identity, look: Expression) -> float:
+    """How far the corners of the mouth lie above its middle: a smile lifts them, a falling jaw takes them along, cm."""
+    return who.mouth_corner + 0.55 * look.smile - 0.25 * look.open
+
+
 def _landmarks(who: Identity, look: Expression, lofts: np.ndarray) -> np.ndarray:
-    corner_x = 0.97 * who.mouth_half_width * (1 + 0.17 * look.smile)
-    corner_y = who.mouth_y + who.mouth_corner + 0.55 * look.smile
+    corner_x = CORNER * who.mouth_half_width * (1 + 0.17 * look.smile)
+    corner_y = who.mouth_y + _corner_rise(who, look) * CORNER**2
     corner_z = float(_front(lofts, np.array([corner_x]), np.array([corner_y]))[0]) + 0.3 * who.muzzle
     eye_z = who.eye_z + EYE_RADIUS
+    nose_z = who.nose_tip_z - NOSE * who.nose_tip_radius
     points = np.array([
-        (-who.eye_x, 0.0, eye_z), (who.eye_x, 0.0, eye_z), (who.nose_bend, who.nose_tip_y, who.nose_tip_z),
+        (-who.eye_x, 0.0, eye_z), (who.eye_x, 0.0, eye_z), (who.nose_bend, who.nose_tip_y, nose_z),
         (-corner_x, corner_y, corner_z), (corner_x, corner_y, corner_z),
     ])  # fmt: skip
     # The field is asked at points that are put straight first: see `skull.face`.
@@ -220,16 +238,17 @@ def _landmarks(who: Identity, look: Expression, lofts: np.ndarray) -> np.ndarray
     return points
 
 
+_SINES, _COSINES = (turn(np.radians(np.linspace(-WIDEST, WIDEST, 13))) for turn in (np.sin, np.cos))
+
+
 def _outline(who: Identity, look: Expression, lofts: np.ndarray) -> np.ndarray:
     """Points of the skin that bound the face as WIDER FACE draws it: hairline to chin, ear to ear."""
     top = min(who.hairline, 8.0)
     heights = np.linspace(who.chin_y + 0.05, top, 24)
-    rows = np.clip((heights - LOFT_LOW) / LOFT_STEP, 0, LOFT_ROWS - 1)
-    area, ratio, middle = (np.interp(rows, np.arange(LOFT_ROWS), lofts[:, column]) for column in (0, 2, 4))
-    angle = np.radians(np.linspace(-WIDEST, WIDEST, 13))
-    half = np.sqrt(np.maximum(area, 0) / np.maximum(ratio, 1e-6))
-    x = half[:, None] * np.sin(angle)
-    z = middle[:, None] + np.sqrt(np.maximum(area, 0))[:, None] * np.cos(angle)
+    area, ratio, middle = _ahead(lofts, heights)
+    deep = np.sqrt(np.maximum(area, 0))
+    x = (deep / np.sqrt(np.maximum(ratio, 1e-6)))[:, None] * _SINES
+    z = middle[:, None] + deep[:, None] * _COSINES
     y = heights[:, None] - look.jaw * np.clip((-5 - heights) / 4, 0, 1)[:, None] + 0 * x
     nose = np.array([[0.0, who.nose_tip_y, who.nose_tip_z]])
     return np.concatenate([np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1), nose])

@@ -17,6 +17,8 @@ from facade.heads.pose import DISTANCE, PIVOT, Pose, View
 FOLLOW = (0.35, 0.1, 0.2)
 # Behind this depth lie the ears, cm.
 FRONT_OF_EARS = -9.5
+# Which parts show a landmark, and which belong to the face, by their numbers.
+_BARE, _OF_FACE = (np.isin(np.arange(256), shown) for shown in ((SKIN, EYE), (SKIN, EYE, FRAME, LENS)))
 # A landmark is seen if the ray through it meets the head within so many cm of it.
 WITHIN = 1.3
 
@@ -76,6 +78,7 @@ def draw_built(anatomy: Anatomy, view: View, light: Light, shape: tuple[int, int
     fine = (shape[0] * rays, shape[1] * rays)
     picture, parts = np.zeros((*fine, 4), np.float32), np.zeros(fine, np.uint8)
     places, normals = np.zeros((*fine, 3), np.float32), np.zeros((*fine, 3), np.float32)
+    depths, misses, work = np.zeros(fine), np.zeros(fine), np.zeros((4, 8))
     rotation = view.pose.rotation()
     held = Pose(
         *(share * angle for share, angle in zip(FOLLOW, (view.pose.yaw, view.pose.pitch, view.pose.roll), strict=True))
@@ -83,8 +86,8 @@ def draw_built(anatomy: Anatomy, view: View, light: Light, shape: tuple[int, int
     person = anatomy.head.copy()  # a built head may be drawn in many poses
     person["stance"] = held.rotation().T @ rotation
     close = view.enlarged(rays)
-    render(picture, parts, places, normals, close.scale, close.x, close.y, DISTANCE, PIVOT, rotation,
-           light.numbers(), person)  # fmt: skip
+    render(picture, parts, places, normals, depths, misses, work,
+           close.scale, close.x, close.y, DISTANCE, PIVOT, rotation, light.numbers(), person)  # fmt: skip
     if rays > 1:
         picture = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_AREA)
         middle = slice(rays // 2, None, rays)
@@ -112,10 +115,10 @@ def _visible(keypoints: np.ndarray, landmarks: np.ndarray, parts: np.ndarray, pl
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     column, row = np.clip(column, 0, width - 1), np.clip(row, 0, height - 1)
     near = np.linalg.norm(places[row, column] - landmarks, axis=1) < WITHIN
-    return inside & near & np.isin(parts[row, column], (SKIN, EYE))
+    return inside & near & _BARE[parts[row, column]]
 
 
 def _shows_face(parts: np.ndarray, places: np.ndarray, anatomy: Anatomy) -> np.ndarray:
     y, z = places[..., 1], places[..., 2]
     highest = float(anatomy.outline[:, 1].max())
-    return np.isin(parts, (SKIN, EYE, FRAME, LENS)) & (z > FRONT_OF_EARS) & (y < highest) & (y > anatomy.chin_y)
+    return _OF_FACE[parts] & (z > FRONT_OF_EARS) & (y < highest) & (y > anatomy.chin_y)

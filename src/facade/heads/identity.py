@@ -256,7 +256,7 @@ def _identity(draw: _Draw) -> Identity:
         nose_hump=draw.around(0.04 + 0.10 * sex - 0.12 * eastern - 0.10 * dark - 0.15 * young, 0.14),
         nose_bend=draw.around(0.0, 0.09),
         mouth_y=draw.around(-6.3 + 0.35 * (nose_tip_y + 3.45) + 0.4 * young, 0.12),
-        mouth_half_width=draw.around(2.68 + 0.1 * sex + 0.12 * dark - 0.3 * young, 0.15, 1.9, 3.0),
+        mouth_half_width=draw.around(2.6 + 0.1 * sex + 0.12 * dark - 0.3 * young, 0.15, 1.9, 3.0),
         upper_lip=draw.around(0.66 - 0.08 * sex + 0.2 * dark - 0.2 * age, 0.12, 0.25, 1.1),
         lower_lip=draw.around(0.84 - 0.08 * sex + 0.2 * dark - 0.2 * age, 0.12, 0.4, 1.25),
         lip_forward=draw.around(0.40 + 0.15 * dark, 0.06),

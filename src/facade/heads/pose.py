@@ -1,5 +1,6 @@
 """How a head is held, and where it comes to lie in a picture."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +28,14 @@ class Pose:
 
     def rotation(self) -> np.ndarray:
         """(3, 3) matrix from the head's axes to the camera's: x right, y up, z towards the camera."""
-        yaw, pitch, roll = np.radians([self.yaw, -self.pitch, -self.roll])
-        about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-        about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-        about_z = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-        return about_z @ about_x @ about_y
+        turns = (math.radians(self.yaw), math.radians(-self.pitch), math.radians(-self.roll))
+        # First about the upright axis (y), then about the one across (x), then about the line of sight (z).
+        (cy, cx, cz), (sy, sx, sz) = map(math.cos, turns), map(math.sin, turns)
+        return np.array([
+            [cz * cy - sz * sx * sy, -sz * cx, cz * sy + sz * sx * cy],
+            [sz * cy + cz * sx * sy, cz * cx, sz * sy - cz * sx * cy],
+            [-cx * sy, sx, cx * cy],
+        ])  # fmt: skip
 
 
 @dataclass(frozen=True)

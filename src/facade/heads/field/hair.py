@@ -7,6 +7,8 @@ from facade.heads.field.solids import carve, ellipsoid, join, mix, noise, ripple
 
 # Azimuths at which the hairline is given, from behind over the left to behind again.
 LINE_STEPS = 128
+# What is only known to lie beyond so many cm is not computed any closer. Surfaces are shaded by what lies this near.
+MARGIN = 0.95
 # The axis that azimuths go round, cm behind the forehead.
 AXIS_Z = -9.3
 
@@ -65,7 +67,7 @@ def _curtain(x, y, z, skull, P):
 def hair(x, y, z, skull, P):
     """Distance to the hair, at a point whose distance to the skull is `skull`."""
     if skull > P.hair_reach:
-        return skull - P.hair_reach + 0.8
+        return skull - P.hair_reach + MARGIN
     angle = azimuth(x, z)
     over = y - hairline(angle, P)
     thick = mix(P.hair_side, P.hair_top, smooth(1.0, 9.5, y))
@@ -73,7 +75,7 @@ def hair(x, y, z, skull, P):
     least = max(skull - thick - 0.5, -0.75 * over - 0.8)
     if P.hair_length > 0.0 or P.bun > 0.0:
         least = min(least, z - P.hair_front - 1.2)
-    if least > 0.7 and P.curls <= 0.0:
+    if least * 0.85 > MARGIN and P.curls <= 0.0:
         return least * 0.85
     if P.hair_part != 0.0 and y > 3.0:
         groove = (x + 2.8 * P.hair_part) / 0.4

@@ -5,7 +5,7 @@ import math
 from facade.heads.compiled import function
 from facade.heads.field.hair import azimuth, hairline, jag
 from facade.heads.field.scene import CLOTHES, EAR, EYE, FRAME, HAIR, HEADWEAR, LENS, NECK, SKIN
-from facade.heads.field.skull import eye_opening, mouth
+from facade.heads.field.skull import eye_opening, mouth, straight
 from facade.heads.field.solids import bell, mix, noise, ripple, smooth
 from facade.heads.field.worn import BEANIE
 
@@ -69,13 +69,13 @@ def _skin(x, y, z, part, P, pixel, C):
     melanin, blood = max(0.01, melanin), max(0.02, blood)
     _set(C, 0.90 * math.exp(-melanin - 0.10 * blood), 0.79 * math.exp(-1.32 * melanin - 0.60 * blood),
          0.67 * math.exp(-1.62 * melanin - 0.72 * blood))  # fmt: skip
-    C[GLOSS], C[SHARPNESS], C[SCATTER] = P.oil, 12.0, 1.0
+    C[GLOSS], C[SHARPNESS], C[SCATTER] = 0.6 * P.oil, 12.0, 1.0
 
 
 @function
 def _wrinkles(side, y, P, C):
     shine = bell(side, y - 4.5, 2.5, 2.0) + bell(side, y + 2.0, 0.9, 2.5)
-    C[GLOSS] *= 0.6 + 0.9 * shine + 0.5 * bell(side - 4.5, y + 2.0, 1.2, 0.9)
+    C[GLOSS] += P.oil * (0.9 * shine + 0.5 * bell(side - 4.5, y + 2.0, 1.2, 0.9))
     along = (-3.9 - y) / 3.4
     if 0.0 < along < 1.2:
         away = (side - 1.75 - 1.65 * along) / 0.2
@@ -88,7 +88,7 @@ def _wrinkles(side, y, P, C):
 @function
 def _lips(x, side, y, P, pixel, C):
     half = P.mouth_half_width * (1.0 + 0.17 * P.smile)
-    if side > half + 0.2 or not -11.0 < y < -4.5:
+    if side > half + 0.6 or not -11.0 < y < -4.5:
         return
     upper, lower, thick_upper, thick_lower, _ = mouth(side, P)
     edge = max(0.07, 0.5 * pixel)
@@ -120,6 +120,9 @@ def _lips(x, side, y, P, pixel, C):
     C[RED] *= 1 - 0.60 * seam
     C[GREEN] *= 1 - 0.68 * seam
     C[BLUE] *= 1 - 0.68 * seam
+    # The corners lie in their own shade.
+    out, up = (side - 0.97 * half) / 0.30, (y - 0.5 * (upper + lower) + 0.06) / 0.18
+    _darken(C, 0.5 * math.exp(-out * out - up * up))
     if lower < y < upper:
         inner = smooth(0.03, 0.25, min(upper - y, y - lower))
         _blend(C, 0.10, 0.028, 0.026, inner)
@@ -140,7 +143,7 @@ def _lids(side, y, P, C):
     """Lashes, the edge of the lids, and the fold above."""
     if not 0.8 < side < 5.6 or abs(y) > 2.2:
         return
-    _, below, above = eye_opening(side, y, P)
+    _, below, above = eye_opening(side, y, P.eye_z + 1.0, P)  # as in front: lashes run on beyond the corner
     u = (side - P.eye_x) / P.eye_half_width
     if not -1.12 < u < 1.2:
         return
@@ -153,7 +156,7 @@ def _lids(side, y, P, C):
         q = max(0.0, -above) / 0.08
         shade = max(shade, 0.42 * math.exp(-q * q) * smooth(1.1, 0.9, abs(u)) * smooth(-0.9, -0.3, u))
     q = (-below - 0.34) / 0.10
-    shade = max(shade, 0.34 * P.lid_fold * math.exp(-q * q) * (1.0 - 0.6 * u * u))
+    shade = max(shade, 0.34 * P.lid_fold * math.exp(-q * q) * max(0.0, 1.0 - 0.7 * u * u))
     _darken(C, shade)
 
 
@@ -226,17 +229,20 @@ def _roots(x, y, z, P, C):
 
 
 @function
-def _eye(x, y, P, pixel, C):
+def _eye(x, y, z, P, pixel, C):
     mirror = 1.0 if x > 0 else -1.0
     ex = abs(x) - P.eye_x
     dx, dy = ex - P.gaze_x * mirror * P.eye_radius, y - P.gaze_y * P.eye_radius - 0.03
     away = math.sqrt(dx * dx + dy * dy)
     edge = max(0.05, 0.45 * pixel)
-    within, below, _ = eye_opening(abs(x), y, P)
+    within, below, _ = eye_opening(abs(x), y, z, P)
     # The upper lid and its lashes shade the eyeball, which is grey-pink rather than white.
     shade = (0.30 + 0.70 * smooth(-0.05, 0.55, below)) * (0.65 + 0.35 * smooth(0.0, 0.15, within))
     _set(C, 0.42, 0.385, 0.36 * (1.0 - 0.10 * min(1.0, P.melanin)))
-    _blend(C, 0.45, 0.22, 0.20, smooth(0.6, 1.05, -ex / P.eye_half_width))
+    # The corner towards the nose is pink, and filled: no pit.
+    corner = smooth(0.55, 0.75, -ex / P.eye_half_width)
+    _blend(C, 0.55, 0.31, 0.28, corner)
+    shade = mix(shade, 0.85, corner)
     radius = 0.60
     t = away / radius
     fibres = 0.75 + 0.5 * ripple(5.0 * math.atan2(dy, dx) + P.texture, 2.0 * t) if pixel < 0.15 else 1.0
@@ -248,6 +254,7 @@ def _eye(x, y, P, pixel, C):
     C[GREEN] *= shade
     C[BLUE] *= shade
     C[GLOSS], C[SHARPNESS], C[SCATTER], C[WET] = 0.9, 180.0, 0.2, 1.0
+    C[FLAT] = 0.6 * corner
 
 
 @function
@@ -273,9 +280,7 @@ def paint(x, y, z, part, P, pixel, C):
     if part == SKIN or part == EAR or part == NECK:
         _skin(x, y, z, part, P, pixel, C)
         if part == SKIN:
-            # Put straight as the field is.
-            x = x + P.lean * (y + 3.0)
-            y = y + P.slant * x
+            x, y = straight(x, y, P)
             side = abs(x)
             if z > -6.0:
                 _wrinkles(side, y, P, C)
@@ -286,7 +291,8 @@ def paint(x, y, z, part, P, pixel, C):
             if y > 0.0 or z < -6.0:
                 _roots(x, y, z, P, C)
     elif part == EYE:
-        _eye(x, y, P, pixel, C)
+        ex, ey = straight(x, y, P)
+        _eye(ex, ey, z, P, pixel, C)
     elif part == HAIR:
         _strands(x, y, z, P, pixel, C)
     elif part == CLOTHES:

@@ -12,6 +12,7 @@ from facade.heads.compiled import entry_point, function
 from facade.heads.field.hair import azimuth
 from facade.heads.field.material import BLUE, FLAT, GLOSS, GREEN, RED, SCATTER, SHARPNESS, WET, paint
 from facade.heads.field.scene import EYE, FRAME, HAIR, NOTHING, SKIN, WITH_HAIR, WITHOUT_HAIR, nearest
+from facade.heads.field.skull import straight
 from facade.heads.field.solids import mix, noise, ripple, smooth
 from facade.heads.pose import DISTANCE
 
@@ -87,7 +88,8 @@ def _shadow(x, y, z, lx, ly, lz, P):
 def _field_normal(x, y, z, part, pixel, P, N):
     """Direction out of the surface, from differences of the field, into N; of any length."""
     if part == EYE:
-        N[0], N[1], N[2] = x - (P.eye_x if x > 0 else -P.eye_x), y, z - P.eye_z
+        ex, ey = straight(x, y, P)
+        N[0], N[1], N[2] = ex - (P.eye_x if x > 0 else -P.eye_x), ey, z - P.eye_z
         return
     e = max(0.05, 0.35 * pixel)
     with_hair = WITH_HAIR if part == HAIR else WITHOUT_HAIR
@@ -177,8 +179,12 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
         lit_b = max(0.0, (facing + wb) / (1.0 + wb)) * shadow
     tilt = 0.5 + 0.5 * (nx * up[0] + ny * up[1] + nz * up[2])
     out[0] = C[RED] * (light[3] * lit_r + (light[9] + (light[6] - light[9]) * tilt) * mix(ambient, 1.0, 0.25 * scatter))
-    out[1] = C[GREEN] * (light[4] * lit_g + (light[10] + (light[7] - light[10]) * tilt) * ambient)
-    out[2] = C[BLUE] * (light[5] * lit_b + (light[11] + (light[8] - light[11]) * tilt) * ambient)
+    out[1] = C[GREEN] * (
+        light[4] * lit_g + (light[10] + (light[7] - light[10]) * tilt) * mix(ambient, 1.0, 0.13 * scatter)
+    )
+    out[2] = C[BLUE] * (
+        light[5] * lit_b + (light[11] + (light[8] - light[11]) * tilt) * mix(ambient, 1.0, 0.09 * scatter)
+    )
     # Gloss.
     hx, hy, hz = lx - dx, ly - dy, lz - dz
     scale = 1.0 / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9)
@@ -223,7 +229,10 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
 
 
 @entry_point
-def render(picture, parts, places, normals, scale, centre_x, centre_y, distance, pivot, rotation, light, head):
+def render(
+    picture, parts, places, normals, depths, misses, work,
+    scale, centre_x, centre_y, distance, pivot, rotation, light, head,
+):  # fmt: skip
     """Draw a person.
 
     Args:
@@ -231,6 +240,9 @@ def render(picture, parts, places, normals, scale, centre_x, centre_y, distance,
         parts: (h, w) uint8, filled: the part that each ray met, as in `scene`.
         places: (h, w, 3) float32, filled: where it met it, in the head's axes, cm.
         normals: (h, w, 3) float32, filled: in the camera's axes.
+        depths: (h, w) float64, zeros, filled: how far along its ray that is, cm.
+        misses: (h, w) float64, zeros, filled: by how much the ray passed it, pixels.
+        work: (4, 8) float64, to compute in: arrays that the function would make itself take half a second to compile.
         scale: Pixels to a centimetre at the pivot.
         centre_x: The pivot in the picture, pixels.
         centre_y: The pivot in the picture, pixels.
@@ -245,12 +257,13 @@ def render(picture, parts, places, normals, scale, centre_x, centre_y, distance,
     height, width = picture.shape[0], picture.shape[1]
     pixel = 1.0 / scale
     ox, oy, oz = R[2, 0] * distance + pivot[0], R[2, 1] * distance + pivot[1], R[2, 2] * distance + pivot[2]
-    lamp, up = np.empty(3), np.empty(3)
-    for k in range(3):
-        lamp[k] = R[0, k] * light[0] + R[1, k] * light[1] + R[2, k] * light[2]
-        up[k] = R[1, k]
-    C, N, first, second = np.zeros(8), np.zeros(3), np.zeros(3), np.zeros(3)
-    depths, misses = np.zeros((height, width)), np.zeros((height, width))
+    lamp = (
+        R[0, 0] * light[0] + R[1, 0] * light[1] + R[2, 0] * light[2],
+        R[0, 1] * light[0] + R[1, 1] * light[1] + R[2, 1] * light[2],
+        R[0, 2] * light[0] + R[1, 2] * light[1] + R[2, 2] * light[2],
+    )
+    up = (R[1, 0], R[1, 1], R[1, 2])
+    C, N, first, second = work[0], work[1], work[2], work[3]
     rows, columns = (height + BLOCK - 1) // BLOCK, (width + BLOCK - 1) // BLOCK
     reach = 0.75 * BLOCK * pixel
     for block in range(rows * columns):

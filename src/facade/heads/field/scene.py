@@ -4,7 +4,7 @@ import math
 
 from facade.heads.compiled import function
 from facade.heads.field.hair import hair
-from facade.heads.field.skull import ear, face, loft
+from facade.heads.field.skull import ear, face, loft, straight
 from facade.heads.field.solids import join
 from facade.heads.field.worn import body, glasses, headwear
 
@@ -19,12 +19,16 @@ def nearest(x, y, z, P, with_hair):
     distance = face(x, y, z, P)
     part = SKIN
     if z > -5.0 and -2.5 < y < 2.5:
-        ex, ez = abs(x) - P.eye_x, z - P.eye_z
-        eye = math.sqrt(ex * ex + y * y + ez * ez) - P.eye_radius
+        ex, ey = straight(x, y, P)
+        ex, ez = abs(ex) - P.eye_x, z - P.eye_z
+        eye = math.sqrt(ex * ex + ey * ey + ez * ez) - P.eye_radius
+        # What fills the corner towards the nose.
+        ex, ez = ex + P.eye_half_width - 0.35, ez - 0.3
+        eye = join(eye, math.sqrt(ex * ex + ey * ey + ez * ez) - 0.55, 0.3)
         if eye < distance:
             distance, part = eye, EYE
     side = abs(x)
-    if P.ears > 0.0 and side > 4.0 and z < -5.0 and -5.5 < y < 3.5:
+    if P.ears > 0.0 and side > 4.0 and z < -5.0 and -6.3 < y < 3.8:
         leaf = ear(side, y, z, P)
         if leaf < distance + 0.3:
             if leaf < distance:

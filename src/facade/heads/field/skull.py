@@ -5,12 +5,15 @@ import math
 from facade.heads.compiled import function
 from facade.heads.field.solids import bell, carve, ellipsoid, join, mix, rod, smooth
 
-# Heights in cm at which the cross-section of the loft is given.
-LOFT_LOW, LOFT_STEP, LOFT_ROWS = -15.0, 0.125, 241
+# Heights in cm at which the cross-section of the loft is given: closely, as lines between them bend at each, and bends
+# that are larger than a pixel show as bands below the chin.
+LOFT_LOW, LOFT_STEP, LOFT_ROWS = -15.0, 0.03125, 961
 # The relief's table starts at this height and at the middle of the face; its finest cells and most rows and columns.
 RELIEF_LOW, RELIEF_HIGH, RELIEF_WIDE = -13.0, 9.0, 8.5
 FINEST = 0.1
 RELIEF_ROWS, RELIEF_COLUMNS = 222, 87
+# How much wider the bridge of the nose grows to each side with every cm below its ridge.
+WALL = 0.6
 # Farther than this from the loft nothing of the relief matters.
 FAR = 4.2
 
@@ -20,21 +23,17 @@ def loft(x, y, z, P):
     """Distance to the skull: every height has a cross-section k x² + (z - middle)² = A, with its own k and A before
     and behind the ears.
     """
-    row = min(max((y - LOFT_LOW) / LOFT_STEP, 0.0), LOFT_ROWS - 2.001)
+    row = min(max((y - LOFT_LOW) / LOFT_STEP, 0.0), LOFT_ROWS - 1.001)
     i = int(row)
     f = row - i
-    middle = mix(P.lofts[i, 4], P.lofts[i + 1, 4], f)
-    ahead = z - middle
+    middle_rise = P.lofts[i + 1, 4] - P.lofts[i, 4]
+    ahead = z - P.lofts[i, 4] - f * middle_rise
     side = 0 if ahead > 0 else 1
-    area = mix(P.lofts[i, side], P.lofts[i + 1, side], f)
-    ratio = mix(P.lofts[i, 2 + side], P.lofts[i + 1, 2 + side], f)
-    value = ratio * x * x + ahead * ahead - area
+    area_rise, ratio_rise = P.lofts[i + 1, side] - P.lofts[i, side], P.lofts[i + 1, 2 + side] - P.lofts[i, 2 + side]
+    ratio = P.lofts[i, 2 + side] + f * ratio_rise
+    value = ratio * x * x + ahead * ahead - P.lofts[i, side] - f * area_rise
     slope_x = 2 * ratio * x
-    slope_y = (
-        (P.lofts[i + 1, 2 + side] - P.lofts[i, 2 + side]) * x * x
-        - 2 * ahead * (P.lofts[i + 1, 4] - P.lofts[i, 4])
-        - (P.lofts[i + 1, side] - P.lofts[i, side])
-    ) / LOFT_STEP
+    slope_y = (ratio_rise * x * x - 2 * ahead * middle_rise - area_rise) / LOFT_STEP
     return value / (math.sqrt(slope_x * slope_x + slope_y * slope_y + 4 * ahead * ahead) + 1e-3)
 
 
@@ -52,7 +51,7 @@ def mouth(side, P):
     root = math.sqrt(inside)
     # Cupid's bow: the seam dips in the middle.
     dip = max(0.0, 1.0 - side * side * 3.0)
-    seam = P.mouth_y + (P.mouth_corner + 0.55 * P.smile) * across * across - 0.06 * dip * (1.0 - P.smile)
+    seam = P.mouth_y + P.corner_rise * across * across - 0.06 * dip * (1.0 - P.smile)
     upper = seam + 0.12 * P.open * inside + 0.10 * P.smile * inside * min(1.0, 2.0 * P.open)
     lower = seam - P.open * (0.35 * inside + 0.65 * root)
     bow = 1.0 - 0.25 * max(0.0, 1.0 - side * side * 8.0)
@@ -62,7 +61,7 @@ def mouth(side, P):
 
 
 @function
-def eye_opening(side, y, P):
+def eye_opening(side, y, z, P):
     """The opening between the lids, `side` cm from the middle of the face.
 
     Returns:
@@ -77,7 +76,9 @@ def eye_opening(side, y, P):
     t = u + 0.12 * (1.0 - flat)
     upper = P.eye_upper * (1.0 - P.lid) * (1.0 - 0.55 * t * t - 0.45 * t * t * t * t)
     lower = -P.eye_lower * (1.0 - 0.25 * P.lid) * (1.0 - flat) * (1.0 + 0.20 * u)
-    below, above = upper - raised, raised - lower
+    # The lids meet where the eyeball curves away from them, as at the temple.
+    closed = 0.8 * max(0.0, 0.25 - z + P.eye_z)
+    below, above = upper - raised - closed, raised - lower - closed
     within = min(below, above)
     if u < -1.0 or u > 1.0:
         within = min(within, 0.8 - abs(u))
@@ -93,10 +94,15 @@ def nose(x, side, y, z, P):
     middle_y = 0.45 * low_y + 0.45
     middle_z = mix(top_z, low_z, 0.52) + P.nose_hump
     bent = x - P.nose_bend * smooth(0.5, middle_y, y)
-    upper = rod(bent, y, z, 0.0, 0.95, top_z, 0.0, middle_y, middle_z - 0.04, P.bridge_radius, P.bridge_radius + 0.06)
-    lower = rod(bent, y, z, 0.0, middle_y, middle_z - 0.04, 0.0, low_y, low_z - 0.10, P.bridge_radius + 0.06, 0.64)
-    shape = join(upper, lower, 0.45)
-    flank = rod(side, y, z, 0.60, -0.1, -1.95, 0.86, tip_y + 0.5, -0.45, 0.60, 0.92)
+    # Below its ridge it is solid, and its sides slope: the deeper, the wider.
+    ridge = mix(top_z, low_z, min(1.0, max(0.0, (0.95 - y) / (0.95 - low_y))))
+    deep, over = max(0.0, ridge - z), max(ridge, z)
+    wall = max(0.0, abs(bent) - WALL * deep * deep / (deep + 0.4))
+    low = P.bridge_radius + 0.06
+    upper = rod(wall, y, over, 0.0, 0.95, top_z, 0.0, middle_y, middle_z - 0.04, P.bridge_radius, low)
+    lower = rod(wall, y, over, 0.0, middle_y, middle_z - 0.04, 0.0, low_y, low_z - 0.10, low, 0.64)
+    shape = join(upper, lower, 0.45) / math.sqrt(1.0 + WALL * WALL)
+    flank = rod(side, y, z, 0.60, -0.1, top_z - 0.75, 0.86, tip_y + 0.5, -0.45, 0.60, 0.92)
     shape = join(shape, flank, 1.1)
     tip = ellipsoid(bent, y - tip_y, z - (tip_z - radius), radius * 1.10, radius * 0.92, radius)
     shape = join(shape, tip, 0.5)
@@ -127,7 +133,7 @@ def ear(side, y, z, P):
     size = P.ear_size
     px, py, pz = side - P.ear_x, (y + 1.2) / size, z + 10.0
     reach = px * px + py * py + pz * pz
-    if reach > 20.0:
+    if reach > 21.7:
         return math.sqrt(reach) - 3.7
     cos, sin = math.cos(P.ear_out), math.sin(P.ear_out)
     # The leaf's own axes: u towards the back of the head, v up, n away from it. The leaf leans back a little.
@@ -157,11 +163,16 @@ def ear(side, y, z, P):
 
 
 @function
+def straight(x, y, P):
+    """Where a point lies in the symmetric face. Nobody is quite symmetric: the middle line leans, the eyes slant."""
+    x = x + P.lean * (y + 3.0)
+    return x, y + P.slant * x
+
+
+@function
 def face(x, y, z, P):
     """Distance to the skin of the head, without ears and neck."""
-    # Nobody is quite symmetric: the middle line leans, and the eyes lie on a slant.
-    x = x + P.lean * (y + 3.0)
-    y = y + P.slant * x
+    x, y = straight(x, y, P)
     lowered = y + P.jaw * smooth(-5.0, -9.0, y)
     distance = loft(x, lowered, z, P)
     side = abs(x)
@@ -186,13 +197,13 @@ def face(x, y, z, P):
         if away < 9.0:
             lids = math.sqrt(away) - (P.eye_radius + 0.13)
             distance = join(distance, lids, 0.42)
-            within, below, _ = eye_opening(side, y, P)
-            if ez > -0.2:
+            if ez > -0.5:
+                within, below, _ = eye_opening(side, y, z, P)
                 u = ex / P.eye_half_width
                 if below < 0.0 and P.lid_fold > 0.0 and abs(u) < 1.1:
-                    # The fold above the upper lid.
+                    # The fold above the upper lid, not as deep as the lid is thick.
                     q = (-below - 0.30) * 9.0
-                    distance += P.lid_fold * 0.14 * (1.0 - 0.7 * u * u) / (1.0 + q * q * q * q)
+                    distance += P.lid_fold * 0.10 * max(0.0, 1.0 - 0.83 * u * u) / (1.0 + q * q * q * q)
                 distance = carve(distance, min(within, 1.0) * 0.8, 0.06)
         if side < 3.4 and -6.4 < y < 3.0:
             distance = join(distance, nose(x, side, y, z, P), 0.8)
