@@ -1,13 +1,29 @@
 """Erasing: what is covered, and what is put there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from facade.anonymize.erase import fill, gap_of
-from facade.heads import Expression, Light, Pose, View, draw_head, draw_identity
+from facade.heads import Expression, Head, Light, Pose, View, draw_head, draw_identity
 from facade.heads.field.scene import EYE
+from facade.heads.fit import fit_view, mean_head
+from facade.heads.identity import Identity
 from facade.seeds import generator
 from tests.conftest import noise
+
+
+def features_of(who: Identity, head: Head) -> dict[str, np.ndarray]:
+    """Where the renderer put somebody's features, (h, w) bool each."""
+    x, y, z = np.moveaxis(head.places, -1, 0)
+    skin = head.face & (z > -6)
+    return {
+        "eyes": head.parts == EYE,
+        "nose": skin & (np.abs(x) < 1.6) & (y < 0) & (y > who.nose_tip_y - 0.9),
+        "mouth": skin & (np.abs(x) < who.mouth_half_width) & (np.abs(y - who.mouth_y) < 1.0),
+        "brows": skin & (np.abs(np.abs(x) - 3) < 2) & (np.abs(y - who.brow_y) < who.brow_thickness),
+    }
 
 
 @pytest.mark.parametrize("pose", [Pose(), Pose(45, 10), Pose(-80), Pose(80, -10, 20), Pose(0, 0, 170)], ids=str)
@@ -18,13 +34,24 @@ def test_no_eye_nose_mouth_or_brow_lies_outside_the_gap(pose, number):
     view = View.of_face(pose, 80, 80, 80)
     head = draw_head(who, Expression(smile=0.4), view, Light(), (160, 160))
     gap = gap_of(view, head.bbox, (160, 160))
-    x, y, z = np.moveaxis(head.places, -1, 0)
-    skin = head.face & (z > -6)
-    nose = skin & (np.abs(x) < 1.6) & (y < 0) & (y > who.nose_tip_y - 0.9)
-    mouth = skin & (np.abs(x) < who.mouth_half_width) & (np.abs(y - who.mouth_y) < 1.0)
-    brows = skin & (np.abs(np.abs(x) - 3) < 2) & (np.abs(y - who.brow_y) < who.brow_thickness)
-    for feature in (head.parts == EYE, nose, mouth, brows):
+    for feature in features_of(who, head).values():
         assert gap[feature].all()
+
+
+@pytest.mark.parametrize("yaw", [-85, -60, 35, 60])
+def test_the_gap_holds_every_feature_wherever_the_tip_of_the_nose_was_marked(yaw):
+    """Those who mark faces put it at the foremost point, or in the middle of its ball; the view follows them."""
+    for number in range(10):
+        who = draw_identity(generator("erase", number)).bare()
+        who = replace(who, lean=0.0, slant=0.0)
+        view = View.of_face(Pose(yaw), 80, 80, 80)
+        head = draw_head(who, Expression(smile=0.4), view, Light(), (160, 160))
+        for inside in (0.0, 1.0):
+            tip = np.array([[who.nose_bend, who.nose_tip_y, who.nose_tip_z - inside * who.nose_tip_radius]])
+            marked = np.concatenate([head.keypoints[:2], view.project(tip), head.keypoints[3:]])
+            gap = gap_of(fit_view(marked, mean_head().landmarks)[0], head.bbox, (160, 160))
+            for name, feature in features_of(who, head).items():
+                assert gap[feature].all(), (number, inside, name)
 
 
 def test_a_box_far_from_the_view_is_erased_too():

@@ -191,8 +191,8 @@ def seen_above_and_below(params, colour):
     image[around] = colour
     treated = replaced(params, image, face).pixels.astype(int)
     seen = np.abs(treated - colour).max(-1) < 20
-    middle = slice(78, 122)
-    return [seen[part, middle][around[part, middle]].mean() for part in (slice(45, 60), slice(122, 132))]
+    forehead, chin = np.s_[45:60, 78:122], np.s_[132:142, 88:112]
+    return [seen[part][around[part]].mean() for part in (forehead, chin)]
 
 
 def test_hair_over_the_forehead_stays_and_a_beard_does_not(params):

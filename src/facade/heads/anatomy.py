@@ -83,7 +83,7 @@ def build(who: Identity, look: Expression, pixel: float, with_body: bool = True)
     values |= {name: getattr(look, name) for name in _FROM_EXPRESSION}
     values |= _derived(who, pixel, with_body)
     values["corner_rise"] = _corner_rise(who, look)
-    # The numbers come first, as they are listed; to set them by name takes twenty times as long.
+    # The numbers come first, as they are listed; set by name they take ten times as long.
     np.frombuffer(head, np.float64, len(_NUMBERS))[:] = [values[name] for name in _NUMBERS]
     head["stance"] = np.eye(3)
     if head["hair_top"] > 0:
