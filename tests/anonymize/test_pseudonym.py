@@ -189,10 +189,13 @@ def seen_above_and_below(params, colour):
     rows = np.arange(220)[:, None] + np.zeros((1, 200), int)
     around = ~gap(image, face) & ((rows < 75) | (rows > 120))
     image[around] = colour
-    treated = replaced(params, image, face).pixels.astype(int)
-    seen = np.abs(treated - colour).max(-1) < 20
-    forehead, chin = np.s_[45:60, 78:122], np.s_[132:142, 88:112]
-    return [seen[part][around[part]].mean() for part in (forehead, chin)]
+    shares = []
+    for number in range(8):  # people's jaws differ
+        treated = replaced(params, image, face, file=f"{number}.jpg").pixels.astype(int)
+        seen = np.abs(treated - colour).max(-1) < 20
+        forehead, jaw = np.s_[45:60, 78:122], np.s_[122:132, 78:122]
+        shares.append([seen[part][around[part]].mean() for part in (forehead, jaw)])
+    return np.mean(shares, axis=0)
 
 
 def test_hair_over_the_forehead_stays_and_a_beard_does_not(params):
