@@ -12,12 +12,13 @@ from facade.heads.pose import View
 
 # What tells who somebody is, on the mean head, cm: brows, eyes, nose and mouth lie in the ellipse round this middle
 # with these half axes, with a finger's width to spare.
-MIDDLE_Y, HALF_WIDTH, HALF_HEIGHT = -2.6, 5.6, 6.3
+MIDDLE_Y, HALF_WIDTH, HALF_HEIGHT = -2.6, 5.9, 6.5
 # What stands out of it: beyond the tip of the nose, relative to its landmark, which lies inside; and the ends of the
 # brows, the brows themselves, the lips and the chin.
-STANDS_OUT = np.array([(0.0, 0.0, 1.2), (0.0, -0.9, 0.2), (0.0, 1.2, 0.6)])
+STANDS_OUT = np.array([(0.0, 0.0, 1.3), (0.0, -0.9, 0.4), (0.0, 1.2, 0.8)])
 CORNERS = np.array([
-    (5.6, 3.4, -3.2), (3.6, 2.4, 0.4), (0.0, -5.2, 1.7), (1.8, -6.5, 1.6), (0.0, -7.8, 1.6), (0.0, -10.2, 0.8),
+    (5.9, 3.6, -3.2), (3.6, 2.9, 0.6), (0.0, -5.2, 1.9), (1.8, -6.5, 1.8), (0.0, -7.8, 1.8), (3.3, -8.4, -1.2),
+    (0.0, -10.2, 0.8),
 ])  # fmt: skip
 # The ellipse in this share of the box is erased too, wherever the landmarks say that the face looks.
 CORE = 0.70

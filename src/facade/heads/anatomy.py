@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from facade.heads.expression import Expression
-from facade.heads.field.hair import LINE_STEPS, MARGIN
-from facade.heads.field.lofting import build_loft
+from facade.heads.field.hair import LINE_STEPS
 from facade.heads.field.relief import build_relief
 from facade.heads.field.skull import FINEST, LOFT_LOW, LOFT_ROWS, LOFT_STEP, RELIEF_COLUMNS, RELIEF_ROWS
+from facade.heads.field.solids import MARGIN
 from facade.heads.identity import HEADWEAR, SPECTACLES, Identity
+from facade.heads.lofting import build_loft
 
 # Numbers that come from the person and from the expression as they are.
 _FROM_IDENTITY = (
@@ -186,16 +187,17 @@ def _bumps(who: Identity, look: Expression) -> np.ndarray:
 _LINE = ((0, 1.0, 0.0), (24, 0.97, 0.0), (42, 0.80, 0.0), (56, 0.68, 0.0), (66, 0.30, 0.0), (72, 0.0, -1.2),
          (76, 0.0, -2.2), (80, 0.0, -0.5), (86, 0.0, 1.6), (100, 0.0, 1.9), (114, 0.0, 0.6), (124, 0.0, -3.5),
          (140, 0.0, -6.2), (180, 0.0, -7.4))  # fmt: skip
-# The same at every azimuth of the table, with two more beyond its ends for the smoothing, and where temples, front and
-# fringe lie.
+# The same at every azimuth of the table, with two more beyond its ends for the smoothing, and where temples,
+# forehead and fringe lie.
 _ANGLE = np.pad(np.linspace(-180, 180, LINE_STEPS), 2, mode="edge")
-_SHARE, _RISE = (np.interp(np.abs(_ANGLE), *np.array(_LINE).T[[0, column]]) for column in (1, 2))
-_TEMPLES, _FRONT = np.exp(-(((np.abs(_ANGLE) - 33) / 15) ** 2)), 0.8 * (np.abs(_ANGLE) < 50)
+_SHARE = np.interp(np.abs(_ANGLE), [at for at, _, _ in _LINE], [share for _, share, _ in _LINE])
+_RISE = np.interp(np.abs(_ANGLE), [at for at, _, _ in _LINE], [rise for _, _, rise in _LINE])
+_TEMPLES, _FOREHEAD = np.exp(-(((np.abs(_ANGLE) - 33) / 15) ** 2)), 0.8 * (np.abs(_ANGLE) < 50)
 _FRINGE = np.clip((60 - np.abs(_ANGLE)) / 20, 0, 1)
 
 
 def _hairline(who: Identity) -> np.ndarray:
-    receding = _TEMPLES + _FRONT if who.style == "receding" else _TEMPLES
+    receding = _TEMPLES + _FOREHEAD if who.style == "receding" else _TEMPLES
     height = who.hairline * _SHARE + _RISE + who.recession * receding
     if who.headwear in ("none", "scarf"):
         # A fringe hangs lower on the side away from the parting.
@@ -232,13 +234,14 @@ def _landmarks(who: Identity, look: Expression, lofts: np.ndarray) -> np.ndarray
         (-who.eye_x, 0.0, eye_z), (who.eye_x, 0.0, eye_z), (who.nose_bend, who.nose_tip_y, nose_z),
         (-corner_x, corner_y, corner_z), (corner_x, corner_y, corner_z),
     ])  # fmt: skip
-    # The field is asked at points that are put straight first: see `skull.face`.
+    # The field is asked at points that are put straight first; this is the way back from `skull.straight`.
     points[:, 1] -= who.slant * points[:, 0]
     points[:, 0] -= who.lean * (points[:, 1] + 3.0)
     return points
 
 
-_SINES, _COSINES = (turn(np.radians(np.linspace(-WIDEST, WIDEST, 13))) for turn in (np.sin, np.cos))
+_ROUND = np.radians(np.linspace(-WIDEST, WIDEST, 13))
+_SINES, _COSINES = np.sin(_ROUND), np.cos(_ROUND)
 
 
 def _outline(who: Identity, look: Expression, lofts: np.ndarray) -> np.ndarray:

@@ -1,8 +1,13 @@
 """How the inner loops are compiled, by numba."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# numba words and colours an error for every overload that it tries, a twelfth of the time that it compiles for; it asks
+# when it is imported.
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 import numba
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from facade.heads.anatomy import Anatomy, build
 from facade.heads.expression import Expression
+from facade.heads.field.material import SLOTS
 from facade.heads.field.rays import render
 from facade.heads.field.scene import EYE, FRAME, LENS, SKIN
 from facade.heads.identity import Identity
@@ -78,7 +79,7 @@ def draw_built(anatomy: Anatomy, view: View, light: Light, shape: tuple[int, int
     fine = (shape[0] * rays, shape[1] * rays)
     picture, parts = np.zeros((*fine, 4), np.float32), np.zeros(fine, np.uint8)
     places, normals = np.zeros((*fine, 3), np.float32), np.zeros((*fine, 3), np.float32)
-    depths, misses, work = np.zeros(fine), np.zeros(fine), np.zeros((4, 8))
+    depths, misses, work = np.zeros(fine), np.zeros(fine), np.zeros((4, SLOTS))
     rotation = view.pose.rotation()
     held = Pose(
         *(share * angle for share, angle in zip(FOLLOW, (view.pose.yaw, view.pose.pitch, view.pose.roll), strict=True))

@@ -3,12 +3,10 @@
 import math
 
 from facade.heads.compiled import function
-from facade.heads.field.solids import carve, ellipsoid, join, mix, noise, ripple, smooth
+from facade.heads.field.solids import MARGIN, carve, ellipsoid, join, mix, noise, ripple, smooth
 
 # Azimuths at which the hairline is given, from behind over the left to behind again.
 LINE_STEPS = 128
-# What is only known to lie beyond so many cm is not computed any closer. Surfaces are shaded by what lies this near.
-MARGIN = 0.95
 # The axis that azimuths go round, cm behind the forehead.
 AXIS_Z = -9.3
 

@@ -10,8 +10,9 @@ from facade.heads.field.solids import bell, mix, noise, ripple, smooth
 from facade.heads.field.worn import BEANIE
 
 # What `paint` fills in: colour, gloss and its sharpness, how much light scatters under the surface, how wet it is, and
-# how much it is a painted hollow whose own slope means nothing (the open mouth).
-RED, GREEN, BLUE, GLOSS, SHARPNESS, SCATTER, WET, FLAT = range(8)
+# how little its own slope and depth mean: in a painted hollow (the open mouth), and what fills one (the eye's corner).
+SLOTS = 8
+RED, GREEN, BLUE, GLOSS, SHARPNESS, SCATTER, WET, FLAT = range(SLOTS)
 
 
 @function
@@ -120,7 +121,7 @@ def _lips(x, side, y, P, pixel, C):
     C[RED] *= 1 - 0.60 * seam
     C[GREEN] *= 1 - 0.68 * seam
     C[BLUE] *= 1 - 0.68 * seam
-    # The corners lie in their own shade.
+    # The corners, just inside the end of the lips, lie in their own shade.
     out, up = (side - 0.97 * half) / 0.30, (y - 0.5 * (upper + lower) + 0.06) / 0.18
     _darken(C, 0.5 * math.exp(-out * out - up * up))
     if lower < y < upper:

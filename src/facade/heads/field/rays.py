@@ -13,7 +13,7 @@ from facade.heads.field.hair import azimuth
 from facade.heads.field.material import BLUE, FLAT, GLOSS, GREEN, RED, SCATTER, SHARPNESS, WET, paint
 from facade.heads.field.scene import EYE, FRAME, HAIR, NOTHING, SKIN, WITH_HAIR, WITHOUT_HAIR, nearest
 from facade.heads.field.skull import straight
-from facade.heads.field.solids import mix, noise, ripple, smooth
+from facade.heads.field.solids import SHADED_WITHIN, mix, noise, ripple, smooth
 from facade.heads.pose import DISTANCE
 
 # Rays that have not arrived after so many steps graze the surface, and take what is nearest.
@@ -160,14 +160,14 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
     lx, ly, lz = lamp[0], lamp[1], lamp[2]
     facing = nx * lx + ny * ly + nz * lz
     # Ambient occlusion: how much nearer than expected the field is a little way out.
-    out_there, _ = nearest(x + 0.9 * nx, y + 0.9 * ny, z + 0.9 * nz, P, WITH_HAIR)
-    blocked = 1.1 * max(0.0, 0.9 - out_there)
+    out_there, _ = nearest(x + SHADED_WITHIN * nx, y + SHADED_WITHIN * ny, z + SHADED_WITHIN * nz, P, WITH_HAIR)
+    blocked = 1.1 * max(0.0, SHADED_WITHIN - out_there)
     ambient = max(0.35 if part == HAIR else 0.0, 0.75 * C[FLAT], 1.0 - blocked)
     shadow = 1.0
     scatter = C[SCATTER]
     if facing > -0.2 and light[3] + light[4] + light[5] > 0.0 and part != FRAME:
         shadow = _shadow(x + 0.15 * nx, y + 0.15 * ny, z + 0.15 * nz, lx, ly, lz, P)
-        shadow = max(shadow, 0.7 * C[FLAT])  # teeth stand forward of the hollow that they are painted in
+        shadow = max(shadow, 0.7 * C[FLAT])  # teeth and the eye's corner stand forward of it
     # Light scatters in skin, red farthest: it wraps round the border of the shade and fills creases.
     if part == HAIR:
         lit_r = lit_g = lit_b = max(0.0, (facing + HAIR_WRAP) / (1.0 + HAIR_WRAP)) * (0.25 + 0.75 * shadow)
@@ -242,7 +242,7 @@ def render(
         normals: (h, w, 3) float32, filled: in the camera's axes.
         depths: (h, w) float64, zeros, filled: how far along its ray that is, cm.
         misses: (h, w) float64, zeros, filled: by how much the ray passed it, pixels.
-        work: (4, 8) float64, to compute in: arrays that the function would make itself take half a second to compile.
+        work: (4, SLOTS) float64, to compute in: to make arrays itself would take half a second more to compile.
         scale: Pixels to a centimetre at the pivot.
         centre_x: The pivot in the picture, pixels.
         centre_y: The pivot in the picture, pixels.

@@ -3,7 +3,7 @@
 import math
 
 from facade.heads.compiled import function
-from facade.heads.field.solids import bell, carve, ellipsoid, join, mix, rod, smooth
+from facade.heads.field.solids import MARGIN, bell, carve, ellipsoid, join, mix, rod, smooth
 
 # Heights in cm at which the cross-section of the loft is given: closely, as lines between them bend at each, and bends
 # that are larger than a pixel show as bands below the chin.
@@ -12,8 +12,11 @@ LOFT_LOW, LOFT_STEP, LOFT_ROWS = -15.0, 0.03125, 961
 RELIEF_LOW, RELIEF_HIGH, RELIEF_WIDE = -13.0, 9.0, 8.5
 FINEST = 0.1
 RELIEF_ROWS, RELIEF_COLUMNS = 222, 87
-# How much wider the bridge of the nose grows to each side with every cm below its ridge.
-WALL = 0.6
+# How much wider the bridge of the nose grows to each side with every cm below its ridge, in the end; it begins within
+# so many cm, lest the ridge have an edge.
+WALL, WALL_BEGINS = 0.6, 0.4
+# Nothing of an ear of usual size lies farther than this from its middle, cm.
+EAR_REACH = 4.05
 # Farther than this from the loft nothing of the relief matters.
 FAR = 4.2
 
@@ -97,7 +100,7 @@ def nose(x, side, y, z, P):
     # Below its ridge it is solid, and its sides slope: the deeper, the wider.
     ridge = mix(top_z, low_z, min(1.0, max(0.0, (0.95 - y) / (0.95 - low_y))))
     deep, over = max(0.0, ridge - z), max(ridge, z)
-    wall = max(0.0, abs(bent) - WALL * deep * deep / (deep + 0.4))
+    wall = max(0.0, abs(bent) - WALL * deep * deep / (deep + WALL_BEGINS))
     low = P.bridge_radius + 0.06
     upper = rod(wall, y, over, 0.0, 0.95, top_z, 0.0, middle_y, middle_z - 0.04, P.bridge_radius, low)
     lower = rod(wall, y, over, 0.0, middle_y, middle_z - 0.04, 0.0, low_y, low_z - 0.10, low, 0.64)
@@ -133,8 +136,8 @@ def ear(side, y, z, P):
     size = P.ear_size
     px, py, pz = side - P.ear_x, (y + 1.2) / size, z + 10.0
     reach = px * px + py * py + pz * pz
-    if reach > 21.7:
-        return math.sqrt(reach) - 3.7
+    if reach > (EAR_REACH + MARGIN) * (EAR_REACH + MARGIN):
+        return math.sqrt(reach) - EAR_REACH
     cos, sin = math.cos(P.ear_out), math.sin(P.ear_out)
     # The leaf's own axes: u towards the back of the head, v up, n away from it. The leaf leans back a little.
     n = cos * px + sin * (pz + 0.4)

@@ -9,6 +9,10 @@ import numpy as np
 
 from facade.heads.compiled import function
 
+# Surfaces are shaded by what lies within so many cm of them.
+SHADED_WITHIN = 0.9
+# So a body may only be skipped, and a rough bound be given for it, where it is known to lie farther away than this.
+MARGIN = SHADED_WITHIN + 0.05
 # A lattice of random numbers, 0 to 1, that noise is interpolated in. It repeats after so many units.
 PERIOD = 32
 LATTICE = np.random.default_rng(20231).random((PERIOD, PERIOD, PERIOD)).astype(np.float32)

@@ -7,7 +7,7 @@ from scipy.ndimage import correlate1d
 from facade.heads.field.skull import LOFT_LOW, LOFT_ROWS, LOFT_STEP
 
 # Cross-sections are interpolated at every fourth row, and smoothed over eight of these to each side: corners of the
-# curve would shade as creases. The rows between are a quadratic B-spline of those, the first two rows below the table.
+# curve would shade as creases. The rows between are a quadratic B-spline of those.
 _EVERY, _SMOOTHED = 4, 8
 _COARSE = LOFT_ROWS // _EVERY + 3
 _HEIGHTS = LOFT_LOW + LOFT_STEP * _EVERY * np.arange(-_SMOOTHED - 1, _COARSE + _SMOOTHED - 1)
@@ -52,7 +52,9 @@ def build_loft(sections: np.ndarray) -> np.ndarray:
     square = 0.5 * (areas / ratios).sum(0)
     share = np.minimum(least / SMALL, 1.0)
     ratios += share * share * (3.0 - 2.0 * share) * (areas / np.where(least > 1e-6, square, 1.0) - ratios)
-    return (sliding_window_view(table, 3, axis=1) @ _SPLINE).reshape(5, -1)[:, _EVERY // 2 : _EVERY // 2 + LOFT_ROWS].T
+    rows = (sliding_window_view(table, 3, axis=1) @ _SPLINE).reshape(5, -1)
+    # The spline begins in the middle of the first two coarse rows, half a step before the table.
+    return rows[:, _EVERY // 2 : _EVERY // 2 + LOFT_ROWS].T
 
 
 def between(knots: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
