@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,12 @@ class Clone:
             if (REPOSITORY / name).is_file():
                 target = self.root / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes((REPOSITORY / name).read_bytes())
+                shutil.copy2(REPOSITORY / name, target)
+        # What numba has compiled goes along; it is of the same sources, as numba tells by their times.
+        for compiled in (REPOSITORY / "src").rglob("*.nb[ci]"):
+            target = self.root / compiled.relative_to(REPOSITORY)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy2(compiled, target)
         (self.root / "dvc.lock").unlink(missing_ok=True)
         self.change(**TINY)
         self.run("git", "init", "-q", "-b", "main")
