@@ -50,11 +50,12 @@ def person(*owner: int | str) -> tuple:
     return who, look, pose, exposed(draw_light(random), who, random)
 
 
-def draw(drawn: tuple, size: int, rays: int) -> Head:
-    """Render a person whose face fills a tile of `size` pixels."""
+def draw(drawn: tuple, size: int, rays: int, whole: bool = True) -> Head:
+    """Render a person whose face fills a tile of `size` pixels; if not whole, without hair, ears, neck and clothes."""
     who, look, pose, light = drawn
+    who = who if whole else who.bare()
     view = View.of_face(pose, face_height=size, x=size / 2, y=size / 2)
-    return draw_head(who, look, view, light, (size, size), rays=rays)
+    return draw_head(who, look, view, light, (size, size), rays=rays, with_body=whole)
 
 
 def seconds(work: Work) -> float:
@@ -105,7 +106,8 @@ def _works(size: int, rays: int, count: int, other: Other | None) -> dict[str, d
         fresh["other"] = lambda: [
             other.draw(other.person(generator("speed", number)), size, rays) for number in range(count)
         ]
-    return {"identity at hand": known, "identity drawn, too": fresh}
+    alone: dict[str, Work] = {"facade": lambda: [draw(one, size, rays, whole=False) for one in people]}
+    return {"identity at hand": known, "identity drawn, too": fresh, "face alone, at hand": alone}
 
 
 def compiling(folder: Path | None) -> None:

@@ -21,7 +21,7 @@ def features_of(who: Identity, look: Expression, head: Head) -> dict[str, np.nda
     y = y + who.slant * x  # nobody's face is quite straight
     skin = head.face & (z > -6)
     brow = who.brow_y + 0.8 * look.brow_raise
-    lips = (who.mouth_y - look.open - who.lower_lip, who.mouth_y + max(who.upper_lip, 0.5 * look.smile))
+    lips = who.mouth_y - max(1.0, look.open + who.lower_lip), who.mouth_y + 1.0
     return {
         "eyes": head.parts == EYE,
         "nose": skin & (np.abs(x) < 1.6) & (y < 0) & (y > who.nose_tip_y - 0.9),
