@@ -28,6 +28,7 @@ def nearest(x, y, z, P, with_hair):
         if eye < distance:
             distance, part = eye, EYE
     side = abs(x)
+    # Ears reach from -5.3 to 2.8, the largest too; with the margin, nothing of them matters beyond.
     if P.ears > 0.0 and side > 4.0 and z < -5.0 and -6.3 < y < 3.8:
         leaf = ear(side, y, z, P)
         if leaf < distance + 0.3:
