@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro remote review up-to-date plane sweep misses domain faces calibrate bench bench-anonymize test test-slow docs-check lint format lock clean
+.PHONY: help setup repro remote review up-to-date plane sweep study misses domain faces calibrate bench bench-anonymize test test-slow docs-check lint format lock clean
 
 help:  ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ plane: $(READY)  ## Draw what experiments cost against what they hide, into expe
 
 sweep: $(READY)  ## Run the experiments of a sweep, and write its page: SWEEP=dose-response JOBS=1 (experiments/sweeps.yaml)
 	@$(IN_ENV) python -m facade.experiments.sweep $(or $(SWEEP),dose-response) --jobs $(or $(JOBS),1)
+
+study: $(READY)  ## Compare the treatments of a study on one data set: STUDY=widerface SET="-S ingest.path=/data/WIDER ..." (experiments/studies.yaml)
+	@$(IN_ENV) python -m facade.experiments.study $(or $(STUDY),widerface) $(SET)
 
 misses: $(READY)  ## Run the experiment on known misses: POOL=folder; without it, on drawn photographs
 	@$(IN_ENV) python -m facade.experiments.misses experiments $(POOL)

@@ -55,7 +55,7 @@ def run(root: Path, work: Path, params: Params, kept: bool, news: Any) -> None:
     import facade.detector.run as running
 
     one = running.Run(
-        root, 0, params.detector, params.train, params.detect, 0, (_device(params),), work / f"kept-{kept}"
+        root, 0, params.detector, params.train, params.detect, 0, None, (_device(params),), work / f"kept-{kept}"
     )
     running.prepare_process(one)
     if not kept:
@@ -74,7 +74,7 @@ def bare(root: Path, params: Params, news: Any) -> None:
     from facade.detector.model import build, model_config  # isort: skip  # brings what mmdet needs
     from facade.detector.data import SeededCoco, training_steps
 
-    one = running.Run(root, 0, params.detector, params.train, params.detect, 0, (_device(params),), root)
+    one = running.Run(root, 0, params.detector, params.train, params.detect, 0, None, (_device(params),), root)
     running.prepare_process(one)
     model = build(model_config(params.detector, params.detect)).to(one.kind).train()
     dataset = SeededCoco(

@@ -6,7 +6,7 @@ python stages/detect.py blur   (dvc repro detect@blur)
 from pathlib import Path
 
 from facade.detections import Part, calibration_part, detect_arm
-from facade.off import pass_on
+from facade.off import is_off, pass_on
 from facade.params import Params
 from facade.stage import arm, stage
 
@@ -20,8 +20,9 @@ def detect(params: Params) -> None:
     parts = {
         "golden": Part(Path("data/golden")),
         "calibration": calibration_part(Path("data") / name, params.evaluate.calibration),
-        "patches": Part(Path("data/patches")),
     }
+    if not is_off(Path("data/patches")):
+        parts["patches"] = Part(Path("data/patches"))
     detect_arm(
         models=models,
         parts=parts,

@@ -8,8 +8,8 @@ from facade.dataset.calibration import calibration_labels
 from facade.dataset.store import content_of
 from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_json, write_text
-from facade.measure.arms import measure_arm, summary
-from facade.measure.compare import causes, compare, verdicts
+from facade.measure.arms import measure_arm, measure_reference, summary
+from facade.measure.compare import causes, compare, four_digits, verdicts
 from facade.measure.misses import as_coco, as_table, misses
 from facade.measure.shortcut import measure_shortcut, shortcut_summary
 from facade.measure.slices import compare_slices, table
@@ -51,6 +51,10 @@ def evaluate(params: Params) -> None:
         fired=measure_shortcut(study, content_of(Path("data/patches")), detections, settings.iou),
         missed=misses(study),
         calibrated=study.calibrated,
+        references={
+            path.stem: measure_reference(study, read_json(path), judged, settings.iou)
+            for path in sorted(Path("detections/references").glob("*.json"))
+        },
         privacy={name: read_json(Path("metrics/privacy") / f"{name}.json") for name in ANONYMIZED},
     )
 
@@ -70,5 +74,9 @@ def evaluate(params: Params) -> None:
         write_text(report / "misses.csv", as_table(measured.missed))
     content = {"verdict": verdicts(measured.compared, settings), "causes": causes(measured.compared, settings)}
     content |= summary(truth, measured.arms) | {"fires_on": shortcut_summary(measured.fired)}
+    content["references"] = {
+        name: {metric: four_digits(value) for metric, value in values.items()}
+        for name, values in measured.references.items()
+    }
     write_json(Path("metrics/golden.json"), {key: value for key, value in content.items() if value})
     refuse_leaks(params)

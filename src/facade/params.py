@@ -1,5 +1,6 @@
 """params.yaml as frozen objects, checked before any stage works. What each parameter means stands in params.yaml."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -180,7 +181,7 @@ class Detector(Section):
     """What is trained."""
 
     backbone: str
-    weights: Path | None
+    weights: Literal["drawn"] | Path | None
     strides: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=5)]
     channels: Positive
     convs: Positive
@@ -189,6 +190,23 @@ class Detector(Section):
     def _strides_double(self) -> "Detector":
         if any(after != 2 * before for before, after in zip(self.strides, self.strides[1:], strict=False)):
             raise ValueError(f"strides {list(self.strides)} do not double from one to the next, as in [8, 16, 32]")
+        return self
+
+
+class Pretrain(Section):
+    """Drawn photographs that the shared start is trained on, and for how long."""
+
+    photographs: Positive
+    seed: Seed
+    size: Annotated[int, Field(ge=64, le=4096)]
+    face_height: tuple[Annotated[float, Field(ge=2)], Annotated[float, Field(ge=2)]]
+    epochs: Positive
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Pretrain":
+        least, most = self.face_height
+        if least > most:
+            raise ValueError(f"face_height [{least:g}, {most:g}] falls; give the smaller height first")
         return self
 
 
@@ -203,6 +221,9 @@ class Train(Section):
     warmup: Annotated[float, Field(ge=0, lt=1)]
     crop: Annotated[int, Field(ge=64, multiple_of=32)]
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    face_crops: Percent = 0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0
+    val_interval: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"]
     devices: Positive | None
     precision: Literal["float32", "bfloat16"]
@@ -231,12 +252,24 @@ class Evaluate(Section):
 
     calibration: Annotated[float, Field(ge=0, le=50)]
     wider_ground_truth: Path | None
+    references: tuple[Path, ...] = ()
     iou: Annotated[float, Field(gt=0, lt=1)]
     metric: Literal["AP50", "AP"]
     margin: Annotated[float, Field(gt=0, lt=1)]
+    further_margins: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    relative_margins: tuple[Annotated[float, Field(gt=0, lt=100)], ...] = ()
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
     draws: Annotated[int, Field(ge=100, le=100_000)]
     resample: Literal["photographs", "events"]
+
+    @model_validator(mode="after")
+    def _looks_rise(self) -> "Evaluate":
+        if any(after <= before for before, after in pairwise(self.looks)):
+            raise ValueError(
+                f"looks {list(self.looks)} do not rise; name each number of seeds once, the smallest first"
+            )
+        return self
 
 
 class Report(Section):
@@ -264,6 +297,7 @@ class Params(Section):
     arms: Arms
     patches: Patches
     detector: Detector
+    pretrain: Pretrain
     train: Train
     detect: Detect
     evaluate: Evaluate

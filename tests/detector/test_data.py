@@ -82,3 +82,50 @@ def test_photographs_without_faces_are_trained_on_too(make_store, params):
     )
     assert len(dataset) == 2
     assert np.isfinite(dataset[0]["inputs"].numpy()).all()
+
+
+def crops(share, scale=(0.5, 2.0), count=40):
+    """What `FaceCrop` makes of a black photograph in which each face is a white rectangle."""
+    from mmdet.structures.bbox import HorizontalBoxes
+
+    from facade.detector.data import FaceCrop
+
+    boxes = np.array([[30, 40, 60, 80], [300, 200, 390, 290]], np.float32)
+    image = np.zeros((360, 480, 3), np.uint8)
+    for left, top, right, bottom in boxes.astype(int):
+        image[top:bottom, left:right] = 255
+    crop = FaceCrop(480, scale, 128, share)
+    np.random.seed(7)  # noqa: NPY002  mmdet's own
+    for _ in range(count):
+        yield crop.transform({
+            "img": image, "gt_bboxes": HorizontalBoxes(boxes), "gt_bboxes_labels": np.zeros(2, np.int64),
+            "gt_ignore_flags": np.array([False, True]),
+        })  # fmt: skip
+
+
+def test_boxes_go_with_the_pixels():
+    seen = 0
+    for one in crops(0.7):
+        height, width = one["img_shape"]
+        assert one["img"].shape[:2] == (height, width)
+        assert max(height, width) <= 128
+        white = one["img"][..., 0] > 127
+        covered = np.zeros_like(white)
+        for left, top, right, bottom in one["gt_bboxes"].tensor.numpy():
+            assert right - left > 1
+            inside = white[round(top) + 1 : round(bottom) - 1, round(left) + 1 : round(right) - 1]
+            assert inside.all()
+            covered[int(top) : int(bottom) + 1, int(left) : int(right) + 1] = True
+            seen += 1
+        # What lies in no box is black, but for a rim of a pixel that a crop left of a face.
+        assert np.count_nonzero(white & ~covered) <= 2 * 128
+        assert len(one["gt_bboxes"]) == len(one["gt_bboxes_labels"]) == len(one["gt_ignore_flags"])
+    assert seen > 20
+
+
+def test_crops_around_a_face_hold_one_that_is_learned_from():
+    def shown(share):
+        return np.mean([bool((~one["gt_ignore_flags"]).any()) for one in crops(share, (1.5, 2.0))])
+
+    assert shown(1.0) == 1
+    assert shown(0.0) < 0.5

@@ -29,7 +29,7 @@ from tests.conftest import REPOSITORY, noise, tree
 
 @pytest.fixture(scope="module")
 def small(params: Params) -> Params:
-    train = {"crop": 64, "batch": 4, "epochs": 3, "seeds": (0, 1), "device": "cpu"}
+    train = {"crop": 64, "batch": 4, "epochs": 3, "seeds": (0, 1), "device": "cpu", "ema_decay": 0.9, "val_interval": 2}
     return params.model_copy(
         update={
             "train": params.train.model_copy(update=train),
@@ -56,18 +56,21 @@ CALIBRATION = 20
 
 
 def train(small: Params, faces: Photographs, out: Path) -> dict[str, bytes]:
-    places = (faces.root, out / "models", out / "curves.csv")
+    places = (faces.root, out / "models", out / "curves.csv", out / "validation.csv")
     train_arm(*places, small.detector, small.train, small.detect, CALIBRATION, out / "work")
     return tree(out)
 
 
 def test_two_trainings_are_equal_to_the_byte_even_if_one_was_killed(tmp_path, small, faces):
     once = train(small, faces, tmp_path / "once")
-    assert set(once) == {"models/seed-0.pth", "models/seed-1.pth", "models/model.json", "curves.csv"}
+    assert set(once) == {"models/seed-0.pth", "models/seed-1.pth", "models/model.json", "curves.csv", "validation.csv"}
     assert once["models/seed-0.pth"] != once["models/seed-1.pth"]
     rows = once["curves.csv"].decode().splitlines()
     assert rows[0].startswith("epoch,")
     assert len(rows) == 1 + small.train.epochs
+    measured = [row.split(",") for row in once["validation.csv"].decode().splitlines()]
+    assert measured[0] == ["epoch", "AP50", "AP50_seed_0", "AP50_seed_1"]
+    assert [row[0] for row in measured[1:]] == ["2", "3"]  # every second epoch, and the last
 
     kill_after_an_epoch(small, faces, tmp_path / "killed", tmp_path / "train.py")
     assert train(small, faces, tmp_path / "killed") == once
@@ -82,7 +85,8 @@ def kill_after_an_epoch(small: Params, faces: Photographs, out: Path, script: Pa
         "if __name__ == '__main__':\n"
         f"    p = Params.model_validate_json({small.model_dump_json()!r})\n"
         f"    out = Path({str(out)!r})\n"
-        f"    train_arm(Path({str(faces.root)!r}), out / 'models', out / 'curves.csv', p.detector, p.train, p.detect,"
+        f"    train_arm(Path({str(faces.root)!r}), out / 'models', out / 'curves.csv', out / 'validation.csv',"
+        " p.detector, p.train, p.detect,"
         f" {CALIBRATION}, out / 'work')\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
@@ -173,8 +177,8 @@ def test_a_calibration_part_that_leaves_no_face_is_refused(tmp_path, small, make
     if "b.jpg" in calibration_part(only.root, percent).files:
         only = make_store({"b.jpg": (noise(96, 96), (Face((10, 10, 30, 30)),)), "a.jpg": (noise(96, 96), ())}, "raw")
     with pytest.raises(FacadeError, match=r"Lower evaluate\.calibration"):
-        train_arm(only.root, tmp_path / "m", tmp_path / "c", small.detector, small.train, small.detect, percent,
-                  tmp_path / "work")  # fmt: skip
+        train_arm(only.root, tmp_path / "m", tmp_path / "c", tmp_path / "v", small.detector, small.train,
+                  small.detect, percent, tmp_path / "work")  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from facade.measure.bootstrap import draw
-from facade.measure.operating import at_threshold, frozen_threshold, resampled_recall
+from facade.measure.curves import match, recall_at
+from facade.measure.operating import at_threshold, frozen_threshold, resampled_recall, resampled_recall_at
 from facade.measure.tables import faces_of
 from facade.seeds import generator
 from tests.measure.test_weighted import arrays, random_case
@@ -120,3 +121,26 @@ def test_recall_in_a_draw_is_that_of_the_photographs_drawn():
         times = np.array([weights[face["image_id"] - 1] for face in scored])
         for outcome, value in zip(outcomes, row, strict=True):
             assert value == pytest.approx((times * outcome.found).sum() / times.sum())
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0])
+def test_recall_at_a_rate_in_a_draw_is_that_of_photographs_that_stand_there_so_often(rate):
+    """Independent oracle: the data set with each photograph copied as often as it was drawn."""
+    truth, results = random_case(5, photographs=30)
+    draws = draw(30, 1, 4, generator("rates"))
+    faces, found = arrays(truth, results)
+    drawn = resampled_recall_at(faces, [found], draws, 0.5, rate)
+    assert drawn.seen[0, 0] == recall_at(match(faces, found, 0.5), rate)
+    for number, weights in enumerate(draws.photographs):
+        copies = {"images": [], "annotations": []}
+        detections = []
+        for image, weight in zip(sorted(truth["images"], key=lambda one: one["id"]), weights, strict=True):
+            for _ in range(weight):
+                new = len(copies["images"]) + 1
+                copies["images"].append({"id": new})
+                copies["annotations"] += [
+                    {**face, "image_id": new} for face in truth["annotations"] if face["image_id"] == image["id"]
+                ]
+                detections += [{**one, "image_id": new} for one in results if one["image_id"] == image["id"]]
+        wanted = recall_at(match(*arrays(copies, detections), 0.5), rate)
+        assert drawn.drawn[number, 0, 0] == pytest.approx(wanted, abs=1e-12)

@@ -77,7 +77,7 @@ def write(tmp_path, make_store, params):
             if set(pair) <= set(arms)
         }
         compared = [
-            Comparison(*pair, metric, one, judge(one, 0.03, 0.05, 3))
+            Comparison(*pair, metric, one, judge(one, 0.03, 0.05 / 3))
             for pair, one in differences.items()
             for metric in ("AP50", "AP", "recall")
         ]
@@ -90,6 +90,7 @@ def write(tmp_path, make_store, params):
             missed=[Miss(face, f"e/{face['image_id'] - 1}.jpg", {"blur": [0, 1]}, 0.33, 0.3, 0.2)
                     for face in truth["annotations"]],
             calibrated=calibrated,
+            references={"YuNet": {"AP50": 0.5, "AP": None}},
             privacy={"blur": privacy(), "pseudo": privacy(attack=False)},
         )  # fmt: skip
         stores = {arm: make_store({"a.jpg": (face_picture(9), (Face((40, 30, 40, 50)),))}, arm, synthetic)

@@ -24,6 +24,8 @@ from facade.heads import (
 
 # Height of a face in shares of the photograph's longest side: from the far end of a hall to across a table.
 SMALLEST, LARGEST = 0.08, 0.38
+# People in the largest crowd.
+CROWD = 30
 # A person is drawn on a square so many face heights wide, the face's middle at this share of it from the top.
 TILE, ABOVE = 2.6, 0.46
 # Faces lower than this are drawn with four rays a pixel.
@@ -58,19 +60,25 @@ class _Placed:
     dark: bool
 
 
-def draw_scene(random: np.random.Generator, size: int, with_people: bool) -> Scene:
+def draw_scene(
+    random: np.random.Generator, size: int, with_people: bool, crowd: tuple[float, float] | None = None
+) -> Scene:
     """Draw a photograph.
 
     Args:
         random: Where all chance comes from.
         size: Longest side, in pixels.
         with_people: False draws a photograph without a face.
+        crowd: Face heights from least to most, in pixels, of a photograph with up to `CROWD` people. By default the
+            demo's: a few people, from the far end of a hall to across a table.
     """
     short = int(size * random.uniform(0.62, 1.0))
     width, height = (size, short) if random.random() < 0.7 else (short, size)
     scene = draw_backdrop(random, width, height)
     light = draw_light(random)
-    sizes = _face_heights(random, size) if with_people else np.array([])
+    sizes = np.array([])
+    if with_people:
+        sizes = _face_heights(random, size) if crowd is None else _crowd_heights(random, *crowd)
     placed: list[_Placed] = []
     # The far ones first, so that the near ones hide them.
     for face_height in np.sort(sizes):
@@ -88,6 +96,13 @@ def _face_heights(random: np.random.Generator, size: int) -> np.ndarray:
     # Uniform in the logarithm: as many small faces as large ones, less the room that a crowd leaves.
     largest = LARGEST if count < 4 else 0.25
     return size * np.exp(random.uniform(np.log(SMALLEST), np.log(largest), count))
+
+
+def _crowd_heights(random: np.random.Generator, least: float, most: float) -> np.ndarray:
+    """Few large faces or many small ones, both uniform in the logarithm."""
+    count = round(float(np.exp(random.uniform(0, np.log(CROWD)))))
+    most = max(most / np.sqrt(count), least)
+    return np.exp(random.uniform(np.log(least), np.log(most), count))
 
 
 def _draw_person(

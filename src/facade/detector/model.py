@@ -37,12 +37,7 @@ def model_config(detector: Detector, detect: Detect) -> dict[str, Any]:
         raise FacadeError(
             f"detector.strides is {strides}, and {detector.backbone} has features at {have} pixels. Choose from those."
         )
-    weights = None
-    if detector.weights is not None:
-        if not detector.weights.is_file():
-            raise FacadeError(f"detector.weights is {detector.weights}, and there is no such file.")
-        weights = str(detector.weights)
-    backbone = {"type": "TimmBackbone", "name": detector.backbone, "strides": strides, "weights": weights}
+    backbone = {"type": "TimmBackbone", "name": detector.backbone, "strides": strides}
     channels = TimmBackbone(detector.backbone, strides).channels
     norm = {"type": "GN", "num_groups": gcd(detector.channels, 16), "requires_grad": True}
     return {
@@ -92,6 +87,6 @@ def model_config(detector: Detector, detect: Detect) -> dict[str, Any]:
 
 
 def build(config: dict[str, Any]) -> BaseModel:
-    """The model of a configuration, with random weights or those that the configuration names."""
+    """The model of a configuration, with random weights."""
     register_all_modules(init_default_scope=True)
     return MODELS.build(ConfigDict(config)).to(memory_format=torch.channels_last)

@@ -31,16 +31,12 @@ class TimmBackbone(BaseModule):
     Args:
         name: The model's name in timm.
         strides: Which feature maps, by stride in pixels.
-        weights: File with the model's weights, or None for random ones.
     """
 
-    def __init__(self, name: str, strides: list[int], weights: str | None = None) -> None:
+    def __init__(self, name: str, strides: list[int]) -> None:
         super().__init__()
         places = [available_strides(name).index(stride) for stride in strides]
-        overlay = {"file": weights} if weights else None
-        self.body = timm.create_model(
-            name, features_only=True, out_indices=places, pretrained=bool(weights), pretrained_cfg_overlay=overlay
-        )
+        self.body = timm.create_model(name, features_only=True, out_indices=places)
 
     @property
     def channels(self) -> list[int]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from facade.dataset import Photographs
-from facade.dataset.calibration import training_labels
+from facade.dataset.calibration import calibration_labels, training_labels
 from facade.errors import FacadeError
 from facade.files import write_json
 from facade.params import Detect, Detector, Train
 
 # Weights of a finished run, and what an unfinished one leaves to resume from.
-FINAL, CHECKPOINT, LOCK, CURVES = "final.pth", "checkpoint.pth", "lock", "dvclive"
+FINAL, CHECKPOINT, LOCK, CURVES, VALIDATION = "final.pth", "checkpoint.pth", "lock", "dvclive", "validation"
 # Decoded photographs are kept in memory up to so many bytes a run.
 KEPT = 2**31
 # Labels of the photographs that are trained on.
@@ -30,6 +30,7 @@ class Run:
         data: The arm's photographs.
         calibration: Percent of them that are not trained on.
         work: Where checkpoints, curves and logs go until the training is done.
+        start: Weights that the training starts from; None for random ones.
         devices: "cpu", or "cuda:0" and so on; several if the run is spread over processes, one for each.
     """
 
@@ -39,6 +40,7 @@ class Run:
     train: Train
     detect: Detect
     calibration: float
+    start: Path | None
     devices: tuple[str, ...]
     work: Path
 
@@ -96,12 +98,19 @@ def _train(run: Run, told: Callable[[int, float], None]) -> None:
     import torch
     from mmengine.runner import Runner
 
-    from facade.detector.hooks import Checkpoint, Curves, EndWithParent, SeedEachEpoch
+    from facade.detector.hooks import Checkpoint, Curves, EndWithParent, SeedEachEpoch, Validate, averaged, averaging
     from facade.detector.model import build, model_config
-    from facade.detector.together import AgreeOnStatistics, bare, is_first, runner_settings
+    from facade.detector.start import load_start
+    from facade.detector.together import AgreeOnStatistics, is_first, runner_settings
 
     torch.manual_seed(run.seed)
-    model = build(model_config(run.detector, run.detect)).to(run.kind)
+    model = build(model_config(run.detector, run.detect))
+    if run.start is not None:
+        load_start(model, run.start)
+    model = model.to(run.kind)
+    average = averaging(run.train.ema_decay) if run.train.ema_decay else None
+    photographs = Photographs(run.data)
+    labels = calibration_labels(photographs.content(), run.calibration)
     runner = Runner(
         model=model,
         **_runner_settings(run, model),
@@ -111,13 +120,19 @@ def _train(run: Run, told: Callable[[int, float], None]) -> None:
             Curves(run.work / CURVES, told),
             EndWithParent(),
             AgreeOnStatistics(),
-            Checkpoint(run.work / CHECKPOINT),
+            *([average] if average else []),
+            *(
+                [Validate(run.work / VALIDATION, photographs, labels, run.detect, run.train.val_interval)]
+                if run.train.val_interval and any(not face["iscrowd"] for face in labels["annotations"])
+                else []
+            ),
+            Checkpoint(run.work / CHECKPOINT, average),
         ],
     )
     runner.train()
     if is_first():
         beside = run.work / f".{FINAL}"
-        torch.save({name: value.cpu() for name, value in bare(runner.model).state_dict().items()}, beside)
+        torch.save({name: value.cpu() for name, value in averaged(runner).state_dict().items()}, beside)
         beside.replace(run.work / FINAL)
 
 

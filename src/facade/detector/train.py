@@ -17,11 +17,13 @@ from tqdm import tqdm
 
 from facade.dataset import Photographs
 from facade.detector.devices import groups_for
-from facade.detector.run import CURVES, FINAL, Run, prepare_process, train_run
+from facade.detector.run import CURVES, FINAL, VALIDATION, Run, prepare_process, train_run
 from facade.errors import FacadeError
-from facade.files import whole_directory, write_json, write_text
+from facade.files import read_json, whole_directory, write_json, write_text
 from facade.params import Detect, Detector, Train
 
+# How AP50 by epoch is measured, whatever detect says of the golden set: a change there trains nothing anew.
+VALIDATION_SCORE, VALIDATION_NMS, VALIDATION_MOST = 0.01, 0.6, 500
 # What a trained model depends on besides data and parameters.
 PACKAGES = ("torch", "torchvision", "timm", "mmdet", "mmengine", "opencv-python", "numpy")
 
@@ -30,11 +32,13 @@ def train_arm(
     data: Path,
     models: Path,
     curves: Path,
+    validation: Path,
     detector: Detector,
     train: Train,
     detect: Detect,
     calibration: float,
     work: Path,
+    start: Path | None = None,
 ) -> None:
     """Train one run for each seed.
 
@@ -42,17 +46,22 @@ def train_arm(
         data: The arm's photographs.
         models: Directory to write: `seed-<n>.pth` for each run, and `model.json`, which says what they are.
         curves: CSV file to write: losses and learning rate by seed and epoch.
+        validation: CSV file to write: AP50 on the arm's calibration photographs by epoch, mean and by seed.
         detector: What is trained.
         train: How.
         detect: The size that photographs are resized to.
         calibration: Percent of the photographs that are kept apart, and not trained on.
         work: Where unfinished runs are kept. A training that was killed goes on from there.
+        start: Weights that every run starts from (`facade.detector.start`); None for random ones.
 
     Raises:
         FacadeError: A run failed; the sentence names it and its log.
     """
+    if start is not None and not start.is_file():
+        raise FacadeError(f"detector.weights is {start}, and there is no such file.")
+    detect = Detect(size=detect.size, score=VALIDATION_SCORE, nms=VALIDATION_NMS, most=VALIDATION_MOST)
     groups = groups_for(train)
-    key = _key(data, detector, train, detect, calibration)
+    key = _key(data, detector, train, detect, calibration, start)
     runs = [
         Run(
             data,
@@ -61,6 +70,7 @@ def train_arm(
             train,
             detect,
             calibration,
+            start,
             groups[number % len(groups)],
             work / key / f"seed-{seed}",
         )
@@ -72,16 +82,35 @@ def train_arm(
             shutil.copyfile(run.work / FINAL, beside / f"seed-{run.seed}.pth")
         write_json(beside / "model.json", _description(data, detector, train, detect, groups[0]))
     write_text(curves, _curves(runs))
+    write_text(validation, _validation(runs))
     shutil.rmtree(work / key)
 
 
-def _key(data: Path, detector: Detector, train: Train, detect: Detect, calibration: float) -> str:
+def start_of(detector: Detector, shared: Path) -> Path | None:
+    """The file that a training starts from.
+
+    Args:
+        detector: Its `weights` are "drawn", a file, or None.
+        shared: Models of the stage pretrain, a single run.
+
+    Raises:
+        FacadeError: The shared start is missing.
+    """
+    if detector.weights is None or isinstance(detector.weights, Path):
+        return detector.weights
+    found = sorted(shared.glob("seed-*.pth"))
+    if len(found) != 1:
+        raise FacadeError(f"{shared} holds no start to train from. `dvc repro pretrain` makes it.")
+    return found[0]
+
+
+def _key(data: Path, detector: Detector, train: Train, detect: Detect, calibration: float, start: Path | None) -> str:
     """Names what went into a training, so that no other is resumed from its checkpoints."""
     digest = hashlib.sha256(Photographs(data).fingerprint().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    if detector.weights is not None and detector.weights.is_file():
-        digest.update(hashlib.sha256(detector.weights.read_bytes()).digest())
+    if start is not None:
+        digest.update(hashlib.sha256(start.read_bytes()).digest())
     for settings in (detector, train):
         digest.update(settings.model_dump_json().encode())
     digest.update(f"{detect.size} {calibration} {_versions()}".encode())
@@ -98,7 +127,7 @@ def _description(
     return {
         "arm": data.name,
         # Where somebody keeps weights is nobody's business: models go out.
-        "detector": detector.model_dump(mode="json") | {"weights": detector.weights and detector.weights.name},
+        "detector": detector.model_dump(mode="json") | {"weights": detector.weights and Path(detector.weights).name},
         "train": train.model_dump(mode="json"),
         "size": detect.size,
         "device": devices[0].partition(":")[0],
@@ -195,3 +224,16 @@ def _curves(runs: Sequence[Run]) -> str:
         seeds = [logged["loss"][epoch][run.seed] for run in runs]
         writer.writerow([epoch, *(f"{value:.6g}" for value in (*means, *seeds))])
     return table.getvalue()
+
+
+def _validation(runs: Sequence[Run]) -> str:
+    """What `Validate` measured, as one table: a row a measured epoch, the mean over the seeds, and each seed's."""
+    measured: dict[int, list[float]] = {}  # by epoch
+    for run in runs:
+        for path in sorted((run.work / VALIDATION).glob("*.json")):
+            content = read_json(path)
+            measured.setdefault(content["epoch"], []).append(content["AP50"])
+    rows = [["epoch", "AP50", *(f"AP50_seed_{run.seed}" for run in runs)]]
+    for epoch, values in sorted(measured.items()):
+        rows.append([str(epoch), *(f"{value:.6g}" for value in (sum(values) / len(values), *values))])
+    return "".join(f"{','.join(row)}\n" for row in rows)

@@ -31,7 +31,7 @@ def read_rounds(golden: Path, kept: dict[str, Path], params: Params) -> Study:
 
 def compared(study: Study, pairs: Sequence[tuple[str, str]], params: Params) -> list[dict[str, Any]]:
     """Rounds against each other in AP50 and recall, each with limits of one comparison; for a JSON file."""
-    found = compare_pairs(study, dict.fromkeys(pairs, 1), params.evaluate, planned=False)
+    found = compare_pairs(study, pairs, params.evaluate)
     found = sorted((one for one in found if one.metric in MEASURED), key=lambda one: MEASURED.index(one.metric))
     return [_told(one) for one in found]
 

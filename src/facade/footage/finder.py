@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from facade.detections import load_model
+from facade.detector.infer import load_model
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of
 from facade.parallel import one_torch_thread

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facade.dataset.overlap import corners, pairs
-from facade.detections import BATCH
+from facade.detector.infer import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of, write_json, write_text
 from facade.footage.encode import check_sound, join, write_stretch

@@ -10,6 +10,7 @@ from facade.measure.average_precision import average_precision
 from facade.measure.compare import four_digits
 from facade.measure.curves import match, precision_at_recalls, recall_at
 from facade.measure.study import Study
+from facade.measure.tables import found_in
 from facade.measure.wider import wider_average_precision
 
 RECALLS = np.linspace(0, 1, 101)
@@ -61,6 +62,7 @@ def measure_arm(study: Study, name: str, levels: Mapping[str, frozenset[int]], i
         for key, value in values.items():
             metrics.setdefault(key, []).append(value)
         curves.append(precision_at_recalls(matched, RECALLS))
+    metrics["AP50_own"] = study.own.get(name, [None] * len(curves))
     return Arm(metrics, np.array(curves))
 
 
@@ -93,3 +95,24 @@ def summary(truth: dict[str, Any], arms: Mapping[str, Arm]) -> dict[str, Any]:
 
 def _difference(value: float | None, reference: float | None) -> float | None:
     return None if value is None or reference is None else value - reference
+
+
+def measure_reference(
+    study: Study, results: list[dict[str, Any]], levels: Mapping[str, frozenset[int]], iou: float
+) -> dict[str, float | None]:
+    """Score somebody else's detector as a run of an arm is scored; it has no operating threshold of this study.
+
+    Args:
+        study: The golden set.
+        results: COCO results on it.
+        levels: Faces judged by WIDER FACE's protocol, by the name of the metric.
+        iou: Intersection over union from which a detection is right, for recall at a false-positive rate.
+    """
+    found = found_in(study.truth, results)
+    values = average_precision(study.truth, results)
+    values |= {
+        level: wider_average_precision(study.faces, found, study.faces.among(counted))
+        for level, counted in levels.items()
+    }
+    matched = match(study.faces, found, iou)
+    return values | {name: recall_at(matched, allowed) for name, allowed in RATES.items()}

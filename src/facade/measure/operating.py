@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from facade.measure.bootstrap import Draws, Resampled
-from facade.measure.curves import WRONG, assign, match, nearest
+from facade.measure.curves import IGNORED, WRONG, assign, match, nearest
 from facade.measure.tables import Faces, Found
 
 
@@ -114,3 +115,54 @@ def resampled_recall(
         seen = hits.sum(1) / there.sum()
         drawn = (draws.photographs @ hits.T) / (draws.photographs @ there)[:, None]
     return Resampled(seen[:, None], drawn[:, :, None])
+
+
+def resampled_recall_at(faces: Faces, found: Sequence[Found], draws: Draws, iou: float, rate: float) -> Resampled:
+    """Greatest recall of an arm's runs at a rate of false positives, as seen and in every draw of photographs.
+
+    Args:
+        faces: Of the golden set.
+        found: Detections, one a seed.
+        draws: What was drawn, by photographs in the order of their ids.
+        iou: Intersection over union from which a detection is right.
+        rate: False positives an image that are allowed, on average.
+    """
+    photographs = len(faces.starts) - 1
+    to_find = np.bincount(faces.photograph[~faces.ignored], minlength=photographs).astype(np.int64)
+    once = np.ones((1, photographs), np.int64)
+    seen, drawn = [], []
+    for run in found:
+        met = assign(faces, run, iou)
+        counts = met != IGNORED
+        order = np.argsort(-run.scores[counts], kind="stable")
+        scores, photograph = run.scores[counts][order], run.photograph[counts][order]
+        right = (met != WRONG)[counts][order]
+        # A threshold lets in all detections of one score or none.
+        last = np.append(scores[1:] != scores[:-1], True)[: len(scores)]
+        seen.append(_recalls(photograph, right, last, once, to_find, rate)[0])
+        drawn.append(_recalls(photograph, right, last, np.ascontiguousarray(draws.photographs), to_find, rate))
+    return Resampled(np.array(seen)[:, None], np.stack(drawn, axis=1)[:, :, None])
+
+
+@numba.njit(cache=True)
+def _recalls(photograph, right, last, weights, to_find, rate):  # type: ignore[no-untyped-def]
+    """(B,) recall at the rate in each of (B, P) draws; NaN where a draw holds no face."""
+    recalls = np.full(weights.shape[0], np.nan)
+    for draw in range(weights.shape[0]):
+        total = np.sum(weights[draw] * to_find)
+        if total == 0:
+            continue
+        allowed = rate * np.sum(weights[draw])
+        hits, wrong, best = 0, 0, 0
+        for i in range(photograph.shape[0]):
+            weight = weights[draw, photograph[i]]
+            if right[i]:
+                hits += weight
+            else:
+                wrong += weight
+            if wrong > allowed:
+                break
+            if last[i]:
+                best = hits
+        recalls[draw] = best / total
+    return recalls

@@ -5,14 +5,14 @@ python -m facade.measure.simulation docs/soundness.md
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from facade.files import write_text
 from facade.measure.bootstrap import Difference, difference, draw, resample
-from facade.measure.verdict import POWER, Verdict, judge, plan
+from facade.measure.verdict import POWER, Verdict, holm, judge, p_value, plan, spent
 from facade.measure.weighted import Run
 from facade.parallel import in_order
 from facade.seeds import generator
@@ -29,8 +29,10 @@ ALPHA, DRAWS, STUDIES = 0.05, 200, 400
 LARGE_SPREAD = 0.45
 # The truth is the mean over blocks of so many photographs and seeds, each drawn anew.
 BLOCK, BLOCKS = (1000, 5), 300
-# Pilot studies from which the planner is told the variances.
-PILOTS = 30
+# Numbers of seeds at which a growing study is looked at.
+LOOKS = (3, 6, 12)
+# A plan that asks for more seeds than this is not followed here; it counts as undecided.
+MOST_SEEDS = 60
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Setting:
         seeds: Runs of each arm.
         shift: Of the second arm, in logits; 0 is no loss.
         margin: Margin of the verdict.
-        spread: How much seeds differ, in logits.
+        spread: How much seeds differ, in logits: their standard deviation.
+        skewed: Whether a few seeds are far worse than the others (exponential), rather than normal.
     """
 
     photographs: int
@@ -50,10 +53,24 @@ class Setting:
     shift: float
     margin: float
     spread: float = SEEDS_SPREAD
+    skewed: bool = False
+
+    @property
+    def name(self) -> str:
+        """What tells its random numbers from those of others."""
+        return (
+            f"{self.photographs} photographs, {self.seeds} seeds, shift {self.shift:g}, spread {self.spread:g}"
+            f"{', skewed' if self.skewed else ''}"
+        )
 
 
 def drawn_runs(
-    random: np.random.Generator, shifts: Sequence[float], photographs: int, seeds: int, spread: float = SEEDS_SPREAD
+    random: np.random.Generator,
+    shifts: Sequence[float],
+    photographs: int,
+    seeds: int,
+    spread: float = SEEDS_SPREAD,
+    skewed: bool = False,
 ) -> list[list[Run]]:
     """Runs of arms whose chance to find a face differs by a shift in logits.
 
@@ -67,7 +84,8 @@ def drawn_runs(
     for shift in shifts:
         runs = []
         for _ in range(seeds):
-            chance = 1 / (1 + np.exp(-(EASE + shift + random.normal(0, spread) + hard)))
+            luck = spread * (1 - random.exponential() if skewed else random.normal())
+            chance = 1 / (1 + np.exp(-(EASE + shift + luck + hard)))
             found = random.random(len(photo)) < chance
             wrong = random.poisson(FALSE_POSITIVES, photographs)
             scores = np.concatenate([random.normal(1.5, 1, found.sum()), random.normal(0, 1, wrong.sum())])
@@ -82,115 +100,213 @@ def drawn_runs(
     return arms
 
 
-def true_loss(shift: float, spread: float = SEEDS_SPREAD) -> float:
+def true_loss(shift: float, spread: float = SEEDS_SPREAD, skewed: bool = False) -> float:
     """The loss in AP50 of a shift: of so many photographs and seeds that chance is nearly spent."""
-    random = generator("truth", f"{shift:g}", f"{spread:g}")
+    random = generator("truth", f"{shift:g}", f"{spread:g}", *(["skewed"] if skewed else []))
 
     def mean(runs: list[Run]) -> float:
         return float(np.mean([run.average_precision(np.ones(len(run.faces)))[0] for run in runs]))
 
-    blocks = (drawn_runs(random, (0.0, shift), *BLOCK, spread) for _ in range(BLOCKS))
+    blocks = (drawn_runs(random, (0.0, shift), *BLOCK, spread, skewed) for _ in range(BLOCKS))
     return float(np.mean([mean(second) - mean(first) for first, second in blocks]))
 
 
-def judged(
-    random: np.random.Generator, first: list[Run], second: list[Run], margin: float
-) -> tuple[Difference, Verdict]:
-    """The second arm against the first, as `compare` does it for a first arm that is known to find faces."""
+def compared(random: np.random.Generator, first: list[Run], second: list[Run]) -> Difference:
+    """The second arm minus the first, as `compare` has it."""
     draws = draw(len(first[0].faces), len(first), DRAWS, random)
-    seen = difference(resample(second, draws, threads=1), resample(first, draws, threads=1), draws, AP50)
-    return seen, judge(seen, margin, ALPHA, 1)
+    return difference(resample(second, draws, threads=1), resample(first, draws, threads=1), draws, AP50)
 
 
 @dataclass(frozen=True)
 class _Study:
+    """One study of two arms, judged; the first is known to find faces."""
+
     setting: Setting
-    name: str
 
     def __call__(self, number: int) -> tuple[Difference, Verdict]:
-        random = generator("simulated study", self.name, number)
         wanted = self.setting
-        first, second = drawn_runs(random, (0.0, wanted.shift), wanted.photographs, wanted.seeds, wanted.spread)
-        return judged(random, first, second, wanted.margin)
+        random = generator("simulated study", wanted.name, number)
+        arms = drawn_runs(random, (0.0, wanted.shift), wanted.photographs, wanted.seeds, wanted.spread, wanted.skewed)
+        seen = compared(random, *arms)
+        return seen, judge(seen, wanted.margin, ALPHA)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """One study of raw and two anonymized arms: the answers to the three comparisons, by Holm or by Bonferroni."""
+
+    setting: Setting
+    other: float  # shift of the second anonymized arm
+    bonferroni: bool = False
+
+    def __call__(self, number: int) -> tuple[str, ...]:
+        wanted = self.setting
+        random = generator("simulated family", wanted.name, f"{self.other:g}", number)
+        raw, pseudo, blur = drawn_runs(
+            random, (0.0, wanted.shift, self.other), wanted.photographs, wanted.seeds, wanted.spread, wanted.skewed
+        )
+        seen = [compared(random, *pair) for pair in ((raw, pseudo), (raw, blur), (pseudo, blur))]
+        levels = holm([p_value(one, wanted.margin) for one in seen], ALPHA)
+        if self.bonferroni:
+            levels = [ALPHA / len(seen)] * len(seen)
+        return tuple(
+            judge(one, wanted.margin, ALPHA, None, False, level).answer for one, level in zip(seen, levels, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """One study that grows from look to look: the answers, with alpha spent over the looks, or not."""
+
+    setting: Setting
+    looks: tuple[int, ...] = ()
+
+    def __call__(self, number: int) -> tuple[str, ...]:
+        wanted = self.setting
+        random = generator("simulated looks", wanted.name, number)
+        first, second = drawn_runs(
+            random, (0.0, wanted.shift), wanted.photographs, max(LOOKS), wanted.spread, wanted.skewed
+        )
+        answers = []
+        for seeds in LOOKS:
+            seen = compared(random, first[:seeds], second[:seeds])
+            answers.append(judge(seen, wanted.margin, spent(ALPHA, seeds, self.looks), None, False).answer)
+        return tuple(answers)
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """A pilot study without a loss, and what became of the study that its plan asked for."""
+
+    setting: Setting
+
+    def __call__(self, number: int) -> tuple[int | None, str]:
+        wanted = self.setting
+        random = generator("simulated pilot", wanted.name, number)
+        arms = drawn_runs(random, (0.0, 0.0), wanted.photographs, wanted.seeds, wanted.spread, wanted.skewed)
+        _, seeds, _ = plan(compared(random, *arms), wanted.margin, ALPHA)
+        if seeds is None or seeds > MOST_SEEDS:
+            return seeds, "not followed"
+        arms = drawn_runs(random, (0.0, 0.0), wanted.photographs, seeds, wanted.spread, wanted.skewed)
+        return seeds, judge(compared(random, *arms), wanted.margin, ALPHA, None, False).answer
 
 
 def simulate(setting: Setting, count: int, workers: int | None = None) -> list[tuple[Difference, Verdict]]:
     """Many studies of one setting."""
-    name = (
-        f"{setting.photographs} photographs, {setting.seeds} seeds, shift {setting.shift:g}, spread {setting.spread:g}"
-    )
-    return list(in_order(_Study(setting, name), range(count), name, workers))
+    return list(in_order(_Study(setting), range(count), setting.name, workers))
 
 
-def planned(setting: Setting, workers: int | None = None) -> Setting:
-    """The same with as many photographs as the planner asks for, from variances of pilot studies.
-
-    Raises:
-        ValueError: No number is enough with so few seeds.
-    """
-    pilots = [seen for seen, _ in simulate(setting, PILOTS, workers)]
-    photo, seed, run = (
-        float(np.mean([getattr(seen, f"{name}_variance") for seen in pilots])) for name in ("photograph", "seed", "run")
-    )
-    typical = Difference(0.0, 0.0, photo, seed, setting.photographs, setting.seeds, run)
-    photographs, _, _ = plan(typical, setting.margin, ALPHA)
-    if photographs is None:
-        raise ValueError(f"no number of photographs decides {setting}")
-    return replace(setting, photographs=photographs)
+def familywise(
+    setting: Setting, other: float, count: int, workers: int | None = None, bonferroni: bool = False
+) -> list[tuple[str, ...]]:
+    """Many studies of three arms: the answers to pseudo, blur (against raw) and blur against pseudo."""
+    return list(in_order(_Family(setting, other, bonferroni), range(count), f"family, {setting.name}", workers))
 
 
-def _row(setting: Setting, truth: str, said: str, meant: str, shares: list[bool]) -> str:
+def looked_at(
+    setting: Setting, looks: tuple[int, ...], count: int, workers: int | None = None
+) -> list[tuple[str, ...]]:
+    """Many growing studies: the answers at each of `LOOKS`."""
+    return list(in_order(_Looks(setting, looks), range(count), f"looks, {setting.name}", workers))
+
+
+def followed(setting: Setting, count: int, workers: int | None = None) -> list[tuple[int | None, str]]:
+    """Many pilot studies: how many seeds each asks for, and the answer of the study that has them."""
+    return list(in_order(_Followed(setting), range(count), f"planner, {setting.name}", workers))
+
+
+def _row(photographs: int, seeds: str, truth: str, said: str, meant: str, shares: Sequence[bool]) -> str:
     share = float(np.mean(shares))
     error = 1.96 * np.sqrt(max(share * (1 - share), 1 / len(shares)) / len(shares))
-    return (
-        f"| {setting.photographs} | {setting.seeds} | {truth} | {said} | {meant} | {100 * share:.1f} % "
-        f"| ±{100 * error:.1f} % |"
-    )
+    return f"| {photographs} | {seeds} | {truth} | {said} | {meant} | {100 * share:.1f} % | ±{100 * error:.1f} % |"
 
 
-def _rows(loss: float, count: int) -> list[str]:
+def _one_comparison(count: int) -> list[str]:
     rows = []
-
-    def answers(results: list[tuple[Difference, Verdict]], answer: str) -> list[bool]:
-        return [verdict.answer == answer for _, verdict in results]
-
-    for photographs, seeds, spread in (
-        (120, 2, SEEDS_SPREAD), (120, 4, SEEDS_SPREAD), (400, 4, SEEDS_SPREAD), (120, 2, LARGE_SPREAD),
-        (120, 4, LARGE_SPREAD),
+    for photographs, seeds, spread, skewed in (
+        (120, 3, SEEDS_SPREAD, False), (120, 4, SEEDS_SPREAD, False), (400, 4, SEEDS_SPREAD, False),
+        (120, 3, LARGE_SPREAD, False), (120, 12, LARGE_SPREAD, False),
+        (120, 3, LARGE_SPREAD, True), (120, 6, LARGE_SPREAD, True), (120, 12, LARGE_SPREAD, True),
     ):  # fmt: skip
-        if spread != SEEDS_SPREAD:
-            loss = true_loss(SHIFT, spread)
-        at_margin = Setting(photographs, seeds, SHIFT, -loss, spread)
-        results = simulate(at_margin, count)
+        loss = true_loss(SHIFT, spread, skewed)
+        results = simulate(Setting(photographs, seeds, SHIFT, -loss, spread, skewed), count)
         truth = "a loss as large as the margin" + ("; seeds prevail" if spread > SEEDS_SPREAD else "")
-        rows.append(_row(at_margin, truth, "“non-inferior”", "at most 5 %", answers(results, "non-inferior")))
-        rows.append(_row(at_margin, truth, "“inferior”", "at most 5 %", answers(results, "inferior")))
+        truth += ", skewed" if skewed else ""
+        for answer in ("non-inferior", "inferior"):
+            shares = [verdict.answer == answer for _, verdict in results]
+            rows.append(_row(photographs, str(seeds), truth, f"“{answer}”", "at most 5 %", shares))
         covered = [verdict.low <= loss <= verdict.high for _, verdict in results]
-        rows.append(_row(at_margin, truth, "limits that hold the truth", "at least 90 %", covered))
-    for photographs, seeds, margin in ((120, 4, 0.08), (120, 6, 0.05)):
-        setting = planned(Setting(photographs, seeds, 0.0, margin))
-        results = simulate(setting, count)
-        truth = f"no loss; margin {margin:g}, as many photographs as planned"
-        rows.append(_row(setting, truth, "“non-inferior”", f"{100 * POWER:.0f} %", answers(results, "non-inferior")))
+        rows.append(_row(photographs, str(seeds), truth, "limits that hold the truth", "at least 90 %", covered))
+    return rows
+
+
+def _several(count: int) -> list[str]:
+    """Three comparisons that share alpha, looks at growing numbers of seeds, and plans that are followed."""
+    loss = true_loss(SHIFT)
+    at_margin = Setting(120, 4, SHIFT, -loss)
+    answers = familywise(at_margin, SHIFT, count)
+    rows = [
+        _row(120, "4", "two arms that lose as much as the margin", "“non-inferior” of either (Holm)", "at most 5 %",
+             ["non-inferior" in one[:2] for one in answers])
+    ]  # fmt: skip
+    no_loss = Setting(400, 4, 0.0, 0.05)
+    for bonferroni, by in ((False, "Holm"), (True, "Bonferroni")):
+        answers = familywise(no_loss, -3.0, count, bonferroni=bonferroni)
+        shares = [one[0] == "non-inferior" for one in answers]
+        truth = "one arm loses nothing, the other nearly all; margin 0.05"
+        rows.append(_row(400, "4", truth, f"“non-inferior” of the first ({by})", "the more the better", shares))
+    large = true_loss(SHIFT, LARGE_SPREAD)
+    growing = Setting(120, max(LOOKS), SHIFT, -large, LARGE_SPREAD)
+    seeds = ", ".join(map(str, LOOKS))
+    for looks, meant, how in ((LOOKS, "at most 5 %", "alpha spent"), ((), "-", "alpha whole at each look")):
+        answers = looked_at(growing, looks, count)
+        truth = "a loss as large as the margin, looked at three times; seeds prevail"
+        rows.append(
+            _row(120, seeds, truth, f"“non-inferior” at any look ({how})", meant,
+                 ["non-inferior" in one for one in answers])
+        )  # fmt: skip
+    pilot = Setting(400, 4, 0.0, 0.05, 0.25)
+    plans = followed(pilot, count)
+    asked = np.array([MOST_SEEDS + 1 if seeds is None else seeds for seeds, _ in plans])
+    low, middle, high = (int(np.quantile(asked, share)) for share in (0.1, 0.5, 0.9))
+    more = "more than 60" if high > MOST_SEEDS else str(high)
+    truth = (
+        f"no loss; margin 0.05; the plan of a pilot of 4 seeds is followed ({low}, {middle}, {more} seeds asked for: \
+10th, 50th, 90th percentile)"
+    )
+    done = [answer == "non-inferior" for _, answer in plans if answer != "not followed"]
+    rows.append(_row(400, "as planned", truth, "“non-inferior”", f"at least {100 * POWER:.0f} %", done))
     return rows
 
 
 def main(path: Path, count: int = STUDIES, told: Callable[[str], None] = print) -> None:
-    """Simulate, and write the table."""
-    loss = true_loss(SHIFT)
-    text = f"""# Is the verdict sound?
+    """Simulate, and write the tables."""
+    head = (
+        "| photographs | seeds | what is true | what is said | meant | got | 95 % of simulations |\n"
+        "|--:|--:|---|---|---|--:|--:|\n"
+    )
+    text = (
+        f"""# Is the verdict sound?
 
 `make calibrate` draws studies from a model whose truth is known, and judges each as `evaluate` judges a real one:
-paired bootstrap over photographs and seeds ({DRAWS} draws), one-sided limits at {100 * ALPHA:g} % for one comparison.
-Photographs differ in how hard their faces are, for both arms alike; seeds differ, for each arm in its own way (in the
-rows in which they prevail, {LARGE_SPREAD / SEEDS_SPREAD:g} times as much). A face
-of average difficulty is found with a chance of {100 / (1 + np.exp(-EASE)):.0f} %, and a photograph has
-{FALSE_POSITIVES:g} false positives. The margin is the true loss of a shift of {SHIFT:g} in logits, {-loss:.3f} AP50.
-{count} studies a row.
+paired bootstrap over photographs and seeds ({DRAWS} draws), one-sided limits at {100 * ALPHA:g} %. Photographs differ
+in how hard their faces are, for both arms alike; seeds differ, for each arm in its own way, by {SEEDS_SPREAD:g} logits
+or, where they prevail, by {LARGE_SPREAD:g}; skewed ones are exponential: a few are far worse than the rest. A face of
+average difficulty is found with a chance of {100 / (1 + np.exp(-EASE)):.0f} %, and a photograph has
+{FALSE_POSITIVES:g} false positives. The margin is the true loss of a shift of {SHIFT:g} in logits,
+{-true_loss(SHIFT):.3f} AP50. {count} studies a row.
 
-| photographs | seeds | what is true | what is said | meant | got | 95 % of simulations |
-|--:|--:|---|---|---|--:|--:|
-""" + "\n".join(_rows(loss, count))
+## One comparison
+
+{head}"""
+        + "\n".join(_one_comparison(count))
+        + f"""
+
+## Several comparisons, several looks, and plans that are followed
+
+{head}"""
+        + "\n".join(_several(count))
+    )
     write_text(path, text + "\n")
     told(text)
 

@@ -138,12 +138,8 @@ def compare_slices(study: Study, params: Evaluate) -> list[Sliced]:
             }
             recall = {name: resampled_recall(study.faces, own, draws, counted) for name, own in study.outcomes.items()}
             for pair in pairs_of(list(study.results)):
-                compared.append(
-                    difference_of(precision, pair, "AP50", METRICS["AP50"], draws, params, 1, units, planned=False)
-                )
-                compared.append(
-                    difference_of(recall, pair, RECALL, slice(None), draws, params, 1, units, planned=False)
-                )
+                compared.append(difference_of(precision, pair, "AP50", METRICS["AP50"], draws, params, units))
+                compared.append(difference_of(recall, pair, RECALL, slice(None), draws, params, units))
         sliced.append(Sliced(part.group, part.name, faces, tuple(compared)))
     return sliced
 

@@ -1,11 +1,12 @@
 """All that is measured from: the golden set's labels, and what every run of every arm found in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facade.errors import FacadeError
+from facade.measure.average_precision import average_precision
 from facade.measure.bootstrap import Draws, draw
 from facade.measure.operating import Outcome, at_threshold, frozen_threshold
 from facade.measure.runs import Results, check_truth, read_runs
@@ -27,6 +28,7 @@ class Study:
         found: The same as arrays.
         outcomes: By arm, each run at its operating threshold.
         draws: What the bootstrap drew, the same for every arm.
+        own: By arm, AP50 of each run on the arm's own calibration photographs; None where they show no face.
     """
 
     truth: dict[str, Any]
@@ -36,6 +38,7 @@ class Study:
     found: dict[str, list[Found]]
     outcomes: dict[str, list[Outcome]]
     draws: Draws
+    own: dict[str, list[float | None]] = field(default_factory=dict)
 
     @property
     def calibrated(self) -> bool:
@@ -65,6 +68,7 @@ def read_study(
     check_truth(truth)
     seeds, results = read_runs(truth, {name: folder / "golden" for name, folder in detections.items()})
     faces, outcomes, found = faces_of(truth), {}, {}
+    domain: dict[str, list[float | None]] = {}
     for name, own in results.items():
         found[name] = [found_in(truth, run) for run in own]
         labels = calibration[name]
@@ -73,6 +77,8 @@ def read_study(
             raise FacadeError(
                 f"{detections[name]} has other seeds for calibration, {known}, than {seeds}. `dvc repro`."
             )
+        judged = any(not face["iscrowd"] for face in labels["annotations"])
+        domain[name] = [average_precision(labels, run)["AP50"] if judged else None for run in calibrated[name]]
         thresholds = [frozen_threshold(faces_of(labels), found_in(labels, run), params.iou) for run in calibrated[name]]
         outcomes[name] = [
             at_threshold(faces, run, at, params.iou) for run, at in zip(found[name], thresholds, strict=True)
@@ -87,7 +93,7 @@ def read_study(
                 f"{FEWEST_UNITS} nothing is known of how events differ. Use photographs, or more events."
             )
     draws = draw(len(images), len(seeds), params.draws, generator("bootstrap", *seeds), events)
-    return Study(truth, faces, seeds, results, found, outcomes, draws)
+    return Study(truth, faces, seeds, results, found, outcomes, draws, domain)
 
 
 def event_of(image: dict[str, Any]) -> str:

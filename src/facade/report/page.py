@@ -38,6 +38,7 @@ TITLES = {
     "AR": "AR, average recall",
     **{f"AP_from_{height}px": f"AP by WIDER FACE's rules, faces from {height} px" for height in HEIGHTS},
     **{f"WIDER_{level}": f"WIDER FACE's own AP, {level} faces" for level in LEVELS},
+    "AP50_own": "AP50 on the arm's own calibration photographs",
     "threshold": "operating threshold",
 }
 AT_THRESHOLD = ("threshold", "precision", "recall", "F1", "misses_a_photo", "false_a_photo")
@@ -54,6 +55,7 @@ class Measured:
         fired: By arm, how often its runs fire on patches.
         missed: The missed faces, the most surely missed first.
         calibrated: Whether there were calibration photographs to fix operating thresholds on.
+        references: By name, what other people's detectors reach on the same photographs.
         privacy: By anonymized arm, what its audit found (metrics/privacy).
     """
 
@@ -63,6 +65,7 @@ class Measured:
     fired: Mapping[str, Sequence[Fired]]
     missed: Sequence[Miss]
     calibrated: bool
+    references: Mapping[str, Mapping[str, float | None]]
     privacy: Mapping[str, Mapping[str, Any]]
 
 
@@ -110,6 +113,7 @@ def write_page(
         fired=measured.fired,
         missed=measured.missed,
         calibrated=measured.calibrated,
+        references=measured.references,
         privacy=measured.privacy,
         attacks=ATTACKS,
         not_measured=NOT_MEASURED,

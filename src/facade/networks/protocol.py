@@ -1,0 +1,48 @@
+"""What every face detector offers, and what several of them need."""
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+
+class FaceDetector(Protocol):
+    """A face detector that is ready to run.
+
+    Attributes:
+        name: What it is called in metrics and in the report.
+    """
+
+    name: str
+
+    def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
+        """Detect faces.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+            min_score: Detections with a lower score are left out, 0 to 1.
+
+        Returns:
+            (N, 5) float: x, y, width, height in pixels of `image`, and the score, in descending order of score.
+        """
+        ...
+
+
+def suppressed(boxes: np.ndarray, scores: np.ndarray, min_score: float, iou: float) -> np.ndarray:
+    """Non-maximum suppression.
+
+    Args:
+        boxes: (N, 4) float, x y w h.
+        scores: (N,) float.
+        min_score: Lower scores are left out.
+        iou: Intersection over union above which the lower-scoring of two boxes is dropped.
+
+    Returns:
+        (M, 5) float: boxes and scores that remain, in descending order of score.
+    """
+    if not len(boxes):
+        return np.zeros((0, 5))
+    found = cv2.dnn.NMSBoxes(boxes.astype(float).tolist(), scores.astype(float).tolist(), min_score, iou)
+    kept = np.asarray(found, np.int64).reshape(-1)
+    rows = np.column_stack([boxes[kept], scores[kept]]).astype(float)
+    return rows[np.argsort(-rows[:, 4], kind="stable")]

@@ -1,0 +1,71 @@
+"""What a training starts from: whole detectors, and backbones under their author's names."""
+
+import pytest
+import timm
+import torch
+
+from facade.detector.model import build, model_config
+from facade.detector.start import load_start
+from facade.errors import FacadeError
+
+
+@pytest.fixture
+def model(params):
+    torch.manual_seed(1)
+    return build(model_config(params.detector, params.detect))
+
+
+@pytest.fixture
+def backbone(params):
+    torch.manual_seed(3)
+    return timm.create_model(params.detector.backbone)
+
+
+def saved(state, tmp_path):
+    torch.save(state, tmp_path / "weights.pth")
+    return tmp_path / "weights.pth"
+
+
+def equal(model, original) -> bool:
+    return torch.equal(model.backbone.body.conv_stem.weight, original.conv_stem.weight)
+
+
+def test_a_whole_detector_is_loaded_whole(tmp_path, model, params):
+    torch.manual_seed(2)
+    other = build(model_config(params.detector, params.detect))
+    load_start(model, saved(other.state_dict(), tmp_path))
+    assert all(torch.equal(one, another) for one, another in zip(model.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_backbone_is_found_by_the_names_of_timm(tmp_path, model, backbone, prefix):
+    state = {f"{prefix}{name}": value for name, value in backbone.state_dict().items()}
+    load_start(model, saved({"state_dict": state}, tmp_path))
+    assert equal(model, backbone)
+
+
+def test_a_backbone_under_other_names_is_found_by_its_order(tmp_path, model, backbone):
+    state = {f"layer{number}": value for number, value in enumerate(backbone.state_dict().values())}
+    load_start(model, saved(state, tmp_path))
+    own = list(model.backbone.body.state_dict().values())
+    given = list(backbone.state_dict().values())[: len(own)]
+    assert all(torch.equal(one, another) for one, another in zip(own, given, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ({"layer0": torch.zeros(3, 3)}, "neither this detector's nor its backbone's"),
+        ({"epoch": 3}, "holds no state dict"),
+    ],
+)
+def test_weights_of_something_else_are_refused(tmp_path, model, state, sentence):
+    with pytest.raises(FacadeError, match=sentence):
+        load_start(model, saved(state, tmp_path))
+
+
+def test_another_network_under_other_names_is_refused(tmp_path, model):
+    other = timm.create_model("mobilenetv4_conv_small_035").state_dict()
+    state = {f"layer{number}": value for number, value in enumerate(other.values())}
+    with pytest.raises(FacadeError, match=r"Set detector\.backbone"):
+        load_start(model, saved(state, tmp_path))
