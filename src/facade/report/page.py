@@ -2,28 +2,31 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from facade.audit.threats import ATTACKS, NOT_MEASURED
 from facade.dataset import Photographs
 from facade.files import read_json, write_text
 from facade.measure.arms import Arm
-from facade.measure.compare import Comparison
+from facade.measure.compare import Comparison, assay_sensitivity
 from facade.measure.misses import Miss
 from facade.measure.shortcut import Fired
 from facade.measure.slices import Sliced
 from facade.measure.wider import HEIGHTS, LEVELS
 from facade.params import Params
+from facade.report.chart import Bar, Dot, forest, plane
 from facade.report.curves import draw_curves
-from facade.report.differences import draw_differences, draw_slices
+from facade.report.differences import draw_slices
 from facade.report.gallery import data_uri, gallery
-from facade.report.style import NAMES, SYNTHETIC_NOTE, as_svg
+from facade.report.style import COLOURS, NAMES, SYNTHETIC_NOTE, as_svg
 from facade.report.words import sentence, to_decide, told
 
 # Width of the page's figures, inches: their letters stay readable on a telephone.
@@ -85,7 +88,6 @@ def write_page(
     evaluate = params.evaluate
     show = golden.synthetic or params.report.show_raw
     figures = {
-        "differences": draw_differences(measured.compared, evaluate, False, NARROW),
         "curves": draw_curves(measured.arms, evaluate.iou, False, NARROW),
         "slices": draw_slices(measured.sliced, "AP50", False, NARROW),
         "slices_recall": draw_slices(measured.sliced, "recall", False, NARROW),
@@ -100,10 +102,13 @@ def write_page(
         sentence=sentence(measured.compared, evaluate),
         note=SYNTHETIC_NOTE if golden.synthetic else None,
         raw="raw" in measured.arms,
+        plane=_plane(measured, params),
+        forest=_forest(measured.compared, params),
         figures={name: data_uri(as_svg(figure), "image/svg+xml") for name, figure in figures.items()},
         deciding=[one for one in measured.compared if one.metric == evaluate.metric and not one.is_cause],
         compared=measured.compared,
         causes=[one for one in measured.compared if one.is_cause],
+        sensitivity=assay_sensitivity(measured.compared, evaluate.metric),
         to_decide=lambda one: to_decide(one, evaluate),
         arms=measured.arms,
         names=NAMES,
@@ -128,6 +133,49 @@ def write_page(
         seeds=params.train.seeds,
     )
     write_text(path, page)
+
+
+def _plane(measured: Measured, params: Params) -> Markup | None:
+    """What each arm costs against how many of its people are linked; None where either was not measured."""
+    dots = []
+    for one in measured.compared:
+        linked = measured.privacy.get(one.first, {}).get("reidentification")
+        if one.metric != params.evaluate.metric or one.second != "raw" or not isinstance(linked, dict):
+            continue
+        # A blur is undone first; of a pseudonym there is nothing to undo.
+        best = "reversed" if "reversed" in linked else "recognition"
+        cost = (one.difference.seen, one.verdict.low, one.verdict.high)
+        for attack in (best, "parrot"):
+            if attack in linked and all(math.isfinite(value) for value in cost):
+                rate, low, high = (linked[attack][key] for key in ("rank1", "rank1_low", "rank1_high"))
+                title = (
+                    f"{NAMES[one.first]}: {told(cost[0], True)} {params.evaluate.metric} ({told(cost[1], True)} to "
+                    f"{told(cost[2], True)}); {100 * rate:.1f} % linked ({100 * low:.1f} to {100 * high:.1f}), "
+                    f"{ATTACKS[attack].told}"
+                )
+                dots.append(
+                    Dot((rate, low, high), cost, COLOURS[one.first], NAMES[one.first], title, attack == "parrot")
+                )
+    if not dots:
+        return None
+    about = "Cost against linkage. " + ". ".join(dot.title for dot in dots)
+    return plane(dots, "faces linked (rank 1)", f"difference to raw, {params.evaluate.metric}", params.evaluate.margin,
+                 about)  # fmt: skip
+
+
+def _forest(compared: Sequence[Comparison], params: Params) -> Markup:
+    bars = []
+    for one in compared:
+        value = (one.difference.seen, one.verdict.low, one.verdict.high)
+        if one.metric != params.evaluate.metric or not all(math.isfinite(number) for number in value):
+            continue
+        answer = "control" if one.is_cause else one.verdict.answer
+        label = f"{NAMES[one.first]} minus {NAMES[one.second]}: {answer}"
+        title = f"{label}; {told(value[0], True)} ({told(value[1], True)} to {told(value[2], True)})"
+        bars.append(Bar(value, COLOURS[one.first], label, title))
+    about = "Differences with their limits. " + ". ".join(bar.title for bar in bars)
+    metric, margin = params.evaluate.metric, params.evaluate.margin
+    return forest(bars, f"difference in {metric}; dashed: margin {margin:g}", margin, about)
 
 
 def data_hashes(golden: Photographs, lock: Path = Path("dvc.lock")) -> dict[str, str]:

@@ -1,0 +1,159 @@
+"""Charts that tell their values when they are pointed at: SVG inside the page, without a script."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+from markupsafe import Markup
+
+# Size of a chart in units, pixels where it is drawn at its own size, and the room that axes take at its sides.
+WIDTH, HEIGHT = 420, 300
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 44
+LETTERS = 13
+ROW = 46
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A value in two directions, with its intervals.
+
+    Attributes:
+        x: Value, lower and upper end.
+        y: Value, lower and upper end.
+        colour: As CSS has it.
+        label: Written beside it.
+        title: Told when it is pointed at.
+        hollow: Drawn as a ring.
+    """
+
+    x: tuple[float, float, float]
+    y: tuple[float, float, float]
+    colour: str
+    label: str
+    title: str
+    hollow: bool = False
+
+
+def plane(dots: Sequence[Dot], x_label: str, y_label: str, margin: float, about: str) -> Markup:
+    """Dots with intervals in both directions; a line at 0, a dashed one at minus the margin.
+
+    Args:
+        dots: What is drawn; x between 0 and 1.
+        x_label: Of the axis.
+        y_label: Of the axis.
+        margin: Of the verdict.
+        about: What the chart shows, for those who do not see it.
+    """
+    low = min([-1.5 * margin, *(dot.y[1] for dot in dots)])
+    high = max([margin, *(dot.y[2] for dot in dots)])
+    room = 0.06 * (high - low)
+    low, high = low - room, high + room
+
+    def x(value: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (value + 0.03) / 1.06
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+
+    parts = [_line(LEFT, y(0), WIDTH - RIGHT, y(0), "zero"),
+             _line(LEFT, y(-margin), WIDTH - RIGHT, y(-margin), "margin")]  # fmt: skip
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        parts += [_line(x(tick), HEIGHT - BOTTOM, x(tick), HEIGHT - BOTTOM + 4, "axis"),
+                  _text(x(tick), HEIGHT - BOTTOM + 18, f"{100 * tick:.0f} %", "middle")]  # fmt: skip
+    for tick in _ticks(low, high):
+        parts += [_line(LEFT - 4, y(tick), LEFT, y(tick), "axis"),
+                  _text(LEFT - 7, y(tick) + 4, _signed(tick), "end")]  # fmt: skip
+    parts.append(_line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis"))
+    parts.append(_line(LEFT, TOP, LEFT, HEIGHT - BOTTOM, "axis"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, x_label, "middle"))
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    parts.append(
+        f'<text transform="translate(13 {middle:.1f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>'
+    )
+    for dot in dots:
+        at, up = x(dot.x[0]), y(dot.y[0])
+        right = dot.x[0] < 0.6
+        parts.append(
+            f'<g class="mark" style="color:{dot.colour}">'
+            + _line(x(dot.x[1]), up, x(dot.x[2]), up, "interval")
+            + _line(at, y(dot.y[1]), at, y(dot.y[2]), "interval")
+            + f'<circle cx="{at:.1f}" cy="{up:.1f}" r="6" class="{"hollow" if dot.hollow else "dot"}"/>'
+            + _text(at + (10 if right else -10), up - 8, dot.label, "start" if right else "end")
+            + f"<title>{escape(dot.title)}</title></g>"
+        )
+    return _svg(HEIGHT, parts, about)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A difference with its limits.
+
+    Attributes:
+        value: Difference, lower and upper limit.
+        colour: As CSS has it.
+        label: Written above it.
+        title: Told when it is pointed at.
+    """
+
+    value: tuple[float, float, float]
+    colour: str
+    label: str
+    title: str
+
+
+def forest(bars: Sequence[Bar], x_label: str, margin: float, about: str) -> Markup:
+    """A row for each difference; a line at 0, a dashed one at minus the margin."""
+    height = TOP + ROW * len(bars) + BOTTOM
+    low = min([-1.5 * margin, *(bar.value[1] for bar in bars)])
+    high = max([margin, *(bar.value[2] for bar in bars)])
+    left = 20
+
+    def x(value: float) -> float:
+        return left + (WIDTH - left - RIGHT) * (value - low) / (high - low)
+
+    parts = [_line(x(0), TOP, x(0), height - BOTTOM, "zero"),
+             _line(x(-margin), TOP, x(-margin), height - BOTTOM, "margin"),
+             _line(left, height - BOTTOM, WIDTH - RIGHT, height - BOTTOM, "axis")]  # fmt: skip
+    for tick in _ticks(low, high):
+        parts += [_line(x(tick), height - BOTTOM, x(tick), height - BOTTOM + 4, "axis"),
+                  _text(x(tick), height - BOTTOM + 18, _signed(tick), "middle")]  # fmt: skip
+    parts.append(_text((left + WIDTH - RIGHT) / 2, height - 6, x_label, "middle"))
+    for number, bar in enumerate(bars):
+        at = TOP + ROW * number + 30
+        parts.append(
+            f'<g class="mark" style="color:{bar.colour}">'
+            + _line(x(bar.value[1]), at, x(bar.value[2]), at, "interval wide")
+            + f'<circle cx="{x(bar.value[0]):.1f}" cy="{at}" r="6" class="dot"/>'
+            + _text(left, at - 14, bar.label, "start")
+            + f"<title>{escape(bar.title)}</title></g>"
+        )
+    return _svg(height, parts, about)
+
+
+def _svg(height: float, parts: Sequence[str], about: str) -> Markup:
+    body = "\n".join(parts)
+    # All that is not of this module went through escape().
+    label = escape(about, {chr(34): "&quot;"})
+    return Markup(  # noqa: S704
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}" '
+        f'font-size="{LETTERS}">{body}</svg>'
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if value else "0"
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Some four round numbers between two."""
+    step = next(one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if (high - low) / one <= 6)
+    first = int(low / step)
+    return [round(step * number, 2) for number in range(first, int(high / step) + 1) if low <= step * number <= high]
