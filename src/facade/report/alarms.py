@@ -31,6 +31,7 @@ FALLING = {
 CHANGING = {
     "evaluate.metric": "the verdict is about another metric",
     "evaluate.iou": "other detections count as right",
+    "evaluate.looks": "the plan of when to look at the verdict is another",
     "evaluate.resample": "the intervals are about other things",
 }
 # One network for another; none for one is a switch, and one where there was none tightens.
