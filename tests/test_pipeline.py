@@ -23,6 +23,7 @@ TINY = {
     "demo": {"train": 10, "golden": 5, "size": 96},
     "train": {"epochs": 1, "crop": 64, "seeds": [0], "device": "cpu"},
     "detector": {"channels": 16},
+    "pretrain": {"photographs": 4, "size": 96, "face_height": [10, 30], "epochs": 1},
     "detect": {"size": 96},
     "audit": {"people": 4, "least": 16},
     "evaluate": {"draws": 200},
@@ -30,7 +31,8 @@ TINY = {
 # The environment is there already.
 MAKE = (f"VENV={Path(sys.executable).parents[1]}", "READY=Makefile")
 STAGES = {
-    "demo", "ingest", "unlabelled", "raw", "blur", "synthesize", "patches", "attacker", "audit@blur", "audit@pseudo",
+    "demo", "ingest", "unlabelled", "raw", "blur", "synthesize", "patches", "attacker", "pretrain", "references",
+    "audit@blur", "audit@pseudo",
     "train-raw", "train-blur", "train-pseudo", "train-control@recode", "train-control@decoy", "train-control@drop",
     "detect@raw", "detect@blur", "detect@pseudo", "detect@recode", "detect@decoy", "detect@drop", "evaluate",
 }  # fmt: skip

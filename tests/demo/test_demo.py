@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from facade.dataset import Photographs
 from facade.dataset.mark import SYNTHETIC_MARK, is_marked
 from facade.dataset.wider import read_wider
 from facade.demo import write_demo
+from facade.demo.pretraining import write_drawn
 from facade.demo.scene import draw_scene
 from facade.seeds import generator
 from tests.conftest import tree
@@ -75,3 +77,20 @@ def test_photographs_hold_several_faces_of_many_sizes_some_hidden_some_none():
     assert heights.max() > 3 * heights.min()
     assert {face.attributes["occlusion"] for face in faces} == {0, 1, 2}
     assert draw_scene(generator("scene", 1), 160, with_people=False).faces == ()
+
+
+def test_photographs_to_pretrain_on_show_crowds_and_faces_of_the_heights_asked_for(tmp_path, params):
+    own = params.pretrain.model_copy(update={"photographs": 12, "size": 160, "face_height": (8, 40)})
+    for name, workers in (("one", 1), ("two", 2)):
+        write_drawn(own, params.codec, 10, tmp_path / name, workers)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    photographs = list(Photographs(tmp_path / "one"))
+    assert len(photographs) == 12
+    assert Photographs(tmp_path / "one").synthetic
+    heights = np.array([face.bbox[3] for photograph in photographs for face in photograph.faces])
+    # Drawn heights are those of the head's face; its label is rounded, and hair or a turn of the head move it a little.
+    assert heights.min() >= 5
+    assert heights.max() <= 55
+    assert max(len(photograph.faces) for photograph in photographs) >= 6
+    assert all(face.ignore for one in photographs for face in one.faces if face.bbox[3] < 10)
+    assert any(not face.ignore for one in photographs for face in one.faces)
