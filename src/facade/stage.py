@@ -1,5 +1,6 @@
 """What makes a function a stage: run as a script, it gets the checked parameters and ends in a sentence if it fails."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -8,6 +9,9 @@ from facade.parallel import work_on
 from facade.params import Params, load
 
 Stage = Callable[[Params], None]
+# For the processes that a stage starts: glibc gives what a tensor frees back to the kernel, and asks for it again at the
+# next step; where it is kept, a step of training takes a fifth less time (a value that is set already stays).
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 # The treatments of the training photographs, in the order in which they are shown; the controls come last.
 ANONYMIZED = ("blur", "pseudo")
 MAIN_ARMS, CONTROLS = ("raw", *ANONYMIZED), ("recode", "decoy", "drop")
@@ -36,6 +40,8 @@ def stage(function: Stage) -> Stage:
     what a bug report needs.
     """
     if function.__module__ == "__main__":
+        for name, value in KEEP_MEMORY.items():
+            os.environ.setdefault(name, value)
         try:
             params = load()
             work_on(params.engine)
