@@ -1,7 +1,11 @@
 """Files that are never half-written, generators that belong to something, work spread over processes."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ import pytest
 from facade.files import whole_directory, write_bytes
 from facade.parallel import in_order
 from facade.seeds import generator
-from tests.conftest import tree
+from tests.conftest import REPOSITORY, tree
 
 
 def square(value: int) -> int:
@@ -89,3 +93,23 @@ def test_a_failure_ends_the_whole(workers):
 def test_nothing_to_do_is_no_fault():
     assert list(in_order(square, [], "nothing")) == []
     assert np.all(np.array(list(in_order(square, [2], "one"))) == 4)
+
+
+def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import os, time\nfrom pathlib import Path\nfrom facade.parallel import in_order\n"
+        "def wait(number):\n    Path(f'{number}.pid').write_text(str(os.getpid()))\n    time.sleep(120)\n"
+        "if __name__ == '__main__':\n    list(in_order(wait, [0, 1], 'wait', 2))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}:{tmp_path}"}
+    parent = subprocess.Popen([sys.executable, "slow.py"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len([path for path in tmp_path.glob("*.pid") if path.read_text()]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workers = [int(path.read_text()) for path in tmp_path.glob("*.pid")]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlived the process that started it"
+        time.sleep(0.05)

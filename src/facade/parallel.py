@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -107,7 +108,15 @@ def in_order(
 def _begin(function: Callable[[Any], Any]) -> None:
     """The begin of a worker's life. What it does is sent to it once: with labels of many photographs, that is much."""
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _given.append(function)
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is gone: it would write where another begins anew."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do(item: Any) -> Any:
