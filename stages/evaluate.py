@@ -25,6 +25,8 @@ from facade.report.style import save
 from facade.stage import ANONYMIZED, ARMS, MAIN_ARMS, stage
 
 PLOTS = Path("plots")
+# What was found on real photographs: figures alone.
+STUDY = Path("experiments/widerface.json")
 
 
 def refuse_leaks(params: Params) -> None:
@@ -69,7 +71,8 @@ def evaluate(params: Params) -> None:
     save(faces, PLOTS / "faces.png")
 
     with whole_directory(Path("report")) as report:
-        write_page(measured, golden, faces, params, read_versions(detections), report / "index.html")
+        known = read_json(STUDY) if STUDY.is_file() else None
+        write_page(measured, golden, faces, params, read_versions(detections), report / "index.html", known)
         write_json(report / "misses.json", as_coco(truth, measured.missed))
         write_text(report / "misses.csv", as_table(measured.missed))
     content = {"verdict": verdicts(measured.compared, settings), "causes": causes(measured.compared, settings)}

@@ -307,6 +307,7 @@ def main() -> None:
     commit = run(["git", "rev-parse", "--short", "HEAD"]).strip()
     references = {path.stem: read_json(path) for path in sorted((work / "base/detections/references").glob("*.json"))}
     content = measure_rows(rows, content_of(work / "base/data/golden"), references, params.evaluate)
+    content["arms"] = {row.name: {"arm": row.arm, **content["arms"][row.name]} for row in study.rows}
     head = {"study": study.name, "question": study.question, "commit": commit}
     write_json(wanted.into / f"{study.name}.json", head | content)
     arms = {row.name: row.arm for row in study.rows}

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 # Size of a chart in units, pixels where it is drawn at its own size, and the room that axes take at its sides.
 WIDTH, HEIGHT = 420, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 78, 14, 14, 44
 LETTERS = 13
 ROW = 46
 

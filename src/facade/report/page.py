@@ -73,7 +73,13 @@ class Measured:
 
 
 def write_page(
-    measured: Measured, golden: Photographs, faces: Figure, params: Params, versions: Mapping[str, str], path: Path
+    measured: Measured,
+    golden: Photographs,
+    faces: Figure,
+    params: Params,
+    versions: Mapping[str, str],
+    path: Path,
+    study: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report.
 
@@ -84,6 +90,8 @@ def write_page(
         params: All of params.yaml.
         versions: Of the packages that the result depends on.
         path: HTML file to write.
+        study: What a study of many treatments found on real photographs (`facade.experiments.study`), to set this
+            experiment beside; None where there is none.
     """
     evaluate = params.evaluate
     show = golden.synthetic or params.report.show_raw
@@ -98,6 +106,8 @@ def write_page(
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     environment.filters["number"] = told
+    # Figures of a JSON file: numbers, or the words that they were not measured.
+    environment.filters["figure"] = lambda value: told(value) if isinstance(value, int | float) else value
     page = environment.get_template("page.html").render(
         sentence=sentence(measured.compared, evaluate),
         note=SYNTHETIC_NOTE if golden.synthetic else None,
@@ -119,6 +129,8 @@ def write_page(
         missed=measured.missed,
         calibrated=measured.calibrated,
         references=measured.references,
+        study=study,
+        study_plane=None if study is None else _study_plane(study),
         privacy=measured.privacy,
         attacks=ATTACKS,
         not_measured=NOT_MEASURED,
@@ -161,6 +173,29 @@ def _plane(measured: Measured, params: Params) -> Markup | None:
     about = "Cost against linkage. " + ". ".join(dot.title for dot in dots)
     return plane(dots, "faces linked (rank 1)", f"difference to raw, {params.evaluate.metric}", params.evaluate.margin,
                  about)  # fmt: skip
+
+
+def _study_plane(study: Mapping[str, Any]) -> Markup | None:
+    """The rows of a study whose people were attacked."""
+    dots = []
+    for name, row in study["arms"].items():
+        linked = row["linkage"]
+        if "difference" not in row or not isinstance(linked, dict):
+            continue
+        best = "reversed" if "reversed" in linked else "recognition"
+        rate, low, high = linked[best]
+        cost = (row["difference"], row["low"], row["high"])
+        answers = ", ".join(f"{answer} at {margin}" for margin, answer in row["verdict"].items())
+        title = (
+            f"{name}: {told(cost[0], True)} {study['metric']} ({told(cost[1], True)} to {told(cost[2], True)}), "
+            f"{answers}; {100 * rate:.1f} % linked ({100 * low:.1f} to {100 * high:.1f}), {ATTACKS[best].told}"
+        )
+        dots.append(Dot((rate, low, high), cost, COLOURS[row["arm"]], name, title))
+    if not dots:
+        return None
+    about = "Cost against linkage on real photographs. " + ". ".join(dot.title for dot in dots)
+    label = f"difference to {study['reference']}, {study['metric']}"
+    return plane(dots, "faces linked (rank 1)", label, study["margin"], about)
 
 
 def _forest(compared: Sequence[Comparison], params: Params) -> Markup:
