@@ -18,6 +18,7 @@ from facade.dataset import Face, Photographs
 from facade.dataset.store import finish
 from facade.detections import Part, calibration_part, detect_arm
 from facade.detector.devices import groups_for, own_device
+from facade.detector.model import build, model_config
 from facade.detector.train import train_arm
 from facade.errors import FacadeError
 from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
@@ -282,3 +283,26 @@ def test_workers_take_gpus_in_turn_and_a_clusters_worker_the_one_that_it_sees(pa
             monkeypatch.setattr(multiprocessing.current_process(), "_identity", (worker,))
             found.append(own_device(train))
         assert found == places
+
+
+def test_a_training_starts_from_the_weights_that_it_is_given(tmp_path, small, faces):
+    """Neck and head included: with next to no learning rate, what comes out is what went in."""
+    still = {
+        "epochs": 1,
+        "seeds": (0,),
+        "learning_rate": 1e-9,
+        "weight_decay": 0.0,
+        "ema_decay": 0.0,
+        "val_interval": 0,
+    }
+    one = small.model_copy(update={"train": small.train.model_copy(update=still)})
+    torch.manual_seed(11)
+    given = build(model_config(one.detector, one.detect)).state_dict()
+    torch.save(given, tmp_path / "start.pth")
+    train_arm(faces.root, tmp_path / "models", tmp_path / "c.csv", tmp_path / "v.csv", one.detector, one.train,
+              one.detect, CALIBRATION, tmp_path / "work", tmp_path / "start.pth")  # fmt: skip
+    got = torch.load(tmp_path / "models" / "seed-0.pth", weights_only=True)
+    learned = [name for name in given if not name.rpartition(".")[2].startswith(("running_", "num_batches"))]
+    assert any(name.startswith("bbox_head.") for name in learned)
+    for name in learned:
+        torch.testing.assert_close(got[name], given[name], atol=1e-5, rtol=0, msg=name)

@@ -106,6 +106,8 @@ def _train(run: Run, told: Callable[[int, float], None]) -> None:
     torch.manual_seed(run.seed)
     model = build(model_config(run.detector, run.detect))
     if run.start is not None:
+        # mmengine's runner calls this, too, unless it was called before: it would draw neck and head anew.
+        model.init_weights()
         load_start(model, run.start)
     model = model.to(run.kind)
     average = averaging(run.train.ema_decay) if run.train.ema_decay else None
