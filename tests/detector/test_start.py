@@ -64,6 +64,21 @@ def test_weights_of_something_else_are_refused(tmp_path, model, state, sentence)
         load_start(model, saved(state, tmp_path))
 
 
+def test_another_detector_is_refused(tmp_path, model, params):
+    """Not taken for its backbone, whose tensors come first."""
+    other = build(model_config(params.detector.model_copy(update={"convs": 2}), params.detect))
+    with pytest.raises(FacadeError, match="holds another detector than this one"):
+        load_start(model, saved(other.state_dict(), tmp_path))
+
+
+def test_tensors_of_one_shape_in_another_order_are_refused(tmp_path, model, backbone):
+    state = list(backbone.state_dict().items())
+    norm = next(number for number, (name, _) in enumerate(state) if name.endswith("bn1.weight"))
+    state[norm], state[norm + 1] = state[norm + 1], state[norm]
+    with pytest.raises(FacadeError, match="neither this detector's"):
+        load_start(model, saved({f"x{number}.{name}": value for number, (name, value) in enumerate(state)}, tmp_path))
+
+
 def test_another_network_under_other_names_is_refused(tmp_path, model):
     other = timm.create_model("mobilenetv4_conv_small_035").state_dict()
     state = {f"layer{number}": value for number, value in enumerate(other.values())}

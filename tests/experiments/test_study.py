@@ -86,6 +86,7 @@ def test_the_studies_of_the_repository_can_be_read(tmp_path):
         ("mine: {question: q, settings: {}, seeds: [0], rows: {a: {arm: sepia}}}", "row a of mine has sepia, unknown"),
         ("mine: {question: q, settings: {}, seeds: [0], rows: {a: {arm: raw, seed: 3}}}", "unknown here"),
         ("mine: [", "cannot be read"),
+        ("mine: {question: q, settings: {}, seeds: [0], rows: {a b: {arm: raw}, a-b: {arm: raw}}}", "share the folder"),
     ],
 )
 def test_a_study_that_is_not_written_as_one_gets_a_sentence(tmp_path, text, sentence):
@@ -97,9 +98,12 @@ def test_a_study_that_is_not_written_as_one_gets_a_sentence(tmp_path, text, sent
 def test_parameters_that_do_not_exist_are_refused(tmp_path):
     with pytest.raises(FacadeError, match=r"params\.yaml has no blur\.sigmas"):
         set_parameters(REPOSITORY / "params.yaml", {"blur.sigmas": 3}, tmp_path / "params.yaml")
+    with pytest.raises(FacadeError, match=r"params\.yaml has no train\.seeds\.x"):
+        set_parameters(REPOSITORY / "params.yaml", {"train.seeds.x": 3}, tmp_path / "params.yaml")
     assert parsed(["a.b=[1, 2]", "c=x=y"]) == {"a.b": [1, 2], "c": "x=y"}
-    with pytest.raises(FacadeError, match="sets nothing"):
-        parsed(["a.b"])
+    for wrong, sentence in (("a.b", "sets nothing"), ("a.b=[", "is no YAML")):
+        with pytest.raises(FacadeError, match=sentence):
+            parsed([wrong])
 
 
 @pytest.mark.slow

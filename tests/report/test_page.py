@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -99,6 +100,7 @@ def write(tmp_path, make_store, params):
         shown = params.model_copy(
             update={
                 "report": params.report.model_copy(update={"show_raw": show_raw}),
+                "evaluate": params.evaluate.model_copy(update={"references": (Path("/home/alice/secret/peer.onnx"),)}),
                 "synthesize": params.synthesize.model_copy(update={"diffusion": painted}),
             }
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from facade.detector.infer import load_model
@@ -66,8 +67,14 @@ def export(weights: Path, into: Path) -> None:
         FacadeError: The weights are missing, or are not those of the detector that `model.json` describes.
     """
     described = read_json(weights.parent / "model.json")
-    detect = Detect(size=described["size"], score=0.01, nms=0.6, most=500)
-    graph = _Graph(load_model(weights, Detector.model_validate(described["detector"]), detect, "cpu")).eval()
+    try:
+        detect = Detect(size=described["size"], score=0.01, nms=0.6, most=500)
+        detector = Detector.model_validate(described["detector"])
+    except (KeyError, TypeError, ValidationError):
+        raise FacadeError(
+            f"{weights.parent / 'model.json'} describes no detector of Facade's. Train it again."
+        ) from None
+    graph = _Graph(load_model(weights, detector, detect, "cpu")).eval()
     into.parent.mkdir(parents=True, exist_ok=True)
     beside = into.with_name(f".{into.name}.partial")
     with warnings.catch_warnings():

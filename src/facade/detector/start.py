@@ -11,6 +11,9 @@ from facade.errors import FacadeError
 
 # What wrappers of several kinds put in front of a name.
 PREFIXES = ("module.", "model.")
+# Parts of a detector that a backbone does not have, and what tensors of a layer are called everywhere.
+HEADS = ("neck.", "bbox_head.")
+KINDS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def load_start(model: torch.nn.Module, path: Path) -> None:
@@ -32,6 +35,11 @@ def load_start(model: torch.nn.Module, path: Path) -> None:
     if set(state) == set(model.state_dict()):
         _load(model, state, path)
         return
+    if any(name.startswith(HEADS) for name in state):
+        raise FacadeError(
+            f"detector.weights is {path}, which holds another detector than this one. Set detector.backbone, strides, "
+            "channels and convs to what the file was trained with."
+        )
     body: Any = model.backbone.body
     own = body.state_dict()
     named = {_bare(name): value for name, value in state.items()}
@@ -39,13 +47,20 @@ def load_start(model: torch.nn.Module, path: Path) -> None:
         _load(body, {name: named[name] for name in own}, path)
         return
     first = list(state.values())[: len(own)]
-    if [tuple(value.shape) for value in first] != [tuple(value.shape) for value in own.values()]:
+    same = [tuple(value.shape) for value in first] == [tuple(value.shape) for value in own.values()]
+    # A batch norm's four tensors have one shape. Where both sides say which is which, they must agree.
+    ends = [(_end(name), _end(given)) for name, given in zip(own, state, strict=False)]
+    if not same or any(one != other for one, other in ends if other in KINDS):
         missing = sorted(set(own) - set(named))
         raise FacadeError(
             f"detector.weights is {path}, whose tensors are neither this detector's nor its backbone's, by name or by "
             f"order: there is no {missing[0]}, for one. Set detector.backbone to the network that the file is of."
         )
     _load(body, dict(zip(own, first, strict=True)), path)
+
+
+def _end(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _bare(name: str) -> str:

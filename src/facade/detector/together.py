@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
@@ -71,6 +71,8 @@ class AgreeOnStatistics(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Called by mmengine."""
-        for buffer in bare(runner.model).buffers():
-            if buffer.is_floating_point():
-                mean(buffer)
+        models = [bare(runner.model)] + [hook.ema_model for hook in runner.hooks if isinstance(hook, EMAHook)]
+        for model in models:
+            for buffer in model.buffers():
+                if buffer.is_floating_point():
+                    mean(buffer)

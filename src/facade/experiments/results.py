@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from facade.audit.threats import ATTACKS
+from facade.errors import FacadeError
 from facade.files import read_json
 from facade.measure.arms import Arm, measure_arm, measure_reference
 from facade.measure.compare import NOT_MEASURED, RECALL, RECALL_FPPI, Comparison, compare_pairs, four_digits
@@ -38,6 +39,8 @@ def measure_rows(
         references: By name, COCO results of other people's detectors.
         params: Margins and alpha.
     """
+    if params.looks:
+        raise FacadeError("a study of several rows knows no looks. Leave evaluate.looks empty.")
     first, *others = rows
     judged = levels(truth, params.wider_ground_truth)
     compared: dict[str, list[Comparison]] = {}
@@ -152,7 +155,7 @@ def plane_points(
     found = []
     for name, row in content["arms"].items():
         linked = privacy[name].get("reidentification")
-        if "difference" not in row or not isinstance(linked, dict):
+        if not isinstance(row.get("low"), int | float) or not isinstance(linked, dict):
             continue
         cost = (row["difference"], row["low"], row["high"])
         for attack in ATTACKS:
@@ -224,7 +227,9 @@ def _line(name: str, row: Mapping[str, Any], margins: list[str]) -> str:
 
     spread = f" ({digits('AP50_sd')})" if isinstance(row.get("AP50_sd"), int | float) else ""
     levels_of = [key for key in row if key.startswith(("WIDER_", "AP_from_"))]
-    limits = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if "difference" in row else ""
+    ends = [row.get(key) for key in ("difference", "low", "high")]
+    known = [value for value in ends if isinstance(value, int | float)]
+    limits = "{:+.3f} ({:+.3f} to {:+.3f})".format(*known) if len(known) == len(ends) else str(ends[0] or "")
     cells = [
         name,
         str(row["seeds"]),

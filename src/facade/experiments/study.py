@@ -38,6 +38,8 @@ from facade.report.style import save
 STUDIES, WORK = Path("experiments/studies.yaml"), Path(".work/study")
 # The stage that makes each arm's photographs.
 TREATS = {"raw": "raw", "blur": "blur", "pseudo": "synthesize", "drop": "raw"}
+# What a stage runs.
+CODE = ("src", "stages", "misses")
 # What rows take from the base before they are trained.
 TREATED_FROM = (
     "data/train", "data/golden", "data/patches", "data/misses", "data/also-treat.json", "data/unlabelled.json",
@@ -115,6 +117,9 @@ def read_study_file(name: str, path: Path = STUDIES) -> Study:
                 Row(row_name, row["arm"], row.get("settings", {}), row.get("key_per_seed", False),
                     tuple(row.get("seeds", one["seeds"])))
             )  # fmt: skip
+        slugs = [slug for row in rows for slug, _ in row.parts]
+        if clash := sorted({slug for slug in slugs if slugs.count(slug) > 1 or slug in ("base", "rows", "code")}):
+            raise FacadeError(f"{path}: rows of {name} would share the folder {clash[0]}. Name them apart.")
         return Study(name, one["question"], one["settings"], tuple(rows))
     except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
         raise FacadeError(f"{path} cannot be read ({type(error).__name__}: {error}). Mend it.") from None
@@ -132,24 +137,48 @@ def set_parameters(source: Path, settings: Mapping[str, Any], into: Path) -> Non
         *sections, last = name.split(".")
         place = content
         for section in sections:
-            place = place.get(section, {})
-        if last not in place:
+            place = place.get(section, {}) if isinstance(place, dict) else {}
+        if not isinstance(place, dict) or last not in place:
             raise FacadeError(f"params.yaml has no {name}.")
         place[last] = value
     with into.open("w", encoding="utf-8") as text:
         yaml.dump(content, text)
 
 
-class Folder:
-    """A folder in which stages run, with parameters of its own."""
+# Code that no stage of a study runs, and parameters that only score: what is changed there trains nothing anew.
+UNUSED, SCORING = ("experiments", "footage", "misses", "report"), ("evaluate", "report")
 
-    def __init__(self, root: Path, repository: Path, settings: Mapping[str, Any], secret: str | None) -> None:
+
+class Folder:
+    """A folder in which stages run, with parameters of its own.
+
+    Args:
+        root: The folder.
+        code: Holds `src`, `stages`, `misses` and `params.yaml`.
+        settings: Parameters that are other than there, by dotted name.
+        secret: The key's; None for the demo's.
+    """
+
+    def __init__(self, root: Path, code: Path, settings: Mapping[str, Any], secret: str | None) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
-        for name in ("src", "stages", "misses"):
-            link(repository / name, root / name)
-        set_parameters(repository / "params.yaml", settings, root / "params.yaml")
+        for name in CODE:
+            link(code / name, root / name)
+        set_parameters(code / "params.yaml", settings, root / "params.yaml")
         self._secret = secret
+
+    def _state(self, script: str) -> str:
+        """What a stage depends on: its code and its parameters."""
+        content = YAML(typ="safe", pure=True).load((self.root / "params.yaml").read_text(encoding="utf-8"))
+        calibration = content["evaluate"]["calibration"]
+        references = content["evaluate"]["references"] if script == "references" else []
+        kept = {name: section for name, section in content.items() if name not in SCORING}
+        digest = hashlib.sha256(repr((kept, calibration, references)).encode())
+        package = (self.root / "src" / "facade").resolve()
+        sources = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in UNUSED]
+        for source in (*sorted(sources), self.root / "stages" / f"{script}.py"):
+            digest.update(source.read_bytes())
+        return digest.hexdigest()
 
     def stage(self, script: str, *arguments: str) -> None:
         """Run a stage, unless it has run with these parameters and this code.
@@ -159,10 +188,7 @@ class Folder:
         """
         name = "-".join((script, *arguments))
         mark, log = self.root / f".{name}.done", self.root / f"{name}.log"
-        digest = hashlib.sha256((self.root / "params.yaml").read_bytes())
-        for source in sorted((self.root / "src").resolve().rglob("*.py")):
-            digest.update(source.read_bytes())
-        state = digest.hexdigest()
+        state = self._state(script)
         if mark.is_file() and mark.read_text() == state:
             return
         told(f"{self.root.name}: {script} {' '.join(arguments)}")
@@ -184,13 +210,29 @@ def link(target: Path, place: Path) -> None:
     place.symlink_to(target.resolve(), target_is_directory=target.is_dir())
 
 
-def run_study(study: Study, overrides: Mapping[str, Any], repository: Path, work: Path, jobs: int) -> dict[str, Path]:
+def copied(repository: Path, into: Path) -> str:
+    """Copy the code that a study runs, so that edits do not mix versions; the commit, and whether it had changes.
+
+    Raises:
+        FacadeError: This is no git repository.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    for name in CODE:
+        shutil.rmtree(into / name, ignore_errors=True)
+        shutil.copytree(repository / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(repository / "params.yaml", into / "params.yaml")
+    commit = run(["git", "rev-parse", "--short", "HEAD"], repository).strip()
+    changed = run(["git", "status", "--porcelain", "--untracked-files=no"], repository).strip()
+    return f"{commit} with changes" if changed else commit
+
+
+def run_study(study: Study, overrides: Mapping[str, Any], code: Path, work: Path, jobs: int) -> dict[str, Path]:
     """Run all stages of all rows.
 
     Args:
         study: What is compared.
         overrides: Parameters of this machine: where data and weights are.
-        repository: The code.
+        code: From `copied`.
         work: Where it works, and where what is finished is kept.
         jobs: Rows side by side; each trains one run at a time.
 
@@ -205,7 +247,9 @@ def run_study(study: Study, overrides: Mapping[str, Any], repository: Path, work
     secret = None
     if settings.get("synthesize.key", DEMO) != DEMO:
         secret = read_key(str(settings["synthesize.key"]), synthetic=False)
-    base = Folder(work / "base", repository, {**settings, "train.seeds": [0]}, secret)
+    elif any(row.key_per_seed for row in study.rows):
+        raise FacadeError("a row wants a key for each seed, and synthesize.key is demo. Set one, as in study.")
+    base = Folder(work / "base", code, {**settings, "train.seeds": [0]}, secret)
     for script in ("ingest", "unlabelled", "attacker"):
         base.stage(script)
     switch_off(base.root / "data/patches", "a study looks at no patches")
@@ -213,9 +257,7 @@ def run_study(study: Study, overrides: Mapping[str, Any], repository: Path, work
         # While the start is trained, the rows' photographs are treated and audited.
         start = beside.submit(_start, base)
         parts = [(row, name, seeds) for row in study.rows for name, seeds in row.parts]
-        treated = [
-            pool.submit(_treat, row, name, seeds, settings, repository, work, secret) for row, name, seeds in parts
-        ]
+        treated = [pool.submit(_treat, row, name, seeds, settings, code, work, secret) for row, name, seeds in parts]
         folders = [one.result() for one in treated]
         start.result()
         trained = [pool.submit(_train, row, folder, work) for (row, _, _), folder in zip(parts, folders, strict=True)]
@@ -233,7 +275,7 @@ def _treat(
     name: str,
     seeds: tuple[int, ...],
     settings: Mapping[str, Any],
-    repository: Path,
+    code: Path,
     work: Path,
     secret: str | None,
 ) -> Folder:
@@ -243,7 +285,7 @@ def _treat(
     if row.key_per_seed and secret is not None:
         own["synthesize.key"] = f"{own['synthesize.key']}-{seeds[0]}"
         secret = hashlib.sha256(f"{secret} {seeds[0]}".encode()).hexdigest()
-    folder = Folder(work / name, repository, own, secret)
+    folder = Folder(work / name, code, own, secret)
     for shared in TREATED_FROM:
         link(work / "base" / shared, folder.root / shared)
     folder.stage(TREATS[row.arm])
@@ -266,7 +308,8 @@ def _gathered(row: Row, parts: Sequence[Path], work: Path) -> Path:
     for part in parts:
         shutil.copytree(part / "detections" / row.arm, into / "detections", dirs_exist_ok=True)
         measured = part / "metrics/privacy" / f"{row.arm}.json"
-        if measured.is_file() and not (into / "privacy.json").is_file():
+        # Of several keys, that of the pseudonyms of which most are linked.
+        if measured.is_file() and linked(measured) >= linked(into / "privacy.json"):
             shutil.copyfile(measured, into / "privacy.json")
         curve = part / "plots/calibration" / f"{row.arm}.csv"
         if curve.is_file():
@@ -287,7 +330,10 @@ def parsed(assignments: Sequence[str]) -> dict[str, Any]:
         name, equals, value = one.partition("=")
         if not equals:
             raise FacadeError(f"-S {one} sets nothing; write it as section.name=value.")
-        values[name] = YAML(typ="safe", pure=True).load(value)
+        try:
+            values[name] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError:
+            raise FacadeError(f"-S {one}: the value is no YAML.") from None
     return values
 
 
@@ -302,9 +348,9 @@ def main() -> None:
     wanted = parser.parse_args()
     repository, study = Path.cwd(), read_study_file(wanted.name)
     work = repository / WORK / study.name
-    rows = run_study(study, parsed(wanted.set), repository, work, wanted.jobs)
+    commit = copied(repository, work / "code")
+    rows = run_study(study, parsed(wanted.set), work / "code", work, wanted.jobs)
     params = load(work / "base" / "params.yaml")
-    commit = run(["git", "rev-parse", "--short", "HEAD"]).strip()
     references = {path.stem: read_json(path) for path in sorted((work / "base/detections/references").glob("*.json"))}
     content = measure_rows(rows, content_of(work / "base/data/golden"), references, params.evaluate)
     content["arms"] = {row.name: {"arm": row.arm, **content["arms"][row.name]} for row in study.rows}
@@ -316,6 +362,12 @@ def main() -> None:
         save(draw_plane(drawn), wanted.into / f"{study.name}.png")
     write_text(wanted.into / f"{study.name}.md", page(head, content, wanted.name, bool(drawn)))
     told(f"{wanted.into / study.name}.md is written.")
+
+
+def linked(path: Path) -> float:
+    """Share of faces that recognition links in an audit; -1 where it was not measured."""
+    found = read_json(path).get("reidentification") if path.is_file() else None
+    return float(found["recognition"]["rank1"]) if isinstance(found, dict) else -1.0
 
 
 def read_privacy(folder: Path) -> dict[str, Any]:

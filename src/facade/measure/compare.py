@@ -94,7 +94,8 @@ def compare(study: Study, params: Evaluate) -> list[Comparison]:
         for place, level in zip(places, shared, strict=True):
             levels[place] = level
     return [
-        _judged(one, params, alpha, level, one.pair in COMPARISONS) for one, level in zip(seen, levels, strict=True)
+        _judged(one, params, params.alpha, level, one.pair in COMPARISONS)
+        for one, level in zip(seen, levels, strict=True)
     ]
 
 
@@ -194,7 +195,7 @@ def verdicts(compared: Sequence[Comparison], params: Evaluate) -> dict[str, Any]
 def assay_sensitivity(compared: Sequence[Comparison], metric: str) -> str:
     """Whether the study has shown that it can see a loss: that of the control `drop`, which misses photographs."""
     drops = [one for one in compared if one.first == "drop" and one.metric == metric]
-    if not drops or not math.isfinite(drops[0].verdict.high):
+    if not drops or drops[0].verdict.answer.startswith("not measurable"):
         return NOT_MEASURED
     return "shown" if drops[0].verdict.high < 0 else "not shown"
 

@@ -31,7 +31,7 @@ LARGE_SPREAD = 0.45
 BLOCK, BLOCKS = (1000, 5), 300
 # Numbers of seeds at which a growing study is looked at.
 LOOKS = (3, 6, 12)
-# A plan that asks for more seeds than this is not followed here; it counts as undecided.
+# A plan that asks for more seeds than this is not followed here, and not counted.
 MOST_SEEDS = 60
 
 

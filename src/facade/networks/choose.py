@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 
@@ -64,11 +65,14 @@ def _onnx(weights: Path) -> FaceDetector:
         reason = str(error).strip().splitlines()[0][:120]
         raise FacadeError(f"{weights} is no ONNX file that onnxruntime can read ({reason}).") from None
     outputs, inputs = {one.name for one in session.get_outputs()}, [one.name for one in session.get_inputs()]
-    if {"cls_8", "obj_8", "bbox_8"} <= outputs:
-        return YuNet(weights)
-    if set(OUTPUTS) <= outputs:
-        return CenterFace(weights)
-    if outputs == {"scores", "boxes"}:
-        # Facade's own takes pictures of any size; UltraFace a fixed one.
-        return Plain(weights) if inputs == ["image"] else UltraFace(weights)
+    try:
+        if {"cls_8", "obj_8", "bbox_8"} <= outputs:
+            return YuNet(weights)
+        if set(OUTPUTS) <= outputs:
+            return CenterFace(weights)
+        if outputs == {"scores", "boxes"}:
+            # Facade's own takes pictures of any size; UltraFace a fixed one.
+            return Plain(weights) if inputs == ["image"] else UltraFace(weights)
+    except cv2.error as error:
+        raise FacadeError(f"OpenCV cannot run {weights} ({str(error).strip().splitlines()[-1][:120]}).") from None
     raise FacadeError(f"{weights} gives {sorted(outputs)}, as no face detector does that is known here. Use {KNOWN}.")

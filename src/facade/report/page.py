@@ -154,8 +154,7 @@ def _plane(measured: Measured, params: Params) -> Markup | None:
         linked = measured.privacy.get(one.first, {}).get("reidentification")
         if one.metric != params.evaluate.metric or one.second != "raw" or not isinstance(linked, dict):
             continue
-        # A blur is undone first; of a pseudonym there is nothing to undo.
-        best = "reversed" if "reversed" in linked else "recognition"
+        best = _strongest({name: linked[name]["rank1"] for name in linked if name in ATTACKS})
         cost = (one.difference.seen, one.verdict.low, one.verdict.high)
         for attack in (best, "parrot"):
             if attack in linked and all(math.isfinite(value) for value in cost):
@@ -175,14 +174,19 @@ def _plane(measured: Measured, params: Params) -> Markup | None:
                  about)  # fmt: skip
 
 
+def _strongest(rates: Mapping[str, float]) -> str:
+    """Of the attacks on treated faces that the gate limits, the one that links most."""
+    return max((name for name in rates if ATTACKS[name].limit == "max_reid"), key=lambda name: rates[name])
+
+
 def _study_plane(study: Mapping[str, Any]) -> Markup | None:
     """The rows of a study whose people were attacked."""
     dots = []
     for name, row in study["arms"].items():
         linked = row["linkage"]
-        if "difference" not in row or not isinstance(linked, dict):
+        if not isinstance(row.get("low"), int | float) or not isinstance(linked, dict):
             continue
-        best = "reversed" if "reversed" in linked else "recognition"
+        best = _strongest({attack: rates[0] for attack, rates in linked.items() if attack in ATTACKS})
         rate, low, high = linked[best]
         cost = (row["difference"], row["low"], row["high"])
         answers = ", ".join(f"{answer} at {margin}" for margin, answer in row["verdict"].items())
@@ -241,10 +245,14 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
         name = f"{above}{key}"
         if isinstance(value, dict):
             flat |= _flat(value, f"{name}.")
-        elif isinstance(value, (Path, str)) and (PurePath(value).is_absolute() or str(value).startswith("~")):
-            flat[name] = "a path of its own"
-        elif isinstance(value, Path):
-            flat[name] = json.dumps(value.as_posix())
+        elif isinstance(value, list | tuple):
+            flat[name] = f"[{', '.join(map(_shown, value))}]"
         else:
-            flat[name] = json.dumps(value)
+            flat[name] = _shown(value)
     return flat
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (Path, str)) and (PurePath(value).is_absolute() or str(value).startswith("~")):
+        return "a path of its own"
+    return json.dumps(value.as_posix() if isinstance(value, Path) else value)

@@ -50,4 +50,4 @@ def to_decide(one: Comparison, params: Evaluate) -> str:
         ways.append(f"{verdict.seeds:,} seeds with {one.difference.units:,} {params.resample}")
     if not ways and verdict.both is not None:
         ways.append(f"{verdict.both[0]:,} {params.resample} with {verdict.both[1]:,} seeds; neither alone would")
-    return "some " + ", or ".join(ways) if ways else "no number of either"
+    return "a new study of " + ", or ".join(ways) if ways else "no number of either"
