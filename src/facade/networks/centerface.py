@@ -4,10 +4,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 
-from facade.networks.protocol import suppressed
+from facade.networks.protocol import session, suppressed
 
-OUTPUTS = ("537", "538", "539", "540")  # heat map, log of the size, offset of the centre, landmarks
+OUTPUTS = ("537", "538", "539")  # heat map, log of the size, offset of the centre
 # The network takes sides that are multiples of this; its maps have a stride of STRIDE pixels.
 MULTIPLE, STRIDE = 32, 4
 NMS = 0.3  # the authors' own
@@ -19,15 +20,22 @@ class CenterFace:
     name = "CenterFace"
 
     def __init__(self, weights: Path) -> None:
-        self._network = cv2.dnn.readNetFromONNX(str(weights))
+        network = onnx.load(str(weights))
+        # The file says that pictures are of 32 x 32 pixels, and the network takes any size.
+        for one in (network.graph.input[0], *network.graph.output):
+            for axis, name in zip((0, 2, 3), ("batch", "height", "width"), strict=True):
+                dim = one.type.tensor_type.shape.dim[axis]
+                dim.Clear()
+                dim.dim_param = f"{one.name} {name}"
+        self._session = session(network.SerializeToString())
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
         padded = cv2.copyMakeBorder(
             image, 0, -image.shape[0] % MULTIPLE, 0, -image.shape[1] % MULTIPLE, cv2.BORDER_REPLICATE
         )
-        self._network.setInput(cv2.dnn.blobFromImage(padded, swapRB=True))
-        heat, size, offset, _ = (np.asarray(one)[0] for one in self._network.forward(OUTPUTS))
+        pixels = cv2.dnn.blobFromImage(padded, swapRB=True)
+        heat, size, offset = (one[0] for one in self._session.run(list(OUTPUTS), {"input.1": pixels}))
         rows, columns = np.nonzero(heat[0] >= min_score)
         high, wide = STRIDE * np.exp(size[:, rows, columns])
         down, right = offset[:, rows, columns]

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
-from facade.networks.protocol import FaceDetector
+from facade.networks.protocol import FaceDetector, session
 from facade.retinaface import NETWORKS, RetinaFace
 
 KNOWN = (
@@ -60,11 +59,11 @@ def _onnx(weights: Path) -> FaceDetector:
     from facade.networks.yunet import YuNet
 
     try:
-        session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+        network = session(weights)
     except Exception as error:  # noqa: BLE001 - a reader fed damaged bytes raises whatever it stumbles over
         reason = str(error).strip().splitlines()[0][:120]
         raise FacadeError(f"{weights} is no ONNX file that onnxruntime can read ({reason}).") from None
-    outputs, inputs = {one.name for one in session.get_outputs()}, [one.name for one in session.get_inputs()]
+    outputs, inputs = {one.name for one in network.get_outputs()}, [one.name for one in network.get_inputs()]
     try:
         if {"cls_8", "obj_8", "bbox_8"} <= outputs:
             return YuNet(weights)

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 
-from facade.networks.protocol import suppressed
+from facade.networks.protocol import session, suppressed
 
 # Sides are padded to multiples of this, with ImageNet's mean colour (BGR), which the graph turns into zeros.
 MULTIPLE, PADDING = 32, (103.53, 116.28, 123.675)
@@ -19,15 +18,11 @@ class Plain:
     Args:
         weights: The ONNX file.
         size: Longest side that pictures are resized to, pixels; None leaves them as they are.
-        threads: Of onnxruntime.
     """
 
-    def __init__(self, weights: Path, size: int | None = None, threads: int = 1) -> None:
+    def __init__(self, weights: Path, size: int | None = None) -> None:
         self.name = weights.stem
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        self._session = session(weights)
         self._size = size
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:

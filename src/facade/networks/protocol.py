@@ -1,9 +1,11 @@
 """What every face detector offers, and what several of them need."""
 
+from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
+import onnxruntime
 
 
 class FaceDetector(Protocol):
@@ -46,3 +48,12 @@ def suppressed(boxes: np.ndarray, scores: np.ndarray, min_score: float, iou: flo
     kept = np.asarray(found, np.int64).reshape(-1)
     rows = np.column_stack([boxes[kept], scores[kept]]).astype(float)
     return rows[np.argsort(-rows[:, 4], kind="stable")]
+
+
+def session(weights: Path | bytes) -> onnxruntime.InferenceSession:
+    """An ONNX network on one thread of the CPU: workers share the cores, and sums come out the same everywhere."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    content = weights if isinstance(weights, bytes) else str(weights)
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facade.networks.protocol import suppressed
+from facade.networks.protocol import session, suppressed
 
 # The network's input, width and height; pictures are stretched to it, as its authors do.
 SIZE = (640, 480)
@@ -18,12 +18,12 @@ class UltraFace:
     name = "UltraFace"
 
     def __init__(self, weights: Path) -> None:
-        self._network = cv2.dnn.readNetFromONNX(str(weights))
+        self._session = session(weights)
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
-        self._network.setInput(cv2.dnn.blobFromImage(image, 1 / 128, SIZE, (127, 127, 127), swapRB=True))
-        scores, boxes = (np.asarray(one)[0] for one in self._network.forward(("scores", "boxes")))
+        pixels = cv2.dnn.blobFromImage(image, 1 / 128, SIZE, (127, 127, 127), swapRB=True)
+        scores, boxes = (one[0] for one in self._session.run(["scores", "boxes"], {"input": pixels}))
         sure = scores[:, 1] >= min_score
         height, width = image.shape[:2]
         corners = boxes[sure] * [width, height, width, height]
