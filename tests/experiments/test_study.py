@@ -7,6 +7,7 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 
+from facade.dataset import Photographs
 from facade.errors import FacadeError
 from facade.experiments.results import measure_rows, page, plane_points
 from facade.experiments.study import parsed, read_study_file, set_parameters
@@ -117,7 +118,7 @@ def test_a_study_runs_from_photographs_to_a_page(tmp_path):
     set_parameters(work / "params.yaml", {"demo.train": 24, "demo.golden": 12, "demo.size": 96}, work / "p")
     (work / "p").replace(work / "params.yaml")
     run = [sys.executable, "-m", "facade.experiments.study", "tiny", "-S", "ingest.golden_lock=none"]
-    environment = {"PYTHONPATH": str(work / "src"), "PATH": "/usr/bin:/bin"}
+    environment = {"PYTHONPATH": str(work / "src"), "PATH": "/usr/bin:/bin", "FACADE_KEY": "0123456789abcdef" * 2}
 
     def go(command):
         return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
@@ -126,7 +127,7 @@ def test_a_study_runs_from_photographs_to_a_page(tmp_path):
     (work / "experiments/studies.yaml").write_text(
         "tiny:\n  question: Does it run?\n  seeds: [0, 1]\n  settings: {detector.weights: drawn, train.epochs: 2, "
         f"pretrain.photographs: 6, pretrain.epochs: 1, audit.people: 8, ingest.path: {work}/data/demo, "
-        "audit.max_untreated: 1000}\n"
+        "audit.max_untreated: 1000, synthesize.key: study}\n"
         "  rows:\n    raw: {arm: raw}\n    drawn: {arm: pseudo, key_per_seed: true}\n"
         "    blur 8 %: {arm: blur, settings: {blur.sigma: 8}}\n"
     )
@@ -140,6 +141,8 @@ def test_a_study_runs_from_photographs_to_a_page(tmp_path):
     assert list(content["arms"]) == ["raw", "drawn", "blur 8 %"]
     assert all(row["seeds"] == 2 for row in content["arms"].values())
     assert (work / "experiments/tiny.md").is_file()
+    sums = {Photographs(work / f".work/study/tiny/drawn-seed-{seed}/data/pseudo").fingerprint() for seed in (0, 1)}
+    assert len(sums) == 2, "each seed has pseudonyms of a key of its own"
     again = go(run)
     assert again.returncode == 0
     assert "train" not in again.stdout
