@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 import onnxruntime
 
+# Boxes that go into NMS, the highest scores of them: more than any picture has faces, and NMS is quadratic.
+CANDIDATES = 2000
+
 
 class FaceDetector(Protocol):
     """A face detector that is ready to run.
@@ -44,6 +47,9 @@ def suppressed(boxes: np.ndarray, scores: np.ndarray, min_score: float, iou: flo
     """
     if not len(boxes):
         return np.zeros((0, 5))
+    if len(scores) > CANDIDATES:
+        best = np.argsort(-scores, kind="stable")[:CANDIDATES]
+        boxes, scores = boxes[best], scores[best]
     found = cv2.dnn.NMSBoxes(boxes.astype(float).tolist(), scores.astype(float).tolist(), min_score, iou)
     kept = np.asarray(found, np.int64).reshape(-1)
     rows = np.column_stack([boxes[kept], scores[kept]]).astype(float)

@@ -165,7 +165,14 @@ def _plane(measured: Measured, params: Params) -> Markup | None:
                     f"{ATTACKS[attack].told}"
                 )
                 dots.append(
-                    Dot((rate, low, high), cost, COLOURS[one.first], NAMES[one.first], title, attack == "parrot")
+                    Dot(
+                        (rate, low, high),
+                        cost,
+                        COLOURS[one.first],
+                        "" if attack == "parrot" else NAMES[one.first],
+                        title,
+                        attack == "parrot",
+                    )
                 )
     if not dots:
         return None
