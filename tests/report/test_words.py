@@ -34,9 +34,9 @@ def test_without_raw_it_says_so(params):
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        ({"units": 1200, "seeds": 9}, "some 1,200 photographs with 3 seeds, or 9 seeds with 100 photographs"),
-        ({"units": 1200}, "some 1,200 photographs with 3 seeds"),
-        ({"both": (300, 9)}, "some 300 photographs with 9 seeds; neither alone would"),
+        ({"units": 1200, "seeds": 9}, "a new study of 1,200 photographs with 3 seeds, or 9 seeds with 100 photographs"),
+        ({"units": 1200}, "a new study of 1,200 photographs with 3 seeds"),
+        ({"both": (300, 9)}, "a new study of 300 photographs with 9 seeds; neither alone would"),
         ({}, "no number of either"),
     ],
 )
