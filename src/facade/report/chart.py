@@ -11,6 +11,8 @@ WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 78, 14, 14, 44
 LETTERS = 13
 ROW = 46
+# Two labels nearer than this, across and down, would overlap.
+APART, LINE = 110, 15
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,22 @@ def plane(dots: Sequence[Dot], x_label: str, y_label: str, margin: float, about:
     parts.append(
         f'<text transform="translate(13 {middle:.1f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>'
     )
+    labels: list[tuple[float, float]] = []
     for dot in dots:
         at, up = x(dot.x[0]), y(dot.y[0])
         right = dot.x[0] < 0.6
+        # Above its dot; below it, a line deeper each time, where another label stands.
+        beside = up - 8
+        while dot.label and any(abs(at - other) < APART and abs(beside - height) < LINE for other, height in labels):
+            beside = max(beside, up) + LINE + 3
+        if dot.label:
+            labels.append((at, beside))
         parts.append(
             f'<g class="mark" style="color:{dot.colour}">'
             + _line(x(dot.x[1]), up, x(dot.x[2]), up, "interval")
             + _line(at, y(dot.y[1]), at, y(dot.y[2]), "interval")
             + f'<circle cx="{at:.1f}" cy="{up:.1f}" r="6" class="{"hollow" if dot.hollow else "dot"}"/>'
-            + _text(at + (10 if right else -10), up - 8, dot.label, "start" if right else "end")
+            + _text(at + (10 if right else -10), beside, dot.label, "start" if right else "end")
             + f"<title>{escape(dot.title)}</title></g>"
         )
     return _svg(HEIGHT, parts, about)
