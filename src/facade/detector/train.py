@@ -203,6 +203,10 @@ def _in_process(run: Run, news: Any, rank: int, meeting: Path | None) -> None:
         train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)), rank, meeting)
     except FacadeError as error:
         news.put(error)
+    # Without the interpreter's clean-up, in which gloo's threads can abort once a peer has gone: send what was said, and go.
+    news.close()
+    news.join_thread()
+    os._exit(0)
 
 
 def _curves(runs: Sequence[Run]) -> str:
