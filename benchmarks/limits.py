@@ -17,7 +17,7 @@ from printing import print_header, print_table
 from speed import in_turns, one_thread
 
 from facade.anonymize import BlurFaces
-from facade.anonymize.blur import sigma_of
+from facade.anonymize.blur_faces import sigma_of
 from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.records import Box
 from facade.dataset.store import decode, encode

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from printing import HERE
 
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.dataset import Photograph
-from facade.key import DEMO
 from facade.params import load
+from facade.secret_key import DEMO
 from facade.sources.bank import FaceBank
 from facade.sources.procedural import ProceduralHeads
 

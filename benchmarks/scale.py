@@ -19,13 +19,13 @@ from keeping import keep
 from printing import print_header, print_table
 
 from facade.anonymize import BlurFaces, treat
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.dataset import Photographs
 from facade.dataset.records import Photograph
 from facade.dataset.shards import FOLDER, SHARD, shard_file, write_index, write_shard
 from facade.dataset.store import coco
 from facade.params import load
-from facade.sources.choice import source_of
+from facade.sources.from_params import source_of
 
 
 def repeated(source: Photographs, root: Path, count: int, most: int) -> Photographs:

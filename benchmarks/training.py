@@ -52,7 +52,7 @@ def _seconds(device: str) -> float:
 
 def run(root: Path, work: Path, params: Params, kept: bool, news: Any) -> None:
     """Train as the experiment does; seconds of each epoch but the first."""
-    import facade.detector.run as running
+    import facade.detector.training_run as running
 
     one = running.Run(
         root, 0, params.detector, params.train, params.detect, 0, None, (_device(params),), work / f"kept-{kept}"
@@ -70,7 +70,7 @@ def bare(root: Path, params: Params, news: Any) -> None:
     import torch
     from mmengine.dataset import pseudo_collate
 
-    import facade.detector.run as running
+    import facade.detector.training_run as running
     from facade.detector.model import build, model_config  # isort: skip  # brings what mmdet needs
     from facade.detector.data import SeededCoco, training_steps
 

@@ -6,21 +6,21 @@ dvc repro audit@blur
 from pathlib import Path
 
 from facade.anonymize import BlurFaces
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.anonymize.treat import Treatment
 from facade.audit.attacker import WEIGHTS, about
-from facade.audit.judge import Audited, for_people, summary
+from facade.audit.audit_arm import Attacker, look
+from facade.audit.criteria import Audited, for_people, summary
 from facade.audit.leaks import data_set_leaks, paths_in
-from facade.audit.look import Attacker, look
 from facade.audit.unlabelled import read_unlabelled
 from facade.dataset import Photographs
-from facade.dataset.also import read_also
-from facade.dataset.together import is_appended
+from facade.dataset.concatenate import is_concatenation
+from facade.dataset.extra_boxes import read_extra_boxes
 from facade.errors import FacadeError
 from facade.files import write_json
 from facade.gate import write_gate
 from facade.params import Params
-from facade.sources.choice import source_of
+from facade.sources.from_params import source_of
 from facade.stage import ANONYMIZED, arm, stage
 
 FOUND, ALSO = Path("data/unlabelled.json"), Path("data/also-treat.json")
@@ -46,7 +46,7 @@ def attacker(params: Params, synthetic: bool) -> Attacker | None:
 def audit(params: Params) -> None:
     name = arm(ANONYMIZED)
     source, treated = Photographs("data/train"), Photographs(Path("data") / name)
-    if not is_appended(source, Photographs(Path("data/misses") / name), treated):
+    if not is_concatenation(source, Photographs(Path("data/misses") / name), treated):
         raise FacadeError(f"data/{name} is not data/train with the known misses behind it. Run `dvc repro` again.")
     who = attacker(params, source.synthetic)
     audited = Audited(
@@ -54,7 +54,7 @@ def audit(params: Params) -> None:
         seen=look(
             source,
             treated,
-            read_also(ALSO),
+            read_extra_boxes(ALSO),
             treatment(name, params),
             params.blur if name == "blur" else None,
             who,

@@ -8,7 +8,7 @@ from pathlib import Path
 from facade.anonymize import BlurFaces, treat
 from facade.anonymize.controls import BlurDecoys
 from facade.dataset import Photographs
-from facade.dataset.also import read_also
+from facade.dataset.extra_boxes import read_extra_boxes
 from facade.off import switch_off
 from facade.params import Params
 from facade.stage import stage
@@ -17,7 +17,7 @@ from facade.stage import stage
 @stage
 def blur(params: Params) -> None:
     photographs = Photographs("data/train")
-    also = read_also(Path("data/also-treat.json"))
+    also = read_extra_boxes(Path("data/also-treat.json"))
     treat(
         photographs,
         BlurFaces(params.blur).in_place,

@@ -10,17 +10,17 @@ from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_json, write_text
 from facade.measure.arms import measure_arm, measure_reference, summary
 from facade.measure.compare import causes, compare, four_digits, verdicts
-from facade.measure.misses import as_coco, as_table, misses
+from facade.measure.false_negatives import as_coco, as_table, misses
+from facade.measure.golden_evaluation import read_evaluation
 from facade.measure.shortcut import measure_shortcut, shortcut_summary
 from facade.measure.slices import compare_slices, table
-from facade.measure.study import read_study
-from facade.measure.wider import levels
+from facade.measure.wider_protocol import levels
 from facade.off import is_off
 from facade.params import Params
-from facade.report.curves import draw_curves, write_curve
 from facade.report.differences import draw_differences, draw_slices
 from facade.report.faces import draw_faces
 from facade.report.page import Measured, read_versions, write_page
+from facade.report.precision_recall_plot import draw_curves, write_curve
 from facade.report.style import save
 from facade.stage import ANONYMIZED, ARMS, MAIN_ARMS, stage
 
@@ -44,7 +44,7 @@ def evaluate(params: Params) -> None:
     detections = {name: Path("detections") / name for name in ARMS if not is_off(Path("detections") / name)}
     data = {name: Photographs(Path("data") / name) for name in detections}
     calibration = {name: calibration_labels(own.content(), settings.calibration) for name, own in data.items()}
-    study = read_study(truth, calibration, detections, settings)
+    study = read_evaluation(truth, calibration, detections, settings)
     judged = levels(truth, settings.wider_ground_truth)
     measured = Measured(
         arms={name: measure_arm(study, name, judged, settings.iou) for name in detections},

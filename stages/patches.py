@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from facade.anonymize.patches import write_patches
+from facade.anonymize.golden_patches import write_patches
 from facade.dataset import Photographs
 from facade.params import Params
 from facade.stage import stage

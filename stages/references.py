@@ -5,7 +5,7 @@ from pathlib import Path
 from facade.dataset import Photographs
 from facade.off import switch_off
 from facade.params import Params
-from facade.references import detect_references
+from facade.reference_detections import detect_references
 from facade.stage import stage
 
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from facade.anonymize import treat
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.dataset import Photographs
-from facade.dataset.also import read_also
+from facade.dataset.extra_boxes import read_extra_boxes
 from facade.files import write_json
-from facade.key import read_key
 from facade.params import Params
-from facade.sources.choice import key_of, source_of
+from facade.secret_key import read_key
+from facade.sources.from_params import key_of, source_of
 from facade.stage import stage
 
 
@@ -18,7 +18,7 @@ def synthesize(params: Params) -> None:
     photographs, wanted = Photographs("data/train"), params.synthesize
     secret = read_key(wanted.key, photographs.synthetic)
     replace = ReplaceFaces(wanted, source_of(wanted), secret)
-    also = read_also(Path("data/also-treat.json"))
+    also = read_extra_boxes(Path("data/also-treat.json"))
     counts = treat(
         photographs,
         replace,

@@ -23,9 +23,9 @@ from facade.detections import Part, detect_arm
 from facade.detector.model import build, model_config
 from facade.errors import FacadeError
 from facade.files import write_json
+from facade.footage.anonymize_files import anonymize, jobs
 from facade.footage.job import Job
 from facade.footage.movie import anonymize_video
-from facade.footage.run import anonymize, jobs
 from facade.parallel import in_order, work_on
 from facade.params import Engine
 from facade.storage import place
@@ -129,7 +129,7 @@ def test_what_a_node_cannot_read_is_told_as_it_is_without_a_cluster():
 
 @pytest.mark.usefixtures("on_ray")
 def test_nodes_with_other_code_do_nothing(monkeypatch):
-    monkeypatch.setattr("facade.cluster.code_sum", lambda: "another version")
+    monkeypatch.setattr("facade.cluster.code_hash", lambda: "another version")
     with pytest.raises(FacadeError, match="of the Ray cluster has another version of Facade"):
         list(in_order(square, [1, 2], "squares"))
 
@@ -228,7 +228,7 @@ def test_photographs_named_by_hand_are_done_there(params, tmp_path):
 
 DRIVER = """
 import json, sys
-from facade.footage.run import anonymize, jobs
+from facade.footage.anonymize_files import anonymize, jobs
 from facade.parallel import work_on
 from facade.params import Engine
 from facade.storage import place

@@ -12,7 +12,7 @@ import typer
 from ruamel.yaml import YAML
 
 from facade.cli import app
-from facade.demo.moving import moving_faces, write_moving
+from facade.demo.clip import moving_faces, write_moving
 from facade.params import Params, load
 from tests.conftest import REPOSITORY, SHARED, noise, write_coco
 from tests.test_pipeline import TINY, Clone

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from facade.dataset import Photographs
-from facade.demo.moving import moving_faces, write_moving
+from facade.demo.clip import moving_faces, write_moving
 from facade.demo.write import write_demo
 from facade.misses.ledger import read_ledger
 from facade.params import load
@@ -271,7 +271,7 @@ def test_a_queued_experiment_runs_the_code_of_its_own_copy(reproduced, queued):
 def test_a_review_tells_what_a_change_does_without_any_data(reproduced, tmp_path):
     """In a clone that holds what git keeps alone, as on a machine that reviews pull requests."""
     reviewer = reproduced.cloned(tmp_path / "review")
-    review = (sys.executable, "-m", "facade.report.review")
+    review = (sys.executable, "-m", "facade.report.pull_request")
     assert "up to date" in reviewer.run(*review, "--check")
     told = reviewer.run(*review, "--base", "main")
     assert "No verdict got worse" in told
@@ -385,7 +385,7 @@ def test_its_models_anonymize_a_video(reproduced, tmp_path):
 
 @pytest.mark.slow
 def test_training_with_misses_is_compared_with_training_with_others(reproduced, tmp_path):
-    told = reproduced.run(sys.executable, "-m", "facade.experiments.misses", str(tmp_path), PYTHONPATH="src")
+    told = reproduced.run(sys.executable, "-m", "facade.experiments.misses_study", str(tmp_path), PYTHONPATH="src")
     assert "misses.md is written" in told
     counts = json.loads((tmp_path / "misses.json").read_text())["counts"]
     assert counts["misses"] >= counts["photographs"] > 0
@@ -396,7 +396,9 @@ def test_training_with_misses_is_compared_with_training_with_others(reproduced, 
 
 @pytest.mark.slow
 def test_training_for_a_camera_is_compared_with_training_for_none(reproduced, tmp_path):
-    told = reproduced.run(sys.executable, "-m", "facade.experiments.domain", str(tmp_path), "grey", PYTHONPATH="src")
+    told = reproduced.run(
+        sys.executable, "-m", "facade.experiments.domain_study", str(tmp_path), "grey", PYTHONPATH="src"
+    )
     assert "domain.md is written" in told
     content = json.loads((tmp_path / "domain.json").read_text())
     assert set(content["tests"]) == {"as they are", "grey"}

@@ -27,7 +27,7 @@ from facade.dataset.store import Photographs
 from facade.errors import FacadeError
 from facade.files import read_json
 from facade.gate import refuse_unless_passed
-from facade.measure.wider import _read as read_levels
+from facade.measure.wider_protocol import _read as read_levels
 from facade.params import load
 from facade.sources.bank_lookalikes import _read_kept
 from facade.weights import at_hand

@@ -66,8 +66,8 @@ def anonymize(
 
     A report stands beside each file that is written. A run that was interrupted goes on where it stopped.
     """
-    from facade.footage.finder import Given
-    from facade.footage.run import anonymize as anonymize_files, jobs
+    from facade.footage.anonymize_files import anonymize as anonymize_files, jobs
+    from facade.footage.box_sources import Given
     from facade.footage.settings import finder_of, settings_of
     from facade.footage.shard import SHARDS
 
@@ -165,7 +165,7 @@ def add(
 def review(port: Annotated[int, typer.Option(help="0 for any that is free")] = 0) -> None:
     """Open a local page to accept, correct or reject misses."""
     from facade.misses.ledger import LEDGER
-    from facade.misses.review import review as serve
+    from facade.misses.review_server import review as serve
 
     serve(LEDGER, port, typer.echo)
 

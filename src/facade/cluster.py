@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from facade.code import code_sum
+from facade.code_hash import code_hash
 from facade.errors import FacadeError
 from facade.storage import reaching
 
@@ -77,7 +77,7 @@ def on_cluster(
     work = {
         "function": pickle.dumps(function),
         "home": str(Path().resolve()),
-        "code": code_sum(),
+        "code": code_hash(),
         "folders": {folder: _identity(folder) for folder in folders},
     }
     gpus = 1 if gpu and ray.cluster_resources().get("GPU") else None
@@ -115,7 +115,7 @@ def _work(table: Any, function: bytes, home: str, code: str, folders: Mapping[st
             "the same path, on a shared filesystem; or let all photographs lie in storage (docs/scale.md)."
         )
         answers = [(FacadeError(fault), None)] * len(table)
-    elif code_sum() != code:
+    elif code_hash() != code:
         fault = f"{node} of the Ray cluster has another version of Facade. Give all nodes the same image, or code."
         answers = [(FacadeError(fault), None)] * len(table)
     else:

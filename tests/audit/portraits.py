@@ -3,7 +3,7 @@
 import numpy as np
 
 from facade.dataset import Face
-from facade.demo.scene import draw_scene
+from facade.demo.photograph import draw_scene
 from facade.seeds import generator
 
 

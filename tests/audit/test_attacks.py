@@ -5,10 +5,10 @@ import pytest
 
 from facade.anonymize import BlurFaces
 from facade.audit.attacks import face_ellipse, mirrored, treated_likewise
-from facade.audit.look import Attacker, chosen, look
+from facade.audit.audit_arm import Attacker, chosen, look
 from facade.dataset import Face, Photograph
 from facade.dataset.pixels import mirrored_points
-from facade.demo.scene import draw_scene
+from facade.demo.photograph import draw_scene
 from facade.errors import FacadeError
 from facade.recognition import unit
 from facade.seeds import generator

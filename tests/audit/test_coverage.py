@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from facade.anonymize import BlurFaces
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.anonymize.treat import recoded
+from facade.audit.audit_arm import look
 from facade.audit.coverage import findings
-from facade.audit.look import look
 from facade.dataset import Face, Photograph
-from facade.demo.scene import draw_scene
+from facade.demo.photograph import draw_scene
 from facade.seeds import generator
 from facade.sources.procedural import ProceduralHeads
 from tests.audit.portraits import portrait

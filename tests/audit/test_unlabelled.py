@@ -8,7 +8,7 @@ import pytest
 
 from facade.audit.unlabelled import Capture, Hidden, as_coco, captures, hidden, look, without_label
 from facade.dataset import Face, Photograph
-from facade.dataset.also import read_also
+from facade.dataset.extra_boxes import read_extra_boxes
 from facade.retinaface import Found
 from tests.conftest import SHARED, noise
 
@@ -87,7 +87,7 @@ def test_the_list_opens_as_coco_and_comes_back_as_faces_to_treat(make_store, tmp
     path.write_text(json.dumps(as_coco(store, [[], [found(10.123, 20, 30, 40)]])))
     listed = COCO(str(path))
     assert [listed.imgs[one["image_id"]]["file_name"] for one in listed.anns.values()] == ["b.jpg"]
-    also = read_also(path)
+    also = read_extra_boxes(path)
     assert list(also) == ["b.jpg"]
     assert also["b.jpg"][0].bbox == (10.12, 20, 30, 40)
     assert also["b.jpg"][0].ignore

@@ -16,7 +16,7 @@ import pytest
 
 from facade.anonymize import BlurFaces, treat
 from facade.audit.leaks import data_set_leaks
-from facade.code import code_sum
+from facade.code_hash import code_hash
 from facade.dataset import Face, Photographs, shards
 from facade.dataset.ingest import ingest
 from facade.dataset.store import content_of, finish
@@ -209,7 +209,7 @@ def test_nothing_of_a_work_that_was_stopped_stays_behind(both, params, tmp_path)
     out = tmp_path / "out"
     beside = out.with_name(".out.partial")
     (beside / "shards").mkdir(parents=True)
-    (beside / ".made-from").write_text(f"a key {params.codec!r} {code_sum()}")
+    (beside / ".made-from").write_text(f"a key {params.codec!r} {code_hash()}")
     for name in ("shards/000007.tar", "shards/.000001.tar.beef", ".000007.json", "raw.jpg"):
         (beside / name).write_bytes(b"of another time")
     treat(sharded, BlurFaces(params.blur), out, params.codec, "blur", workers=1, key="a key")

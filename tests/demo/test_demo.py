@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from facade.dataset import Photographs
-from facade.dataset.mark import SYNTHETIC_MARK, is_marked
+from facade.dataset.synthetic_marker import SYNTHETIC_MARK, is_marked_synthetic
 from facade.dataset.wider import read_wider
 from facade.demo import write_demo
+from facade.demo.photograph import draw_scene
 from facade.demo.pretraining import write_drawn
-from facade.demo.scene import draw_scene
 from facade.seeds import generator
 from tests.conftest import tree
 
@@ -41,18 +41,18 @@ def test_the_reader_of_real_photographs_reads_it(demo):
 
 def test_it_says_that_nobody_in_it_is_real(demo):
     assert "say nothing about real faces" in (demo / SYNTHETIC_MARK).read_text()
-    assert is_marked(demo)
+    assert is_marked_synthetic(demo)
 
 
 def test_a_mark_that_came_with_other_photographs_says_nothing(demo, tmp_path):
     copied = tmp_path / "copied"
     shutil.copytree(demo, copied)
-    assert is_marked(copied)
+    assert is_marked_synthetic(copied)
     picture = next(copied.rglob("*.jpg"))
     picture.write_bytes(b"another photograph")
-    assert not is_marked(copied)
+    assert not is_marked_synthetic(copied)
     (copied / SYNTHETIC_MARK).write_text("nobody here is real")
-    assert not is_marked(copied)
+    assert not is_marked_synthetic(copied)
 
 
 def test_it_is_the_same_whoever_draws_it(demo, tmp_path, params):

@@ -10,7 +10,7 @@ import torch
 from facade.detector.export import export
 from facade.detector.infer import detections
 from facade.detector.model import build, model_config
-from facade.networks.choose import face_detector
+from facade.networks.open_detector import face_detector
 from tests.conftest import REPOSITORY, noise
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 
-from facade.experiments import domain, misses
+from facade.experiments import domain_study as domain, misses
 from facade.experiments.clone import Clone
 from facade.params import load
 from tests.conftest import REPOSITORY

@@ -7,8 +7,8 @@ import imageio_ffmpeg
 import numpy as np
 
 from facade.dataset.pixels import decode as decode_picture
-from facade.demo.moving import moving_faces, write_moving
-from facade.footage.finder import Given
+from facade.demo.clip import moving_faces, write_moving
+from facade.footage.box_sources import Given
 from facade.footage.job import Settings
 from facade.footage.method import treatment
 from facade.params import load

@@ -9,10 +9,10 @@ import pytest
 
 from facade.dataset import Face, Photograph
 from facade.errors import FacadeError
-from facade.footage.finder import Given
+from facade.footage.anonymize_files import anonymize
+from facade.footage.box_sources import Given
 from facade.footage.job import Job
 from facade.footage.movie import anonymize_video
-from facade.footage.run import anonymize
 from facade.footage.video import read_clip, read_frames
 from tests.footage.films import ffmpeg, film_of_people, frames, pattern, settings
 

@@ -11,9 +11,9 @@ from upath import UPath
 
 from facade.cli import app
 from facade.errors import FacadeError
+from facade.footage.anonymize_files import anonymize, jobs
 from facade.footage.job import Job
 from facade.footage.movie import anonymize_video
-from facade.footage.run import anonymize, jobs
 from facade.storage import files_below, place
 from tests.conftest import noise
 from tests.footage.films import film_of_people, settings

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from facade.measure.study import read_study
+from facade.measure.golden_evaluation import read_evaluation
 from tests.measure.test_weighted import random_case
 
 
 @pytest.fixture
 def write_study(tmp_path, params):
-    """Writes a study, and gives what `read_study` is called with. Raw finds all that the detector found, pseudo the
+    """Writes a study, and gives what `read_evaluation` is called with. Raw finds all that the detector found, pseudo the
     same, blur one in twelve.
     """
 
@@ -40,4 +40,4 @@ def write_study(tmp_path, params):
 def study(write_study):
     """The study, and its settings."""
     written = write_study()
-    return read_study(*written), written[-1]
+    return read_evaluation(*written), written[-1]

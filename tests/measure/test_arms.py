@@ -7,8 +7,8 @@ import pytest
 
 from facade.measure.arms import measure_arm, summary
 from facade.measure.compare import NOT_MEASURED
-from facade.measure.study import read_study
-from facade.measure.wider import levels
+from facade.measure.golden_evaluation import read_evaluation
+from facade.measure.wider_protocol import levels
 
 
 def measured(study):
@@ -53,7 +53,7 @@ def test_the_metrics_are_readable_for_dvc(arms):
 
 
 def test_a_single_seed_has_no_deviation(write_study):
-    told = summary(*measured(read_study(*write_study(seeds=(1,)))))
+    told = summary(*measured(read_evaluation(*write_study(seeds=(1,)))))
     assert told["raw"]["AP50_sd"] == NOT_MEASURED
 
 
@@ -61,7 +61,7 @@ def test_what_one_run_could_not_measure_has_no_mean(write_study):
     """A run that finds nothing on the calibration part is not used: it has no precision, and a recall of 0."""
     written = write_study()
     (written[2]["blur"] / "calibration" / "seed-1.json").write_text("[]")
-    told = summary(*measured(read_study(*written)))
+    told = summary(*measured(read_evaluation(*written)))
     assert told["blur"]["precision"] == told["blur"]["threshold"] == NOT_MEASURED
     assert told["blur"]["recall"] < told["raw"]["recall"]
     json.dumps(told, allow_nan=False)

@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 
+from facade.measure.golden_evaluation import read_evaluation
 from facade.measure.slices import FEWEST, compare_slices, slices_of, table
-from facade.measure.study import read_study
 from facade.measure.weighted import matched_run
 from facade.report.differences import draw_slices
 from facade.report.style import save
@@ -80,7 +80,7 @@ def test_too_few_faces_say_so_and_a_loss_shows_where_it_is(write_study):
     for number, annotation in enumerate(truth["annotations"]):
         annotation["pose"] = int(number < FEWEST - 1)
         annotation["blur"] = number % 2
-    sliced = compare_slices(read_study(*written, settings), settings)
+    sliced = compare_slices(read_evaluation(*written, settings), settings)
     by_name = {(part.group, part.name): part for part in sliced}
     assert by_name["pose", "atypical"].compared == ()
     few = sum(not face["iscrowd"] for face in truth["annotations"][: FEWEST - 1])
@@ -101,7 +101,7 @@ def test_a_slice_that_few_photographs_carry_shows_nothing(write_study):
     for step in range(2 * FEWEST):
         written[0]["annotations"].append({**crowd[0], "id": number + 1 + step, "image_id": 1, "blur": 1, "iscrowd": 0})
     part = next(
-        part for part in compare_slices(read_study(*written, settings), settings)
+        part for part in compare_slices(read_evaluation(*written, settings), settings)
         if (part.group, part.name) == ("blur", "normal")
     )  # fmt: skip
     assert part.faces > FEWEST
@@ -110,7 +110,7 @@ def test_a_slice_that_few_photographs_carry_shows_nothing(write_study):
 
 def test_an_event_is_judged_by_its_photographs_even_where_events_are_drawn(write_study):
     *written, settings = write_study(resample="events")
-    sliced = compare_slices(read_study(*written, settings), settings)
+    sliced = compare_slices(read_evaluation(*written, settings), settings)
     events = [one for part in sliced if part.group == "event" for one in part.compared]
     assert events
     assert all(one.difference.photograph_variance > 0 or one.difference.seen == 0 for one in events)
@@ -122,7 +122,7 @@ def test_names_of_events_may_hold_anything(write_study, tmp_path, name):
     *written, settings = write_study()
     for image in written[0]["images"]:
         image["file_name"] = f"{name} {image['id'] % 3}/{image['id']}.jpg"
-    sliced = compare_slices(read_study(*written, settings), settings)
+    sliced = compare_slices(read_evaluation(*written, settings), settings)
     rows = list(csv.DictReader(io.StringIO(table(sliced))))
     assert {row["slice"] for row in rows if row["group"] == "event"} == {f"{name} {number}" for number in range(3)}
     assert all(None not in row and None not in row.values() for row in rows)
@@ -137,7 +137,7 @@ def test_slices_without_a_threshold_say_so(write_study):
     for seed in (0, 1, 10):
         (written[2]["blur"] / "calibration" / f"seed-{seed}.json").write_text("[]")
     written[1]["blur"] = empty
-    told = table(compare_slices(read_study(*written, settings), settings))
+    told = table(compare_slices(read_evaluation(*written, settings), settings))
     assert "not measured" in told
     assert "nan" not in told
 
@@ -146,7 +146,7 @@ def test_recall_on_a_slice_counts_its_own_faces(write_study):
     *written, settings = write_study()
     for number, annotation in enumerate(written[0]["annotations"]):
         annotation["blur"] = number % 2
-    study = read_study(*written, settings)
+    study = read_evaluation(*written, settings)
     sharp = np.array([face["blur"] == 0 for face in study.scored])
     wanted = {arm: np.mean([one.found[sharp].mean() for one in own]) for arm, own in study.outcomes.items()}
     part = next(part for part in compare_slices(study, settings) if (part.group, part.name) == ("blur", "clear"))
@@ -164,7 +164,7 @@ def test_the_figure_is_drawn(study, tmp_path):
 
 def test_a_figure_of_slices_that_are_all_too_small_is_drawn_without_a_warning(write_study, recwarn):
     *written, settings = write_study(photographs=8)
-    sliced = compare_slices(read_study(*written, settings), settings)
+    sliced = compare_slices(read_evaluation(*written, settings), settings)
     assert sliced
     assert not any(part.compared for part in sliced)
     draw_slices(sliced, "AP50", True)

@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from facade.measure.tables import faces_of, found_in
+from facade.measure.arrays import detection_arrays, ground_truth_arrays
 from facade.measure.weighted import matched_run
 from facade.seeds import generator
 
@@ -38,7 +38,7 @@ def random_case(seed: int, photographs: int = 12) -> tuple[dict, list[dict]]:
 
 def arrays(truth: dict, results: list[dict]):
     """Labels and detections as the matching takes them."""
-    return faces_of(truth), found_in(truth, results)
+    return ground_truth_arrays(truth), detection_arrays(truth, results)
 
 
 def by_pycocotools(truth: dict, results: list[dict], areas: tuple[float, float] = (0, 1e10)) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from facade.dataset.duplicates import perceptual_hash
 from facade.dataset.records import Face
-from facade.demo.scene import draw_scene
+from facade.demo.photograph import draw_scene
 from facade.misses.harvest import Golden, Runs
 from facade.seeds import generator
 

@@ -33,7 +33,7 @@ def pool(write_wider):
 def take(monkeypatch, pool, params, models, looks):
     monkeypatch.setattr(module, "runs_of", lambda arm, params: models)
     monkeypatch.setattr(module, "golden_looks", lambda params: looks)
-    monkeypatch.setattr(module, "is_marked", lambda root: True)
+    monkeypatch.setattr(module, "is_marked_synthetic", lambda root: True)
     told = []
     kept, left, synthetic = harvest(pool, NOTHING, ["pseudo"], params, 0.5, told.append, workers=1)
     return kept, left, synthetic, told
@@ -104,7 +104,7 @@ def test_somebody_whom_nobody_labelled_is_treated_when_a_model_sees_them(monkeyp
 
 def test_a_treatment_that_hides_nobody_is_not_stored(monkeypatch, pool, params):
     weak = params.model_copy(update={"blur": params.blur.model_copy(update={"sigma": 0.01, "widen": 0})})
-    monkeypatch.setattr("facade.anonymize.blur.LEAST_SIGMA", 0.05)
+    monkeypatch.setattr("facade.anonymize.blur_faces.LEAST_SIGMA", 0.05)
     root, _ = pool()
     kept, left, _, told = take(monkeypatch, root, weak, runs(Finds()), golden())
     assert not kept

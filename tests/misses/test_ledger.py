@@ -3,10 +3,10 @@ import json
 import pytest
 
 from facade.dataset import Photographs
+from facade.dataset.concatenate import concatenated, is_concatenation
 from facade.dataset.duplicates import perceptual_hash, write_looks
 from facade.dataset.records import Face, Photograph
 from facade.dataset.store import encode
-from facade.dataset.together import appended, is_appended
 from facade.errors import FacadeError
 from facade.misses.join import write_training_part
 from facade.misses.ledger import Entry, Ledger, Miss, joined, judged, read_ledger, training_part, with_entries, without
@@ -117,13 +117,13 @@ def test_the_training_part_stands_behind_an_arm_as_often_as_asked(ledger, make_s
     (together / "images/t.jpg").write_bytes((own.images / "t.jpg").read_bytes())
     for one in part:
         (together / "images" / one.file).write_bytes(part.read(one))
-    (together / "annotations.json").write_text(json.dumps(appended(own, part)))
+    (together / "annotations.json").write_text(json.dumps(concatenated(own, part)))
     both = Photographs(together)
     assert [one.file for one in both] == ["t.jpg", *(one.file for one in part)]
     assert len({number for number, _ in both.items()}) == 4
-    assert is_appended(own, part, both)
+    assert is_concatenation(own, part, both)
     (together / "images" / NAMES[1]).write_bytes(b"other")
-    assert not is_appended(own, part, both)
+    assert not is_concatenation(own, part, both)
     off = write_training_part(changed, golden, wanted.model_copy(update={"misses": False}), tmp_path / "off")
     assert off["photographs"] == len(Photographs(tmp_path / "off/blur")) == 0
 

@@ -9,9 +9,9 @@ import pytest
 from facade.errors import FacadeError
 from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
 from facade.measure.average_precision import average_precision
-from facade.networks.choose import face_detector
+from facade.networks.open_detector import face_detector
 from facade.networks.protocol import suppressed
-from facade.references import detect_references
+from facade.reference_detections import detect_references
 from facade.seeds import generator
 from tests.conftest import SHARED, noise
 

@@ -6,8 +6,8 @@ import pytest
 
 from facade.dataset import Face
 from facade.measure.arms import Arm
-from facade.report.curves import draw_curves, write_curve
 from facade.report.faces import draw_faces
+from facade.report.precision_recall_plot import draw_curves, write_curve
 from facade.report.style import save
 from tests.conftest import noise
 

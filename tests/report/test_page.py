@@ -11,16 +11,16 @@ import pytest
 
 from facade.dataset import Face, Photographs
 from facade.measure.arms import measure_arm
+from facade.measure.arrays import detection_arrays, ground_truth_arrays
 from facade.measure.bootstrap import Difference, draw
 from facade.measure.compare import Comparison
-from facade.measure.misses import Miss
-from facade.measure.operating import Outcome
+from facade.measure.false_negatives import Miss
+from facade.measure.golden_evaluation import Study
+from facade.measure.operating_point import Outcome
 from facade.measure.shortcut import Fired
 from facade.measure.slices import Sliced
-from facade.measure.study import Study
-from facade.measure.tables import faces_of, found_in
 from facade.measure.verdict import judge
-from facade.measure.wider import levels
+from facade.measure.wider_protocol import levels
 from facade.report.faces import draw_faces
 from facade.report.gallery import CELLS, gallery, mosaic
 from facade.report.page import Measured, write_page
@@ -66,9 +66,9 @@ def write(tmp_path, make_store, params):
             {"image_id": n, "category_id": 1, "bbox": [41, 31, 39, 48], "score": 0.9 - 0.1 * n} for n in range(1, 4)
         ]
         outcome = Outcome(0.4, np.array([True] * 3 + [False] * 2), np.full(5, 0.3), np.full(5, 0.2), np.zeros(5, int))
-        found = found_in(truth, results)
+        found = detection_arrays(truth, results)
         study = Study(
-            truth, faces_of(truth), [0, 1], {arm: [results] * 2 for arm in arms}, {arm: [found] * 2 for arm in arms},
+            truth, ground_truth_arrays(truth), [0, 1], {arm: [results] * 2 for arm in arms}, {arm: [found] * 2 for arm in arms},
             {arm: [outcome] * 2 for arm in arms}, draw(5, 2, 100, generator("page")),
         )  # fmt: skip
         judged = levels(truth, None)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facade.anonymize.blur import BlurFaces
-from facade.anonymize.places import free_places
+from facade.anonymize.background_boxes import free_places
+from facade.anonymize.blur_faces import BlurFaces
 from facade.anonymize.treat import Treated, recoded
 from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.calibration import calibration_files

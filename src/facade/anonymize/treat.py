@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from facade.code import code_sum
+from facade.code_hash import code_hash
 from facade.dataset import Photograph, Photographs, encode
-from facade.dataset.also import Also, with_also
+from facade.dataset.concatenate import concatenated
+from facade.dataset.extra_boxes import ExtraBoxes, with_extra_boxes
 from facade.dataset.shards import Position, shard_file, write_index, write_shard
 from facade.dataset.store import decode, write_annotations
-from facade.dataset.together import appended
 from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_json
 from facade.parallel import in_order
@@ -48,7 +48,7 @@ class _Treat:
 
     treatment: Treatment
     codec: Codec
-    also: Also
+    also: ExtraBoxes
 
     def __call__(self, source: Photographs, photograph: Photograph) -> tuple[bytes, Counter[str]]:
         image = source.pixels(photograph)
@@ -57,7 +57,7 @@ class _Treat:
                 f"{source.where(photograph)} is {image.shape[1]}x{image.shape[0]} pixels, its labels say "
                 f"{photograph.width}x{photograph.height}. Run `dvc repro ingest` again."
             )
-        treated = self.treatment(image, with_also(photograph, self.also))
+        treated = self.treatment(image, with_extra_boxes(photograph, self.also))
         return encode(treated.pixels, self.codec), treated.counts
 
 
@@ -87,7 +87,7 @@ class _TreatShard:
 
     def __call__(self, number: int) -> tuple[Counter[str], dict[str, Position]]:
         source = Photographs(self.root, shard=number)
-        everybody = [with_also(photograph, self.treat.also) for photograph in source]
+        everybody = [with_extra_boxes(photograph, self.treat.also) for photograph in source]
         made_from = hashlib.sha256(f"{source.shard_sum(number)} {everybody!r}".encode()).hexdigest()
         note = self.into / f".{number:06d}.json"
         if shard_file(self.into, number).is_file() and note.is_file():
@@ -114,7 +114,7 @@ def treat(
     into: Path,
     codec: Codec,
     label: str,
-    also: Also | None = None,
+    also: ExtraBoxes | None = None,
     more: Photographs | None = None,
     workers: int | None = None,
     key: str | None = None,
@@ -140,7 +140,7 @@ def treat(
         Sums of the counts that the treatment made.
     """
     each = _Treat(treatment, codec, also or {})
-    content = appended(source, more)
+    content = concatenated(source, more)
     counts: Counter[str] = Counter()
     if not source.sharded:
         with whole_directory(into) as beside:
@@ -152,7 +152,7 @@ def treat(
             write_annotations(beside, content)
         return counts
     numbers = source.shard_numbers
-    with whole_directory(into, go_on=None if key is None else f"{key} {codec!r} {code_sum()}") as beside:
+    with whole_directory(into, go_on=None if key is None else f"{key} {codec!r} {code_hash()}") as beside:
         places: dict[str, Position] = {}
         for found, own in in_order(_TreatShard(source.root, each, beside), numbers, label, workers, heavy=True):
             counts += found

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from skimage.restoration import wiener
 
-from facade.anonymize.blur import cells_in, strength
+from facade.anonymize.blur_faces import cells_in, strength
 from facade.anonymize.gaussian import gaussian
 from facade.anonymize.region import Region, blend, region, shrunk
 from facade.dataset import Face

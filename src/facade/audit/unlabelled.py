@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from facade.dataset import Photograph, Photographs
+from facade.dataset.iou import areas, corners, pairs, shared
 from facade.dataset.landmarks import FACTOR
-from facade.dataset.overlap import areas, corners, pairs, shared
 from facade.dataset.records import Box
 from facade.dataset.store import CATEGORY
 from facade.errors import FacadeError
@@ -154,7 +154,7 @@ def write_unlabelled(
         found: What `look` found in each, or None where nobody looked.
         treat_too: Whether the faces that nobody labelled are to be treated.
         list_file: COCO file to write, of all of them. Its `info` says what people and the detector saw.
-        treat_file: COCO file to write, of those to treat (`facade.dataset.also`).
+        treat_file: COCO file to write, of those to treat (`facade.dataset.extra_boxes`).
     """
     nobody: list[list[Found]] = [[] for _ in photographs]
     new = nobody if found is None else [without_label(*pair) for pair in zip(photographs, found, strict=True)]

@@ -13,11 +13,11 @@ from facade.dataset.domain import domain_of, in_domain
 from facade.dataset.duplicates import near, perceptual_hash, write_looks
 from facade.dataset.golden import check_lock, fingerprint
 from facade.dataset.landmarks import add_landmarks
-from facade.dataset.mark import is_marked
 from facade.dataset.names import neutral_name, printable, stored_name
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
 from facade.dataset.records import Face, Labelled, Photograph, Split
 from facade.dataset.store import coco, encode, finish
+from facade.dataset.synthetic_marker import is_marked_synthetic
 from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
 from facade.files import whole_directory, write_text
@@ -192,7 +192,7 @@ def ingest(
         weights = retinaface_weights(params.landmark_weights, "ingest.landmark_weights")
     with whole_directory(train) as train_beside, whole_directory(golden) as golden_beside:
         into: dict[Split, Path] = {"train": train_beside, "golden": golden_beside}
-        synthetic = is_marked(params.path)
+        synthetic = is_marked_synthetic(params.path)
         intake = Intake(params.path.resolve(), into, params, codec, None, synthetic)
         wanted = [entry for entry in labelled if isinstance(entry, Labelled)]
         refused = [entry for entry in labelled if isinstance(entry, Refused)]

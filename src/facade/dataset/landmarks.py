@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facade.dataset.overlap import corners, pairs
+from facade.dataset.iou import corners, pairs
 from facade.dataset.records import Face
 from facade.retinaface import Found, retinaface
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facade.dataset.records import Photograph
 from facade.dataset.store import coco, encode, finish
-from facade.demo.scene import draw_scene
+from facade.demo.photograph import draw_scene
 from facade.demo.write import EMPTY_SHARE
 from facade.files import whole_directory
 from facade.parallel import in_order

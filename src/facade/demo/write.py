@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facade.dataset import Face, encode
-from facade.dataset.mark import write_mark
 from facade.dataset.records import ATTRIBUTES
-from facade.demo.scene import draw_scene
+from facade.dataset.synthetic_marker import write_synthetic_marker
+from facade.demo.photograph import draw_scene
 from facade.files import whole_directory
 from facade.parallel import in_order
 from facade.params import Codec, Demo
@@ -63,7 +63,7 @@ def write_demo(params: Demo, codec: Codec, into: Path, workers: int | None = Non
             place.write_text(labels)
             landmarks = "".join(_landmark_entry(name, faces) for name, faces in drawn)
             (root / f"WIDER_{split}" / "label.txt").write_text(landmarks)
-        write_mark(root, NOTICE)
+        write_synthetic_marker(root, NOTICE)
 
 
 def _label_entry(name: str, faces: tuple[Face, ...]) -> str:

@@ -12,8 +12,8 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from facade.dataset import Photographs
+from facade.detector.distributed import bare, is_first, mean
 from facade.detector.infer import detections
-from facade.detector.together import bare, is_first, mean
 from facade.files import write_json
 from facade.measure.average_precision import average_precision
 from facade.params import Detect

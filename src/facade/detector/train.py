@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from facade.dataset import Photographs
 from facade.detector.devices import groups_for
-from facade.detector.run import CURVES, FINAL, VALIDATION, Run, prepare_process, train_run
+from facade.detector.training_run import CURVES, FINAL, VALIDATION, Run, prepare_process, train_run
 from facade.errors import FacadeError
 from facade.files import read_json, whole_directory, write_json, write_text
 from facade.params import Detect, Detector, Train
@@ -203,7 +203,7 @@ def _in_process(run: Run, news: Any, rank: int, meeting: Path | None) -> None:
         train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)), rank, meeting)
     except FacadeError as error:
         news.put(error)
-    # Without the interpreter's clean-up, in which gloo's threads can abort once a peer has gone: send what was said, and go.
+    # Skip the interpreter's clean-up: gloo's threads can abort a process in it once its peer has gone.
     news.close()
     news.join_thread()
     os._exit(0)

@@ -7,7 +7,7 @@ from typing import Any
 from facade.dataset.calibration import calibration_labels
 from facade.dataset.store import content_of
 from facade.measure.compare import RECALL, Comparison, compare_pairs, four_digits
-from facade.measure.study import Study, read_study
+from facade.measure.golden_evaluation import Study, read_evaluation
 from facade.params import Params
 
 MEASURED = ("AP50", RECALL)
@@ -26,7 +26,7 @@ def read_rounds(golden: Path, kept: dict[str, Path], params: Params) -> Study:
         name: calibration_labels(content_of(folder), params.evaluate.calibration) for name, folder in kept.items()
     }
     detections = {name: folder / "detections" for name, folder in kept.items()}
-    return read_study(content_of(golden), labels, detections, params.evaluate)
+    return read_evaluation(content_of(golden), labels, detections, params.evaluate)
 
 
 def compared(study: Study, pairs: Sequence[tuple[str, str]], params: Params) -> list[dict[str, Any]]:

@@ -22,10 +22,10 @@ from facade.experiments.clone import told
 from facade.experiments.rounds import DRAWN
 from facade.files import write_text
 from facade.measure.compare import NOT_MEASURED
+from facade.report.formatting import told as in_digits
 from facade.report.plane import Point, draw_plane, experiments, metrics_of, params_of, points, states, treatment_told
 from facade.report.revision import GOLDEN, PRIVACY
 from facade.report.style import save
-from facade.report.words import told as in_digits
 
 SWEEPS = Path("experiments/sweeps.yaml")
 # What git ignores and stages may need: a queued experiment runs in a copy of what git keeps.

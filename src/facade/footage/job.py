@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from facade.anonymize.treat import Treatment
-from facade.dataset.overlap import corners, pairs
+from facade.dataset.iou import corners, pairs
 from facade.dataset.records import Face, Photograph
 from facade.files import sha256_of, write_json
-from facade.footage.finder import Finder, Given
+from facade.footage.box_sources import Finder, Given
 from facade.params import Codec
 from facade.storage import Place
 

@@ -1,11 +1,11 @@
 """How faces of footage are treated: what params.yaml says, or a method named in its place."""
 
 from facade.anonymize import BlurFaces
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.anonymize.treat import Treatment
-from facade.key import read_key
 from facade.params import Params
-from facade.sources.choice import source_of
+from facade.secret_key import read_key
+from facade.sources.from_params import source_of
 
 METHODS = ("gaussian", "pixelate", "solid", "pseudonym")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facade.dataset.overlap import corners, pairs
+from facade.dataset.iou import corners, pairs
 from facade.detector.infer import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of, write_json, write_text

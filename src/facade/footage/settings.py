@@ -3,13 +3,13 @@
 import hashlib
 from pathlib import Path
 
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.errors import FacadeError
-from facade.footage.finder import UNSURE, Finder, given, operating_threshold, trained
+from facade.footage.box_sources import UNSURE, Finder, given, operating_threshold, trained
 from facade.footage.job import Settings
 from facade.footage.method import METHODS, treatment
 from facade.params import Params
-from facade.sources.choice import key_of
+from facade.sources.from_params import key_of
 
 
 def finder_of(

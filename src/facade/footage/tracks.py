@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facade.dataset.overlap import pairs
+from facade.dataset.iou import pairs
 
 # Overlap (IoU) from which a detection goes on with a track: ByteTrack's own, low because faces are small and move.
 SAME = 0.1

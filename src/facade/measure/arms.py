@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from facade.measure.arrays import detection_arrays
 from facade.measure.average_precision import average_precision
 from facade.measure.compare import four_digits
-from facade.measure.curves import match, precision_at_recalls, recall_at
-from facade.measure.study import Study
-from facade.measure.tables import found_in
-from facade.measure.wider import wider_average_precision
+from facade.measure.golden_evaluation import Study
+from facade.measure.precision_recall import match, precision_at_recalls, recall_at
+from facade.measure.wider_protocol import wider_average_precision
 
 RECALLS = np.linspace(0, 1, 101)
 # False positives a photograph at which recall is told, and what the metrics call it (a dot would nest the name).
@@ -108,7 +108,7 @@ def measure_reference(
         levels: Faces judged by WIDER FACE's protocol, by the name of the metric.
         iou: Intersection over union from which a detection is right, for recall at a false-positive rate.
     """
-    found = found_in(study.truth, results)
+    found = detection_arrays(study.truth, results)
     values = average_precision(study.truth, results)
     values |= {
         level: wider_average_precision(study.faces, found, study.faces.among(counted))

@@ -6,7 +6,7 @@ from typing import Any
 
 from faster_coco_eval import COCO, COCOeval_faster
 
-from facade.measure.runs import check_results, check_truth
+from facade.measure.coco_results import check_results, check_truth
 
 # COCO's names of its twelve numbers that are worth a place in the metrics, and where `stats` keeps them.
 NAMES = {"AP": 0, "AP50": 1, "AP75": 2, "AP_small": 3, "AP_medium": 4, "AP_large": 5, "AR": 8}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from facade.measure.bootstrap import Difference, Draws, Resampled, difference, resample
-from facade.measure.operating import resampled_recall, resampled_recall_at
-from facade.measure.study import Study
+from facade.measure.golden_evaluation import Study
+from facade.measure.operating_point import resampled_recall, resampled_recall_at
 from facade.measure.verdict import Verdict, holm, judge, p_value, spent
 from facade.measure.weighted import OVERLAPS, matched_run
 from facade.params import Evaluate

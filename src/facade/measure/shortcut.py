@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from facade.measure.arrays import detection_arrays, ground_truth_arrays
+from facade.measure.coco_results import Results, read_runs
 from facade.measure.compare import four_digits
-from facade.measure.curves import nearest
-from facade.measure.runs import Results, read_runs
-from facade.measure.study import Study
-from facade.measure.tables import faces_of, found_in
+from facade.measure.golden_evaluation import Study
+from facade.measure.precision_recall import nearest
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ def fired(patches: dict[str, Any], runs: list[Results], thresholds: list[float |
         iou: Overlap of a detection with the patch from which it fires on it.
     """
     by_kind: dict[str, list[bool]] = {}
-    places = faces_of(patches)
+    places = ground_truth_arrays(patches)
     kinds = [patches["annotations"][place]["kind"] for place in places.places]
     if None not in thresholds:
         for run, threshold in zip(runs, thresholds, strict=True):
             sure = [one for one in run if one["score"] >= threshold]
-            overlap, _ = nearest(places, found_in(patches, sure), iou)
+            overlap, _ = nearest(places, detection_arrays(patches, sure), iou)
             for kind, fires in zip(kinds, overlap >= iou, strict=True):
                 by_kind.setdefault(kind, []).append(bool(fires))
     told = []

@@ -12,8 +12,8 @@ import numpy as np
 
 from facade.measure.bootstrap import draw, resample
 from facade.measure.compare import METRICS, NOT_MEASURED, RECALL, Comparison, difference_of, pairs_of
-from facade.measure.operating import resampled_recall
-from facade.measure.study import Study, event_of
+from facade.measure.golden_evaluation import Study, event_of
+from facade.measure.operating_point import resampled_recall
 from facade.measure.verdict import FEWEST_UNITS
 from facade.measure.weighted import matched_run
 from facade.params import Evaluate

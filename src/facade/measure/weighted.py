@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from facade.measure.curves import shared_area
-from facade.measure.tables import Faces, Found
+from facade.measure.arrays import Faces, Found
+from facade.measure.precision_recall import shared_area
 
 # COCO's overlaps, and its recalls at which precision is averaged.
 OVERLAPS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facade.dataset.ingest import open_photograph
+from facade.dataset.iou import corners, pairs
 from facade.dataset.names import neutral_name
-from facade.dataset.overlap import corners, pairs
 from facade.dataset.pixels import BadPhotographError
 from facade.dataset.records import Box, Face, Labelled, Photograph
 from facade.errors import FacadeError

@@ -7,31 +7,31 @@ from pathlib import Path
 import numpy as np
 
 from facade.anonymize import BlurFaces
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.anonymize.treat import Treatment, recoded
 from facade.audit.coverage import findings
 from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.calibration import calibration_labels
 from facade.dataset.duplicates import near, perceptual_hash, read_looks
 from facade.dataset.ingest import open_photograph, read_labels
-from facade.dataset.mark import is_marked
+from facade.dataset.iou import corners, pairs
 from facade.dataset.names import neutral_name
-from facade.dataset.overlap import corners, pairs
 from facade.dataset.pixels import BadPhotographError
 from facade.dataset.records import Labelled
 from facade.dataset.store import coco, decode, encode
+from facade.dataset.synthetic_marker import is_marked_synthetic
 from facade.errors import FacadeError
-from facade.footage.finder import Trained, trained
+from facade.footage.box_sources import Trained, trained
 from facade.gate import data_hash
-from facade.key import read_key
-from facade.measure.operating import at_threshold, frozen_threshold
-from facade.measure.runs import read_runs
-from facade.measure.tables import faces_of, found_in
+from facade.measure.arrays import detection_arrays, ground_truth_arrays
+from facade.measure.coco_results import read_runs
+from facade.measure.operating_point import at_threshold, frozen_threshold
 from facade.misses.ledger import Entry, Ledger, Miss, joined
 from facade.parallel import in_order
 from facade.params import Codec, Ingest, Params
+from facade.secret_key import read_key
 from facade.seeds import generator
-from facade.sources.choice import source_of
+from facade.sources.from_params import source_of
 
 # A detection that overlaps no label by so much (IoU) may be somebody whom nobody labelled, and is treated, too.
 LABELLED = 0.3
@@ -84,7 +84,7 @@ def runs_of(arm: str, params: Params) -> Runs:
     seeds, results = read_runs(labels, {arm: detections / "calibration"})
     thresholds = []
     for run in results[arm]:
-        at = frozen_threshold(faces_of(labels), found_in(labels, run), params.evaluate.iou)
+        at = frozen_threshold(ground_truth_arrays(labels), detection_arrays(labels, run), params.evaluate.iou)
         if at is None:
             raise FacadeError(
                 f"the runs of {arm} have no operating threshold: evaluate.calibration is 0, or holds no face."
@@ -225,7 +225,7 @@ def harvest(
         FacadeError: The pool, a model or the golden set is missing.
     """
     labelled = read_labels(pool)
-    synthetic = is_marked(pool)
+    synthetic = is_marked_synthetic(pool)
     runs = tuple(runs_of(arm, params) for arm in arms)
     job = _Harvest(
         pool.resolve(),
@@ -276,7 +276,7 @@ def missed_faces(
         Misses by number of the face, and (n, 4) float boxes of detections at the operating points.
     """
     truth = coco([photograph], synthetic=True)
-    faces = faces_of(truth)
+    faces = ground_truth_arrays(truth)
     numbers = [number for number, face in enumerate(photograph.faces) if not face.ignore]
     by: dict[int, dict[str, list[int]]] = {number: {} for number in numbers}
     best = np.zeros((2, len(numbers)))
@@ -286,7 +286,7 @@ def missed_faces(
             rows = finder.find(photograph.file, 0, [pixels])[0]
             seen.append(rows[rows[:, 4] >= threshold, :4])
             results = [{"image_id": 1, "bbox": row[:4].tolist(), "score": float(row[4])} for row in rows]
-            outcome = at_threshold(faces, found_in(truth, results), threshold, iou)
+            outcome = at_threshold(faces, detection_arrays(truth, results), threshold, iou)
             best = np.maximum(best, (outcome.best_score, outcome.best_overlap))
             for number, found in zip(numbers, outcome.found, strict=True):
                 if not found:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from facade.dataset.overlap import corners, pairs
+from facade.dataset.iou import corners, pairs
 from facade.dataset.records import Face, Photograph
 from facade.dataset.store import Photographs, coco, write_annotations
 from facade.errors import FacadeError

@@ -5,8 +5,8 @@ from typing import Any
 
 from facade.audit.threats import ATTACKS
 from facade.measure.compare import NOT_MEASURED
+from facade.report.formatting import told
 from facade.report.revision import Revision
-from facade.report.words import told
 
 # From best to worst; what else stands there (one seed, raw that learned nothing) is no verdict.
 ANSWERS = ("non-inferior", "inconclusive", "inferior")

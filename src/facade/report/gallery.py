@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facade.dataset import Photographs
-from facade.measure.misses import Miss
+from facade.measure.false_negatives import Miss
 
 SHOWN = 24
 # A picture shows this many times the width and height of the face's box, at most so many pixels high.

@@ -17,17 +17,17 @@ from facade.dataset import Photographs
 from facade.files import read_json, write_text
 from facade.measure.arms import Arm
 from facade.measure.compare import Comparison, assay_sensitivity
-from facade.measure.misses import Miss
+from facade.measure.false_negatives import Miss
 from facade.measure.shortcut import Fired
 from facade.measure.slices import Sliced
-from facade.measure.wider import HEIGHTS, LEVELS
+from facade.measure.wider_protocol import HEIGHTS, LEVELS
 from facade.params import Params
 from facade.report.chart import Bar, Dot, forest, plane
-from facade.report.curves import draw_curves
 from facade.report.differences import draw_slices
+from facade.report.formatting import sentence, to_decide, told
 from facade.report.gallery import data_uri, gallery
+from facade.report.precision_recall_plot import draw_curves
 from facade.report.style import COLOURS, NAMES, SYNTHETIC_NOTE, as_svg
-from facade.report.words import sentence, to_decide, told
 
 # Width of the page's figures, inches: their letters stay readable on a telephone.
 NARROW = 4.2
@@ -90,7 +90,7 @@ def write_page(
         params: All of params.yaml.
         versions: Of the packages that the result depends on.
         path: HTML file to write.
-        study: What a study of many treatments found on real photographs (`facade.experiments.study`), to set this
+        study: What a study of many treatments found on real photographs (`facade.experiments.treatment_study`), to set this
             experiment beside; None where there is none.
     """
     evaluate = params.evaluate

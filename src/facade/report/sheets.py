@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facade.anonymize.pseudonym import ReplaceFaces
+from facade.anonymize.replace_faces import ReplaceFaces
 from facade.dataset import Photograph
-from facade.demo.scene import draw_scene
+from facade.demo.photograph import draw_scene
 from facade.heads import (
     Expression,
     Light,
@@ -23,8 +23,8 @@ from facade.heads import (
     draw_pose,
     exposed,
 )  # fmt: skip
-from facade.key import DEMO
 from facade.params import load
+from facade.secret_key import DEMO
 from facade.seeds import generator
 from facade.sources.procedural import ProceduralHeads
 

@@ -1,0 +1,195 @@
+"""Blurring faces: the face is gone, the rest is untouched."""
+
+import cv2
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from facade.anonymize.blur_faces import BlurFaces, pixelated, strength
+from facade.anonymize.gaussian import gaussian
+from facade.anonymize.region import diagonal, region, widened
+from facade.dataset import Face, Photograph
+from tests.conftest import noise
+
+FACES = (Face((30, 20, 40, 50)), Face((100, 70, 9, 11), ignore=True), Face((130, -10, 40, 40)), Face((5, 90, 2, 2)))
+METHODS = [("gaussian", "ellipse"), ("gaussian", "box"), ("pixelate", "ellipse"), ("solid", "box")]
+
+
+def photograph_of(image: np.ndarray, faces: tuple[Face, ...]) -> Photograph:
+    return Photograph("a.jpg", image.shape[1], image.shape[0], faces)
+
+
+@pytest.mark.parametrize(("method", "shape"), METHODS)
+def test_pixels_outside_every_widened_box_are_bit_identical(photo, params, method, shape):
+    settings = params.blur.model_copy(update={"method": method, "shape": shape})
+    before = photo.copy()
+    treated = BlurFaces(settings)(photo, photograph_of(photo, FACES)).pixels
+    outside = np.ones(photo.shape[:2], bool)
+    for face in FACES:
+        x, y, w, h = widened(face.bbox, settings.widen)
+        soft = settings.feather / 100 * diagonal(face.bbox) + 1
+        rows = slice(max(int(y - soft), 0), max(int(np.ceil(y + h + soft)), 0))
+        outside[rows, max(int(x - soft), 0) : max(int(np.ceil(x + w + soft)), 0)] = False
+    assert outside.any()
+    np.testing.assert_array_equal(treated[outside], photo[outside])
+    np.testing.assert_array_equal(photo, before, err_msg="the photograph itself is left as it is")
+
+
+@pytest.mark.parametrize(("method", "shape"), METHODS)
+def test_every_face_is_changed_the_tiny_and_ignored_ones_too(photo, params, method, shape):
+    settings = params.blur.model_copy(update={"method": method, "shape": shape})
+    treated = BlurFaces(settings)(photo, photograph_of(photo, FACES)).pixels
+    for face in FACES:
+        x, y, w, h = (int(value) for value in face.bbox)
+        part = (slice(max(y, 0), y + h), slice(max(x, 0), x + w))
+        assert np.abs(treated[part].astype(int) - photo[part]).mean() > 1, face
+
+
+def test_gaussian_equals_blurring_the_whole_photograph():
+    """Independent oracle: the plain recipe, a blur of all of it and then a cut."""
+    image = noise(90, 110)
+    sigma = 4.3
+    reach = int(np.ceil(3 * sigma))
+    whole = cv2.GaussianBlur(image, (2 * reach + 1, 2 * reach + 1), sigma, borderType=cv2.BORDER_REPLICATE)
+    for rows, columns in (
+        (slice(30, 60), slice(40, 80)),
+        (slice(0, 9), slice(100, 110)),
+        (slice(0, 90), slice(0, 110)),
+    ):
+        part = gaussian(image, rows, columns, sigma)
+        assert np.abs(part.astype(int) - whole[rows, columns]).max() <= 1
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 3.4, 3.5, 5.2, 5.3, 5.9, 6.0, 7.9, 8.0, 11.9, 17.2, 40.0])
+@pytest.mark.parametrize("kind", ["noise", "edges", "blocks", "stripes"])
+def test_gaussian_is_one_to_a_grey_level(sigma, kind):
+    """Independent oracle: SciPy's, in floating point and reaching six standard deviations. Half a level is rounding."""
+    image = np.random.default_rng(0).integers(0, 256, (300, 340, 3), dtype=np.uint8)
+    if kind == "edges":
+        image = np.zeros_like(image)
+        image[:, 150:], image[90:96] = 255, 255
+    elif kind == "stripes":
+        image = np.zeros_like(image)
+        image[200:260:2] = 200
+    elif kind == "blocks":
+        image = cv2.resize(image[:12, :14], (340, 300), interpolation=cv2.INTER_NEAREST)
+    whole = np.stack(
+        [gaussian_filter(image[..., c].astype(float), sigma, mode="nearest", truncate=6) for c in range(3)]
+    )
+    for rows, columns in (
+        (slice(80, 211), slice(90, 203)),
+        (slice(0, 60), slice(271, 340)),
+        (slice(0, 300), slice(0, 340)),
+    ):
+        part = gaussian(image, rows, columns, sigma)
+        assert np.abs(part - whole.transpose(1, 2, 0)[rows, columns]).max() <= 0.8
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (90, 110)])
+def test_a_blur_far_wider_than_the_photograph_is_its_mean_and_takes_no_room(shape):
+    """A box that somebody gives may be of any size: what lies beyond the border is never unrolled."""
+    image = noise(*shape)
+    part = gaussian(image, slice(0, shape[0]), slice(0, shape[1]), 5000.0)
+    assert part.shape == image.shape
+    # Beyond the border lie its pixels, again and again: those of the four corners in the end.
+    assert np.ptp(part.reshape(-1, 3), axis=0).max() <= 6
+
+
+def test_sigma_is_percent_of_the_diagonal():
+    """A step blurred by a Gaussian has the Gaussian's slope in its middle: 1 / (sigma * sqrt(2 pi))."""
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[:, 100:] = 255
+    sigma = 0.08 * diagonal((60, 60, 60, 80))
+    part = gaussian(image, slice(60, 140), slice(60, 120), sigma).astype(float)[40, :, 0] / 255
+    assert np.diff(part).max() == pytest.approx(1 / (sigma * np.sqrt(2 * np.pi)), rel=0.05)
+
+
+@pytest.mark.parametrize("shape", ["ellipse", "box"])
+@pytest.mark.parametrize("face", [*FACES, Face((40.3, 31.7, 61.2, 70.9)), Face((60, 30, 20, 60), cut=True)])
+def test_a_blur_is_mixed_in_by_the_weights_of_its_region(params, shape, face):
+    """Independent of the compiled loop: the region's weights, in numpy."""
+    image = noise(120, 160)
+    settings = params.blur.model_copy(update={"shape": shape})
+    treated = BlurFaces(settings)(image, photograph_of(image, (face,))).pixels
+    area = region(face.bbox, image.shape, settings.widen, settings.feather, shape == "ellipse", face.cut)
+    part = gaussian(image, area.rows, area.columns, strength(face, "a.jpg", settings)).astype(float)
+    before, weight = image[area.rows, area.columns], area.weight[..., None]
+    expected = before + (part - before) * weight
+    assert np.abs(treated[area.rows, area.columns] - expected).max() <= 1.01
+    assert (treated[area.rows, area.columns][area.weight == 0] == before[area.weight == 0]).all()
+
+
+@pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid"])
+def test_the_picture_itself_is_treated_only_where_that_is_asked(params, method):
+    treat, before = BlurFaces(params.blur.model_copy(update={"method": method})), noise(120, 160)
+    image, photograph = before.copy(), photograph_of(before, FACES)
+    treated = treat(image, photograph).pixels
+    np.testing.assert_array_equal(image, before)
+    assert treat.in_place(image, photograph).pixels is image
+    np.testing.assert_array_equal(image, treated)
+    assert (treated != before).any()
+
+
+@pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid"])
+def test_a_mirrored_view_and_a_picture_that_is_read_only_are_refused(params, method):
+    treat, kept = BlurFaces(params.blur.model_copy(update={"method": method})), noise(120, 160)
+    kept.flags.writeable = False
+    for image in (noise(120, 160)[:, ::-1], kept):
+        with pytest.raises(ValueError, match="C-contiguous and writeable"):
+            treat.in_place(image, photograph_of(image, FACES))
+
+
+def test_mosaic_cells_hold_their_mean():
+    part = noise(60, 60)
+    mosaic = pixelated(part, 6)
+    assert len(np.unique(mosaic.reshape(-1, 3), axis=0)) <= 36
+    np.testing.assert_allclose(mosaic[5, 5], part[:10, :10].reshape(-1, 3).mean(0), atol=1)
+
+
+def test_a_blank_face_is_the_same_for_everybody(params):
+    settings = params.blur.model_copy(update={"method": "solid", "shape": "box", "feather": 0})
+    results = [
+        BlurFaces(settings)(image, photograph_of(image, FACES[:1])).pixels[25:65, 35:65]
+        for image in (noise(120, 160, 1), noise(120, 160, 2))
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+def test_two_overlapping_faces_leave_nothing_of_either(params):
+    """Where two regions overlap the second must not bring the untreated photograph back."""
+    image = noise(120, 160)
+    faces = (Face((30, 30, 40, 50)), Face((55, 35, 40, 50)))
+    settings = params.blur.model_copy(update={"method": "solid", "feather": 4})
+    treated = BlurFaces(settings)(image, photograph_of(image, faces)).pixels
+    assert (treated[40:70, 40:85] == 128).all()
+
+
+def test_a_strength_that_varies_lies_between_its_limits_and_is_the_faces_own(params):
+    settings = params.blur.model_copy(update={"sigma": 8, "vary": 2})
+    faces = [Face((20.0, float(y), 40.0, 50.0)) for y in range(400)]
+    drawn = np.array([strength(face, "a.jpg", settings) for face in faces]) / diagonal(faces[0].bbox) * 100
+    assert drawn.min() < 4.4
+    assert drawn.max() > 14.6
+    assert ((drawn >= 4) & (drawn <= 16)).all()
+    assert np.median(drawn) == pytest.approx(8, rel=0.15)
+    assert strength(faces[3], "a.jpg", settings) == strength(faces[3], "a.jpg", settings)
+    assert strength(faces[3], "a.jpg", settings) != strength(faces[3], "b.jpg", settings)
+    mirrored = Face((111.0, *faces[3].bbox[1:]))
+    assert strength(faces[3], "a.jpg", settings) == strength(mirrored, "a.jpg", settings)
+    plain = settings.model_copy(update={"vary": 1})
+    assert strength(faces[3], "a.jpg", plain) == strength(faces[9], "b.jpg", plain)
+
+
+def test_decoys_are_blurred_as_faces_are_and_touch_none(params):
+    photo, faces = noise(300, 400), (Face((30.0, 20.0, 40.0, 50.0)), Face((300.0, 200.0, 30.0, 36.0)))
+    one = photograph_of(photo, faces)
+    plain = BlurFaces(params.blur)(photo, one).pixels
+    treated = BlurFaces(params.blur.model_copy(update={"decoys": 2}))(photo, one)
+    assert treated.counts["faces"] == 2
+    assert treated.counts["decoys"] == 4
+    changed = (treated.pixels != plain).any(2)
+    assert changed.mean() > 0.02
+    for x, y, w, h in (face.bbox for face in faces):
+        assert not changed[int(y) : int(y + h), int(x) : int(x + w)].any()
+    again = BlurFaces(params.blur.model_copy(update={"decoys": 2}))(photo, one)
+    assert (again.pixels == treated.pixels).all()
