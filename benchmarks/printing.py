@@ -1,4 +1,4 @@
-"""What every benchmark prints: where, when and on what it ran, and tables that Markdown can show."""
+"""Output of all benchmarks: a header with machine, date and commit, and Markdown tables."""
 
 import os
 import platform
@@ -13,33 +13,33 @@ PACKAGES = ("numpy", "numba", "opencv-python", "torch")
 
 
 def print_header(title: str, **samples: object) -> None:
-    """Print what a number is worth nothing without.
+    """Print the title, machine, date, commit, package versions and sample sizes.
 
     Args:
-        title: What is measured.
+        title: Title of the benchmark.
         samples: Sample sizes and settings, by name.
     """
     print(f"## {title}\n")
     print(f"- {machine()}; {platform.system()}, Python {platform.python_version()}")
     print(f"- {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit()}")
-    print("- " + ", ".join(f"{package} {there}" for package, there in versions().items()))
+    print("- " + ", ".join(f"{package} {number}" for package, number in versions().items()))
     print("- " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in samples.items()) + "\n", flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a Markdown table, the first column left-aligned, the others right."""
     lines = [list(columns), *map(list, rows)]
-    widths = [max(2, *(len(line[place]) for line in lines)) for place in range(len(columns))]
+    widths = [max(2, *(len(line[column]) for line in lines)) for column in range(len(columns))]
     aligned = [
-        " | ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs))
+        " | ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(pairs))
         for pairs in (list(zip(line, widths, strict=True)) for line in lines)
     ]
-    rule = "|".join("-" * (width + 1) + (":" if place else "-") for place, width in enumerate(widths))
+    rule = "|".join("-" * (width + 1) + (":" if column else "-") for column, width in enumerate(widths))
     print("\n".join([f"| {aligned[0]} |", f"|{rule}|", *(f"| {line} |" for line in aligned[1:])]) + "\n", flush=True)
 
 
 def _processor() -> str:
-    """The processor's name, as the kernel gives it where there is /proc."""
+    """The name of the processor, from /proc/cpuinfo if it exists."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -49,17 +49,17 @@ def _processor() -> str:
 
 
 def machine() -> str:
-    """The processor, and how many cores there are."""
+    """The processor and its number of cores."""
     return f"{_processor()}, {os.cpu_count()} cores"
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that times depend on."""
+    """Versions of the packages that affect the timings."""
     return {package: _version(package) for package in PACKAGES}
 
 
 def commit() -> str:
-    """The commit that is measured; "+" says that files differ from it."""
+    """The current commit; "+" marks uncommitted changes in src."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(HERE), *arguments]

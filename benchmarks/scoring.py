@@ -1,7 +1,7 @@
-"""How long scoring takes, beside pycocotools.   python benchmarks/scoring.py   (a minute)
+"""Scoring time compared with pycocotools.   python benchmarks/scoring.py   (a minute)
 
-Average precision over all overlaps of made-up detections: half of them lie on faces, near enough for some overlaps.
-Both are given the same lists; their numbers must be equal.
+Average precision over all IoU thresholds of random detections, half of which are close enough to faces for some
+thresholds. Both get the same lists, and must return the same values.
 """
 
 import argparse
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from keeping import keep
 from printing import print_header, print_table
-from speed import in_turns, one_thread
+from speed import one_thread, time_interleaved
 
 from facade.measure.average_precision import average_precision
 from facade.seeds import generator
 
-FACES, DETECTIONS = 12, 60  # in a photograph
+FACES, DETECTIONS = 12, 60  # per photograph
 
 
-def made_up(photographs: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The content of a COCO file, and results of a detector."""
+def random_detections(photographs: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The content of a COCO file, and COCO results of a detector."""
     random = generator("scoring benchmark")
     images, annotations, results = [], [], []
     for image in range(1, photographs + 1):
@@ -33,20 +33,20 @@ def made_up(photographs: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 {"id": len(annotations) + 1, "image_id": image, "category_id": 1, "bbox": box.tolist(),
                  "area": float(box[2] * box[3]), "iscrowd": 0}
             )  # fmt: skip
-        found = boxes[random.integers(FACES, size=DETECTIONS)] + random.normal(0, 4, (DETECTIONS, 4))
-        found[::2, :2] = random.uniform(0, 640, (DETECTIONS // 2, 2))
-        found[:, 2:] = np.maximum(found[:, 2:], 4)
+        detected = boxes[random.integers(FACES, size=DETECTIONS)] + random.normal(0, 4, (DETECTIONS, 4))
+        detected[::2, :2] = random.uniform(0, 640, (DETECTIONS // 2, 2))
+        detected[:, 2:] = np.maximum(detected[:, 2:], 4)
         scores = random.random(DETECTIONS)
         results += [
             {"image_id": image, "category_id": 1, "bbox": box.tolist(), "score": float(score)}
-            for box, score in zip(found, scores, strict=True)
+            for box, score in zip(detected, scores, strict=True)
         ]
     categories = [{"id": 1, "name": "face"}]
     return {"images": images, "annotations": annotations, "categories": categories}, results
 
 
 def by_pycocotools(truth: dict[str, Any], results: list[dict[str, Any]]) -> float:
-    """Average precision as the reference computes it."""
+    """Average precision by the reference implementation."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -54,11 +54,11 @@ def by_pycocotools(truth: dict[str, Any], results: list[dict[str, Any]]) -> floa
         coco = COCO()
         coco.dataset = {**truth, "annotations": [dict(one) for one in truth["annotations"]]}
         coco.createIndex()
-        scored = COCOeval(coco, coco.loadRes([dict(one) for one in results]), "bbox")
-        scored.evaluate()
-        scored.accumulate()
-        scored.summarize()
-    return float(scored.stats[0])
+        evaluator = COCOeval(coco, coco.loadRes([dict(one) for one in results]), "bbox")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    return float(evaluator.stats[0])
 
 
 def main() -> None:
@@ -66,23 +66,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=int, default=600, help="WIDER FACE's val part has 3,226")
     parser.add_argument("--rounds", type=int, default=3)
-    wanted = parser.parse_args()
-    truth, results = made_up(wanted.photographs)
+    args = parser.parse_args()
+    truth, results = random_detections(args.photographs)
     faces = len(truth["annotations"])
-    print_header("Scoring", photographs=wanted.photographs, faces=faces, detections=len(results), rounds=wanted.rounds)
-    apart = abs((average_precision(truth, results)["AP"] or 0.0) - by_pycocotools(truth, results))
+    print_header("Scoring", photographs=args.photographs, faces=faces, detections=len(results), rounds=args.rounds)
+    ap_difference = abs((average_precision(truth, results)["AP"] or 0.0) - by_pycocotools(truth, results))
     works = {
         "pycocotools": lambda: by_pycocotools(truth, results),
         "facade": lambda: average_precision(truth, results),
     }
     with one_thread():
-        times = in_turns(works, wanted.rounds)
+        times = time_interleaved(works, args.rounds)
     ratios = times["pycocotools"] / times["facade"]
     keep("scoring: times as fast as pycocotools", ratios, 1, f"{faces} faces, {len(results)} detections")
     seconds = [f"{np.median(times[name]):.2f} s" for name in ("pycocotools", "facade")]
-    fast = f"{np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f})"
+    speedup = f"{np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f})"
     print_table(
-        ["", "pycocotools", "facade", "times as fast", "AP apart"], [["AP .5:.95", *seconds, fast, f"{apart:.1e}"]]
+        ["", "pycocotools", "facade", "speedup", "AP difference"],
+        [["AP .5:.95", *seconds, speedup, f"{ap_difference:.1e}"]],
     )
 
 

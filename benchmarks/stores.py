@@ -1,7 +1,7 @@
-"""What DVC takes for a data set in files, and in shards.   python benchmarks/stores.py --count 50000   (minutes)
+"""DVC run times for a data set in files and in shards.   python benchmarks/stores.py --count 50000   (minutes)
 
-A repository of its own, with one stage that makes the photographs, and one that reads them. Seconds on the clock: DVC
-waits for the disk. Each command runs once, on files and shards in turn.
+Each form gets its own repository with the photographs and one stage that reads them. Times are wall-clock seconds,
+because DVC is I/O-bound. Each command runs once, on files and then on shards.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from keeping import keep
 from printing import print_header, print_table
 
 from facade.dataset import Face, Photograph
-from facade.dataset.store import coco, encode, finish
+from facade.dataset.store import encode, finish_dataset, to_coco
 from facade.params import load
 from facade.seeds import generator
 
@@ -31,7 +31,7 @@ PIPELINE = """stages:
 
 
 def write(root: Path, form: str, count: int) -> None:
-    """A data set of small pictures, no two of which are equal."""
+    """A data set of small, distinct pictures."""
     codec = load().codec
     photographs = []
     (root / "images").mkdir(parents=True)
@@ -40,34 +40,34 @@ def write(root: Path, form: str, count: int) -> None:
         path = root / "images" / f"{number:016x}.jpg"
         path.write_bytes(encode(image, codec))
         photographs.append(Photograph(path.name, SIDE, SIDE, (Face((10.0, 10.0, 30.0, 40.0)),)))
-    finish(root, coco(photographs, True), "shards" if form == "shards" else "files")
+    finish_dataset(root, to_coco(photographs, True), "shards" if form == "shards" else "files")
 
 
 class Repository:
-    """A repository of git and DVC that holds the data set in one form."""
+    """A Git and DVC repository with the data set in one form."""
 
     def __init__(self, root: Path, form: str, count: int) -> None:
         self.root = root
         root.mkdir()
-        # DVC remembers what it has seen of a folder; each repository begins without.
+        # A separate site cache, so that DVC has no state of other repositories.
         self._environment = os.environ | {"DVC_SITE_CACHE_DIR": str(root / ".site"), "DVC_NO_ANALYTICS": "1"}
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
-        self.run("dvc", "remote", "add", "-q", "-d", "beside", str(root / "remote"))
+        self.run("dvc", "remote", "add", "-q", "-d", "local", str(root / "remote"))
         write(root / "data", form, count)
         (root / "given").write_text("as it was\n")
         (root / "dvc.yaml").write_text(PIPELINE.format(stamp="given"))
 
     def run(self, *command: str) -> float:
-        """Run a command; seconds that it took."""
+        """Run a command; returns its seconds."""
         started = time.perf_counter()
         subprocess.run(command, cwd=self.root, env=self._environment, check=True, capture_output=True)  # noqa: S603
         return time.perf_counter() - started
 
     def steps(self) -> dict[str, float]:
-        """Seconds of what people do with a data set."""
+        """Seconds of the usual DVC commands."""
         taken = {"dvc add": self.run("dvc", "add", "-q", "data"), "first dvc repro": self.run("dvc", "repro", "-q")}
-        taken["dvc repro, nothing to do"] = min(self.run("dvc", "repro", "-q") for _ in range(3))
+        taken["dvc repro, up to date"] = min(self.run("dvc", "repro", "-q") for _ in range(3))
         taken["dvc push"] = self.run("dvc", "push", "-q")
         shutil.rmtree(self.root / "data")
         taken["dvc checkout"] = self.run("dvc", "checkout", "-q")
@@ -86,10 +86,10 @@ def main() -> None:
     for step, files in taken["files"].items():
         shards = taken["shards"][step]
         rows.append([step, f"{files:.2f} s", f"{shards:.2f} s", f"{files / shards:.1f}"])
-    idle = "dvc repro, nothing to do"
+    idle = "dvc repro, up to date"
     keep("dvc repro with nothing to do: times as fast on shards", [taken["files"][idle] / taken["shards"][idle]], 1,
          f"{wanted.count} photographs")  # fmt: skip
-    print_table(["", "files", "shards", "times as fast"], rows)
+    print_table(["", "files", "shards", "speed-up"], rows)
 
 
 if __name__ == "__main__":

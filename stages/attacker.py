@@ -1,9 +1,9 @@
-"""Train the stand-in attacker, unless weights of face recognition are given.   (dvc repro attacker)"""
+"""Train the stand-in attacker, unless audit.recognition is set.   python stages/attacker.py   (dvc repro attacker)"""
 
 from pathlib import Path
 
 from facade.audit.attacker import train_attacker
-from facade.off import switch_off
+from facade.files import write_empty_directory
 from facade.params import Params
 from facade.stage import stage
 
@@ -12,6 +12,6 @@ from facade.stage import stage
 def attacker(params: Params) -> None:
     into = Path("models/attacker")
     if params.audit.recognition is None:
-        train_attacker(params.audit.people, into)
+        train_attacker(params.audit.identities, into)
     else:
-        switch_off(into, "audit.recognition is given")
+        write_empty_directory(into)  # audit.recognition is set

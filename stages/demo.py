@@ -1,4 +1,4 @@
-"""Draw the photographs that come with Facade.   python stages/demo.py   (dvc repro demo)"""
+"""Render the demo photographs.   python stages/demo.py   (dvc repro demo)"""
 
 from pathlib import Path
 

@@ -1,28 +1,29 @@
-"""Detect faces with an arm's models: in the golden set, in the arm's calibration photographs, and in the patches.
+"""Detect faces with an arm's models: in the golden set, the arm's calibration photographs, and the patches.
 
 python stages/detect.py blur   (dvc repro detect@blur)
 """
 
 from pathlib import Path
 
-from facade.detections import Part, calibration_part, detect_arm
-from facade.off import is_off, pass_on
-from facade.params import Params
-from facade.stage import arm, stage
+from facade.detections import DetectionPart, calibration_part, detect_arm
+from facade.files import is_empty_directory, write_empty_directory
+from facade.params import MAIN_ARMS, Params
+from facade.stage import arm_argument, stage
 
 
 @stage
 def detect(params: Params) -> None:
-    name = arm()
+    name = arm_argument([*MAIN_ARMS, *params.arms.extra])
     models, into = Path("models") / name, Path("detections") / name
-    if pass_on(models, into):
+    if is_empty_directory(models):  # arms.raw is false
+        write_empty_directory(into)
         return
     parts = {
-        "golden": Part(Path("data/golden")),
+        "golden": DetectionPart(Path("data/golden")),
         "calibration": calibration_part(Path("data") / name, params.evaluate.calibration),
     }
-    if not is_off(Path("data/patches")):
-        parts["patches"] = Part(Path("data/patches"))
+    if not is_empty_directory(Path("data/patches")):
+        parts["patches"] = DetectionPart(Path("data/patches"))
     detect_arm(
         models=models,
         parts=parts,

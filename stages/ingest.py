@@ -1,19 +1,19 @@
-"""Take in photographs and labels; keep the golden set apart.   python stages/ingest.py   (dvc repro ingest)"""
+"""Ingest photographs and labels, and split off the golden set.   python stages/ingest.py   (dvc repro ingest)"""
 
 from pathlib import Path
 
 from facade.dataset import Photographs
-from facade.dataset.ingest import ingest as take_in
+from facade.dataset.ingest import ingest as ingest_data_set
 from facade.files import write_json
-from facade.misses.join import write_training_part
 from facade.misses.ledger import read_ledger
+from facade.misses.training_part import write_training_part
 from facade.params import Params
 from facade.stage import stage
 
 
 @stage
 def ingest(params: Params) -> None:
-    counts = take_in(
+    counts = ingest_data_set(
         params.ingest,
         params.codec,
         train=Path("data/train"),

@@ -1,4 +1,4 @@
-"""Golden photographs with patches where no face is.   python stages/patches.py   (dvc repro patches)"""
+"""Put background patches on copies of the golden photographs.   python stages/patches.py   (dvc repro patches)"""
 
 from pathlib import Path
 

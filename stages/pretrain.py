@@ -1,10 +1,13 @@
-"""Train the start that all runs share, on drawn people alone, if detector.weights is drawn.   (dvc repro pretrain)"""
+"""Pretrain the detector on drawn people, as initial weights of all runs, if detector.weights is drawn.
+
+python stages/pretrain.py   (dvc repro pretrain)
+"""
 
 from pathlib import Path
 
-from facade.demo.pretraining import write_drawn
+from facade.demo.pretraining import write_pretraining_set
 from facade.detector.train import train_arm
-from facade.off import switch_off
+from facade.files import write_empty_directory
 from facade.params import Params
 from facade.stage import stage
 
@@ -13,12 +16,12 @@ from facade.stage import stage
 def pretrain(params: Params) -> None:
     into, work = Path("models/start"), Path(".work/pretrain")
     if params.detector.weights != "drawn":
-        switch_off(into, "detector.weights is not drawn")
+        write_empty_directory(into)  # detector.weights is not drawn
         return
-    drawn, own = work / "start", params.pretrain
-    write_drawn(own, params.codec, params.ingest.min_face, drawn)
-    # One run. Its own seed, so that train.seeds may change; its own calibration part would teach nobody anything.
-    train = params.train.model_copy(update={"seeds": (own.seed,), "epochs": own.epochs, "val_interval": 0})
+    drawn, settings = work / "start", params.pretrain
+    write_pretraining_set(settings, params.codec, params.ingest.min_face, drawn)
+    # A single run with a seed of its own, so that train.seeds may change; without a calibration part.
+    train = params.train.model_copy(update={"seeds": (settings.seed,), "epochs": settings.epochs, "val_interval": 0})
     detector = params.detector.model_copy(update={"weights": None})
     train_arm(
         data=drawn,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from facade.dataset import Photographs
-from facade.off import switch_off
+from facade.files import write_empty_directory
 from facade.params import Params
 from facade.reference_detections import detect_references
 from facade.stage import stage
@@ -13,6 +13,6 @@ from facade.stage import stage
 def references(params: Params) -> None:
     into = Path("detections/references")
     if not params.evaluate.references:
-        switch_off(into, "evaluate.references is empty")
+        write_empty_directory(into)  # evaluate.references is empty
         return
     detect_references(Photographs("data/golden"), params.evaluate.references, into)

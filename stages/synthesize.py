@@ -3,30 +3,26 @@
 from pathlib import Path
 
 from facade.anonymize import treat
-from facade.anonymize.replace_faces import ReplaceFaces
+from facade.anonymize.pseudonyms import build_pseudonyms
 from facade.dataset import Photographs
 from facade.dataset.extra_boxes import read_extra_boxes
 from facade.files import write_json
 from facade.params import Params
-from facade.secret_key import read_key
-from facade.sources.from_params import key_of, source_of
 from facade.stage import stage
 
 
 @stage
 def synthesize(params: Params) -> None:
-    photographs, wanted = Photographs("data/train"), params.synthesize
-    secret = read_key(wanted.key, photographs.synthetic)
-    replace = ReplaceFaces(wanted, source_of(wanted), secret)
-    also = read_extra_boxes(Path("data/also-treat.json"))
+    photographs = Photographs("data/train")
+    built = build_pseudonyms(params.synthesize, photographs.synthetic)
     counts = treat(
         photographs,
-        replace,
+        built.treatment,
         Path("data/pseudo"),
         params.codec,
         "synthesize",
-        also,
-        Photographs("data/misses/pseudo"),
-        key=key_of(wanted, secret),
+        extra_boxes=read_extra_boxes(Path("data/extra-boxes.json")),
+        known_misses=Photographs("data/misses/pseudo"),
+        resume_key=built.cache_key,
     )
     write_json(Path("metrics/synthesize.json"), dict(sorted(counts.items())))

@@ -1,8 +1,8 @@
-"""Look for faces that nobody labelled.   python stages/unlabelled.py   (dvc repro unlabelled)"""
+"""Detect unlabelled faces in the training photographs.   python stages/unlabelled.py   (dvc repro unlabelled)"""
 
 from pathlib import Path
 
-from facade.audit.unlabelled import look, write_unlabelled
+from facade.audit.unlabelled import detect_faces, write_unlabelled
 from facade.dataset import Photographs
 from facade.params import Params
 from facade.retinaface import retinaface_weights
@@ -11,10 +11,10 @@ from facade.stage import stage
 
 @stage
 def unlabelled(params: Params) -> None:
-    photographs, wanted = Photographs("data/train"), params.audit
-    found = None
-    if wanted.detector is not None:
-        given = None if wanted.detector == "publisher" else Path(wanted.detector)
-        found = look(photographs, retinaface_weights(given, "audit.detector"), wanted.sure)
-    files = Path("data/unlabelled.json"), Path("data/also-treat.json")
-    write_unlabelled(photographs, found, wanted.treat_unlabelled, *files)
+    photographs, settings = Photographs("data/train"), params.audit
+    detections = None
+    if settings.detector is not None:
+        path = None if settings.detector == "publisher" else Path(settings.detector)
+        detections = detect_faces(photographs, retinaface_weights(path, "audit.detector"), settings.min_score)
+    files = Path("data/unlabelled.json"), Path("data/extra-boxes.json")
+    write_unlabelled(photographs, detections, settings.treat_unlabelled, *files)

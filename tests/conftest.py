@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from facade.dataset.records import Face, Photograph
-from facade.dataset.store import Photographs, coco, encode, write_annotations
+from facade.dataset.store import Photographs, encode, to_coco, write_annotations
 from facade.params import Params, load
 
 REPOSITORY = Path(__file__).parents[1]
@@ -73,7 +73,7 @@ def make_store(tmp_path: Path, params: Params) -> Callable[..., Photographs]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode(picture, params.codec))
             photographs.append(Photograph(file, picture.shape[1], picture.shape[0], faces))
-        write_annotations(root, coco(photographs, synthetic))
+        write_annotations(root, to_coco(photographs, synthetic))
         return Photographs(root)
 
     return make

@@ -12,7 +12,7 @@ import typer
 from ruamel.yaml import YAML
 
 from facade.cli import app
-from facade.demo.clip import moving_faces, write_moving
+from facade.demo.clip import draw_video, write_video
 from facade.params import Params, load
 from tests.conftest import REPOSITORY, SHARED, noise, write_coco
 from tests.test_pipeline import TINY, Clone
@@ -147,8 +147,8 @@ def newcomer(tmp_path_factory) -> Clone:
         faces.append({"id": number, "image_id": number, "category_id": 1, "bbox": [40, 30, 40, 50]})
     labels = {"images": images, "annotations": faces, "categories": [{"id": 1, "name": "face"}]}
     write_coco(mine / "annotations.json", labels)
-    frames = moving_faces(3, 8, 160, 120, people=1, face=40)
-    write_moving(clone.root / "in.mp4", frames)
+    frames = draw_video(3, 8, 160, 120, people=1, face=40)
+    write_video(clone.root / "in.mp4", frames)
     (clone.root / "holiday").mkdir()
     shutil.copy(mine / "images/1.jpg", clone.root / "holiday/1.jpg")
     shutil.copy(mine / "images/2.jpg", clone.root / "street.jpg")
@@ -170,8 +170,8 @@ def substituted(command: str, root: Path) -> str:
         .replace("/data/field", str(root / "field"))
         .replace("audit.detector=publisher", f"audit.detector={weights / 'detection_mobilenet0.25_Final.pth'}")
         .replace("/weights/recognition_arcface_ir_se50.pth", str(weights / "mobilefacenet_128d.onnx"))
-        .replace("facade anonymize IN... OUT", "facade anonymize in.mp4 out-README.mp4 --score 0.3")
-        .replace("out.mp4 --method", "out-method.mp4 --score 0.3 --method")
+        .replace("facade anonymize IN... OUT", "facade anonymize in.mp4 out-README.mp4 --min-score 0.3")
+        .replace("out.mp4 --method", "out-method.mp4 --min-score 0.3 --method")
         .replace("--box 210,80,40,52", "--box 40,30,40,50")
         .replace("make remote", f"make remote REMOTE={root / 'storage'}")
     )

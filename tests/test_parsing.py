@@ -1,11 +1,11 @@
-"""facexlib's BiSeNet behind Facade's own door; a network that has learned nothing stands in for its weights."""
+"""Face parsing by facexlib's BiSeNet, with random weights."""
 
 import numpy as np
 import pytest
 import torch
 from facexlib.parsing.bisenet import BiSeNet
 
-from facade.anonymize.occluder import in_front
+from facade.anonymize.occluder import occluder_mask
 from facade.errors import FacadeError
 from facade.heads import Pose, View
 from facade.heads.fit import mean_head
@@ -21,7 +21,7 @@ def weights(tmp_path_factory):
     return path
 
 
-def test_every_pixel_round_the_face_gets_a_part_the_same_every_time(weights):
+def test_every_pixel_around_the_face_gets_a_class_deterministically(weights):
     view = View.of_face(Pose(), 60, 50, 50)
     points = view.project(mean_head().landmarks)
     parts = face_parser(weights).parts(noise(100, 100), points)
@@ -31,9 +31,9 @@ def test_every_pixel_round_the_face_gets_a_part_the_same_every_time(weights):
     np.testing.assert_array_equal(parts, FaceParser(weights).parts(noise(100, 100), points))
 
 
-def test_what_the_network_calls_background_stays_in_front_if_it_hides_no_landmark():
+def test_background_in_front_of_the_face_is_kept_unless_it_hides_a_landmark():
     class Below:
-        """Says that everything below a row is background."""
+        """Labels everything below a row as background."""
 
         def __init__(self, row):
             self.row = row
@@ -47,15 +47,15 @@ def test_what_the_network_calls_background_stays_in_front_if_it_hides_no_landmar
     points = view.project(mean_head().landmarks)
     picture, bbox = np.full((100, 100, 3), 120, np.uint8), (26, 20, 48, 60)
     mouth = int(points[3:, 1].max())
-    front = in_front(picture, view, points, bbox, Below(mouth + 6))
+    front = occluder_mask(picture, view, points, bbox, Below(mouth + 6))
     assert front[mouth + 12 : mouth + 15, 45:55].all()
     assert not front[: mouth + 6].any()
     for row in (60, mouth - 3):
-        assert not in_front(picture, view, points, bbox, Below(row)).any()
+        assert not occluder_mask(picture, view, points, bbox, Below(row)).any()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights"])
-def test_a_file_that_is_no_parser_gets_a_sentence(tmp_path, content):
+def test_a_file_that_is_not_a_parser_is_reported(tmp_path, content):
     path = tmp_path / "w.pth"
     if content is not None:
         path.write_bytes(content)

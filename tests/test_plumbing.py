@@ -1,4 +1,4 @@
-"""Files that are never half-written, generators that belong to something, work spread over processes."""
+"""Atomic writes, random generators keyed by owner, and the parallel map."""
 
 import os
 import signal
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facade.files import whole_directory, write_bytes
-from facade.parallel import in_order
+from facade.files import atomic_directory, write_bytes
+from facade.parallel import ordered_map
 from facade.seeds import generator
 from tests.conftest import REPOSITORY, tree
 
@@ -27,20 +27,20 @@ def process(value: int) -> int:
     return os.getpid()
 
 
-def test_a_directory_appears_whole_or_not_at_all(tmp_path):
-    with whole_directory(tmp_path / "out") as beside:
-        (beside / "a").write_text("1")
+def test_a_directory_is_written_atomically(tmp_path):
+    with atomic_directory(tmp_path / "out") as temporary:
+        (temporary / "a").write_text("1")
         assert not (tmp_path / "out").exists()
     assert tree(tmp_path) == {"out/a": b"1"}
-    with pytest.raises(FileNotFoundError), whole_directory(tmp_path / "out") as beside:
-        (beside / "no such folder" / "b").write_text("2")
+    with pytest.raises(FileNotFoundError), atomic_directory(tmp_path / "out") as temporary:
+        (temporary / "no such folder" / "b").write_text("2")
     assert tree(tmp_path) == {"out/a": b"1"}
-    with whole_directory(tmp_path / "out") as beside:
-        (beside / "c").write_text("3")
+    with atomic_directory(tmp_path / "out") as temporary:
+        (temporary / "c").write_text("3")
     assert tree(tmp_path) == {"out/c": b"3"}
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     write_bytes(tmp_path / "a", b"old")
     monkeypatch.setattr(type(tmp_path), "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
@@ -48,28 +48,28 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
     assert (tmp_path / "a").read_bytes() == b"old"
 
 
-def test_generators_belong_to_their_owner():
-    draws = {
+def test_owners_get_different_generators():
+    values = {
         owner: generator(*owner).integers(2**62)
         for owner in [("a", 1), ("a", 2), ("b", 1), ("a1",), ("a", 1, 1), ("ab", "c"), ("a", "bc")]
     }
-    assert len(set(draws.values())) == len(draws)
-    assert generator("a", 1).integers(2**62) == draws["a", 1]
+    assert len(set(values.values())) == len(values)
+    assert generator("a", 1).integers(2**62) == values["a", 1]
 
 
 def test_generators_are_the_same_on_every_machine():
-    """A pinned value: pseudonyms must not change with a release."""
+    """A pinned value: pseudonyms must not change between releases."""
     assert generator("pseudonym", 0, "a.jpg", 3).integers(2**62) == 2440227605126783658
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_the_items(workers):
+def test_results_are_in_the_order_of_the_items(workers):
     values = [3, 1, 4, 1, 5, 9, 2, 6] * 5
-    assert list(in_order(square, values, "squares", workers)) == [value * value for value in values]
+    assert list(ordered_map(square, values, "squares", workers)) == [value * value for value in values]
 
 
-def test_work_is_spread_over_processes():
-    assert len(set(in_order(process, range(200), "processes", 2)) - {os.getpid()}) >= 1
+def test_items_are_mapped_in_several_processes():
+    assert len(set(ordered_map(process, range(200), "processes", 2)) - {os.getpid()}) >= 1
 
 
 def loaded(value: int) -> bool:
@@ -77,29 +77,29 @@ def loaded(value: int) -> bool:
     return "sched" in sys.modules
 
 
-def test_modules_are_imported_once_for_all_workers():
-    """By the server that workers are forked off: a module that nobody else imports is there before they begin."""
-    assert set(in_order(loaded, range(20), "loaded", 2)) == {False}
-    assert set(in_order(loaded, range(20), "loaded", 2, ("sched",))) == {True}
-    assert list(in_order(square, [3, 1, 4], "squares", 2, ("sched",))) == [9, 1, 16]
+def test_preloaded_modules_are_imported_once_for_all_workers():
+    """The fork server imports them: a module that is imported nowhere else is loaded when a worker starts."""
+    assert set(ordered_map(loaded, range(20), "loaded", 2)) == {False}
+    assert set(ordered_map(loaded, range(20), "loaded", 2, ("sched",))) == {True}
+    assert list(ordered_map(square, [3, 1, 4], "squares", 2, ("sched",))) == [9, 1, 16]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_failure_ends_the_whole(workers):
+def test_an_exception_aborts_the_map(workers):
     with pytest.raises(ValueError, match="thirteen"):
-        list(in_order(square, [1, 13, 2], "squares", workers))
+        list(ordered_map(square, [1, 13, 2], "squares", workers))
 
 
-def test_nothing_to_do_is_no_fault():
-    assert list(in_order(square, [], "nothing")) == []
-    assert np.all(np.array(list(in_order(square, [2], "one"))) == 4)
+def test_no_items_give_no_results():
+    assert list(ordered_map(square, [], "nothing")) == []
+    assert np.all(np.array(list(ordered_map(square, [2], "one"))) == 4)
 
 
-def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path):
+def test_workers_exit_when_their_parent_is_killed(tmp_path):
     (tmp_path / "slow.py").write_text(
-        "import os, time\nfrom pathlib import Path\nfrom facade.parallel import in_order\n"
+        "import os, time\nfrom pathlib import Path\nfrom facade.parallel import ordered_map\n"
         "def wait(number):\n    Path(f'{number}.pid').write_text(str(os.getpid()))\n    time.sleep(120)\n"
-        "if __name__ == '__main__':\n    list(in_order(wait, [0, 1], 'wait', 2))\n"
+        "if __name__ == '__main__':\n    list(ordered_map(wait, [0, 1], 'wait', 2))\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}:{tmp_path}"}
     parent = subprocess.Popen([sys.executable, "slow.py"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""facexlib's RetinaFace behind Facade's own door."""
+"""Facade's wrapper of facexlib's RetinaFace."""
 
 import os
 import pickle
@@ -14,8 +14,8 @@ from tests.conftest import SHARED, noise
 
 WEIGHTS = SHARED / "weights" / "detection_mobilenet0.25_Final.pth"
 BANK = SHARED / "data" / "facebank-sfhq"
-at_hand = pytest.mark.skipif(
-    not WEIGHTS.is_file() or not BANK.is_dir(), reason="facexlib's weights or pictures of faces are not at hand"
+needs_files = pytest.mark.skipif(
+    not WEIGHTS.is_file() or not BANK.is_dir(), reason="facexlib's weights or images of faces are missing"
 )
 
 
@@ -33,9 +33,9 @@ def portrait() -> np.ndarray:
     return canvas
 
 
-@at_hand
-def test_a_face_is_found_with_its_landmarks(network, portrait):
-    (face,) = network.faces(portrait, 0.8)
+@needs_files
+def test_a_face_is_detected_with_its_landmarks(network, portrait):
+    (face,) = network.detect(portrait, 0.8)
     x, y, w, h = face.bbox
     assert 128 < x < x + w < 384
     assert 128 < y < y + h < 384
@@ -45,53 +45,53 @@ def test_a_face_is_found_with_its_landmarks(network, portrait):
     assert y < max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1]) < y + h
 
 
-@at_hand
+@needs_files
 def test_a_mirrored_face_has_mirrored_landmarks(network, portrait):
-    """Independent of how facexlib scales: a mirror keeps everything but left and right."""
-    (face,) = network.faces(portrait, 0.8)
-    (mirrored,) = network.faces(np.ascontiguousarray(portrait[:, ::-1]), 0.8)
+    """A check independent of facexlib's scaling: mirroring swaps left and right alone."""
+    (face,) = network.detect(portrait, 0.8)
+    (mirrored,) = network.detect(np.ascontiguousarray(portrait[:, ::-1]), 0.8)
     back = np.stack([512 - mirrored.keypoints[:, 0], mirrored.keypoints[:, 1]], axis=1)[[1, 0, 2, 4, 3]]
     np.testing.assert_allclose(back, face.keypoints, atol=0.04 * face.bbox[3])
 
 
-@at_hand
+@needs_files
 @pytest.mark.parametrize("factor", [0.5, 1.7])
-def test_a_picture_that_is_resized_first_gives_the_same_places(network, portrait, factor):
-    (face,) = network.faces(portrait, 0.8)
-    (resized,) = network.faces(portrait, 0.8, factor)
+def test_resizing_first_gives_the_same_boxes_and_landmarks(network, portrait, factor):
+    (face,) = network.detect(portrait, 0.8)
+    (resized,) = network.detect(portrait, 0.8, factor)
     np.testing.assert_allclose(resized.keypoints, face.keypoints, atol=0.05 * face.bbox[3])
     np.testing.assert_allclose(resized.bbox, face.bbox, atol=0.1 * face.bbox[3])
 
 
-@at_hand
-def test_enlarging_finds_a_face_that_is_too_small(network, portrait):
+@needs_files
+def test_enlarging_detects_a_face_that_is_too_small(network, portrait):
     small = cv2.resize(portrait, (40, 40), interpolation=cv2.INTER_AREA)  # the face has about 12 pixels
-    assert not network.faces(small, 0.8)
-    (face,) = network.faces(small, 0.8, 3)
+    assert not network.detect(small, 0.8)
+    (face,) = network.detect(small, 0.8, 3)
     assert 10 < face.bbox[0] < face.bbox[0] + face.bbox[2] < 30
 
 
-@at_hand
-def test_results_are_equal_to_the_bit_and_the_number_of_threads_stays(network, portrait):
+@needs_files
+def test_results_are_bit_identical_and_the_number_of_threads_is_restored(network, portrait):
     import torch
 
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        one = network.faces(portrait, 0.3)
+        one = network.detect(portrait, 0.3)
         assert torch.get_num_threads() == 2
         torch.set_num_threads(1)
-        two = RetinaFace(WEIGHTS).faces(portrait, 0.3)
+        two = RetinaFace(WEIGHTS).detect(portrait, 0.3)
     finally:
         torch.set_num_threads(before)
     assert [(face.bbox, face.score) for face in one] == [(face.bbox, face.score) for face in two]
     assert all((a.keypoints == b.keypoints).all() for a, b in zip(one, two, strict=True))
 
 
-@at_hand
+@needs_files
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (200, 3), (5000, 8)])
-def test_a_picture_of_any_shape_is_looked_at(network, shape):
-    assert network.faces(noise(*shape), 0.8) == []
+def test_an_image_of_any_shape_is_accepted(network, shape):
+    assert network.detect(noise(*shape), 0.8) == []
 
 
 class Malice:
@@ -100,7 +100,7 @@ class Malice:
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights", pickle.dumps({"a": 1})], ids=["empty", "text", "number"])
-def test_a_file_that_is_no_weights_gets_a_sentence(tmp_path, content):
+def test_a_file_without_weights_is_refused_with_a_message(tmp_path, content):
     path = tmp_path / WEIGHTS.name
     path.write_bytes(content)
     with pytest.raises(
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_weights_gets_a_sentence(tmp_path, content):
         RetinaFace(path)
 
 
-def test_a_pickle_that_would_run_code_is_refused_before_it_does(tmp_path, monkeypatch):
+def test_a_pickle_that_would_run_code_is_refused_without_running_it(tmp_path, monkeypatch):
     import torch
 
     monkeypatch.setenv("FACADE_TEST_TOUCHED", str(tmp_path / "touched"))
@@ -123,7 +123,7 @@ def test_a_pickle_that_would_run_code_is_refused_before_it_does(tmp_path, monkey
     assert (tmp_path / "touched").exists()
 
 
-def test_weights_of_another_network_get_a_sentence(tmp_path):
+def test_weights_of_another_network_are_refused_with_a_message(tmp_path):
     import torch
 
     path = tmp_path / WEIGHTS.name
@@ -132,6 +132,6 @@ def test_weights_of_another_network_get_a_sentence(tmp_path):
         RetinaFace(path)
 
 
-def test_weights_under_another_name_get_a_sentence(tmp_path):
-    with pytest.raises(FacadeError, match=r"weights\.pth is named like none of facexlib's weights"):
+def test_weights_with_another_file_name_are_refused(tmp_path):
+    with pytest.raises(FacadeError, match=r"weights\.pth does not have one of facexlib's file names"):
         RetinaFace(tmp_path / "weights.pth")

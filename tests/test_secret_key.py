@@ -1,4 +1,4 @@
-"""The key of pseudonyms: where it comes from, and that it goes nowhere."""
+"""The secret key of pseudonyms: where it is read from, and that it never leaks."""
 
 import pytest
 
@@ -21,9 +21,9 @@ def no_key(monkeypatch):
     monkeypatch.delenv("FACADE_KEY_FILE", raising=False)
 
 
-def test_the_public_key_is_for_photographs_of_nobody():
+def test_the_public_key_is_for_synthetic_photographs_only():
     assert read_key("demo", synthetic=True) == "demo"
-    with pytest.raises(FacadeError, match="synthesize.key is demo, which everybody knows"):
+    with pytest.raises(FacadeError, match="synthesize.key is demo, the public key"):
         read_key("demo", synthetic=False)
 
 
@@ -37,7 +37,7 @@ def test_a_secret_comes_from_the_environment_or_from_a_file(monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00"], ids=["missing", "empty", "no text"])
-def test_a_secret_that_is_missing_gets_a_sentence(monkeypatch, tmp_path, content):
+def test_a_missing_secret_is_an_error(monkeypatch, tmp_path, content):
     path = tmp_path / "key"
     if content is not None:
         path.write_bytes(content)
@@ -46,15 +46,15 @@ def test_a_secret_that_is_missing_gets_a_sentence(monkeypatch, tmp_path, content
         read_key("mine", synthetic=False)
 
 
-def test_a_secret_that_can_be_guessed_is_refused_and_not_repeated(monkeypatch):
+def test_a_short_secret_is_refused_and_not_printed(monkeypatch):
     monkeypatch.setenv("FACADE_KEY", "hunter2")
     with pytest.raises(FacadeError, match="fewer than 16 characters") as caught:
         read_key("mine", synthetic=False)
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_key_makes_the_pseudonym_and_the_person_does_not(make_store, tmp_path, params):
-    """The same file name and boxes: other people, the same pseudonyms; another key, others."""
+def test_pseudonyms_depend_on_the_key_and_not_on_the_person(make_store, tmp_path, params):
+    """With the same file name and boxes, other people get the same pseudonyms, and another key gives other ones."""
     face = Face((40, 30, 60, 70), ((55, 55), (85, 55), (70, 70), (58, 84), (82, 84)))
     settings = params.synthesize.model_copy(update={"keep": ()})
 
@@ -68,7 +68,7 @@ def test_the_key_makes_the_pseudonym_and_the_person_does_not(make_store, tmp_pat
         return decode(seen)[50:90, 52:88].astype(float)
 
     mine = pseudonym(SECRET, 1)
-    # Grain and sharpness are still the photograph's; the face is the same.
+    # Grain and sharpness are the photograph's own; the face is the same.
     assert abs(mine - pseudonym(SECRET, 2)).mean() < 12
     assert abs(mine - pseudonym("another key of many letters", 1)).mean() > 20
 

@@ -1,4 +1,4 @@
-"""Files from strangers, damaged in every way: they are read, or refused with a sentence, and nothing else happens.
+"""Untrusted files with random damage are either read or refused with an error message.
 
 `make test` tries a thousand damaged files, `make test-slow` ten thousand.
 """
@@ -26,15 +26,15 @@ from facade.dataset.pixels import BadPhotographError, decode
 from facade.dataset.store import Photographs
 from facade.errors import FacadeError
 from facade.files import read_json
-from facade.gate import refuse_unless_passed
+from facade.gate import require_passed_gate
 from facade.measure.wider_protocol import _read as read_levels
 from facade.params import load
-from facade.sources.bank_lookalikes import _read_kept
-from facade.weights import at_hand
+from facade.sources.bank_lookalikes import _read_cache
+from facade.weights import weights_file
 from tests.conftest import REPOSITORY, SHARED, noise, tree, write_coco
 
-# Seconds after which a reader hangs. The slowest takes a tenth of one.
-PATIENCE = 20
+# Timeout of a reader, seconds. The slowest takes a tenth of a second.
+TIMEOUT = 20
 ONNX = SHARED / "weights" / "mobilefacenet_128d.onnx"
 # Damaged files of each kind that `make test-slow` tries; `make test` tries a tenth.
 SHARES = {
@@ -44,7 +44,7 @@ SHARES = {
 
 
 def damaged(content: bytes, random: np.random.Generator) -> bytes:
-    """A file with one to three things done to it."""
+    """A file with one to three random modifications."""
     changed = bytearray(content)
     for _ in range(random.integers(1, 4)):
         if not changed:
@@ -66,7 +66,7 @@ def damaged(content: bytes, random: np.random.Generator) -> bytes:
                 changed[start : start + length] = bytes(length)
             case 6:
                 changed[start : start + length] = b"\xff" * length
-            case 7:  # numbers that nobody means
+            case 7:  # invalid numbers
                 odd = [b"-1", b"1e999", b"NaN", b"null", b"99999999999999999999", b"[]", b"{}", b'"', b"\0", b"../../x"]
                 changed[start : start + length] = odd[int(random.integers(len(odd)))]
     return bytes(changed)
@@ -128,16 +128,16 @@ def store() -> bytes:
 
 
 class Reader:
-    """How each kind of file is read, and a sound one to begin with."""
+    """The reader of each kind of file, and a valid file."""
 
     def __init__(self, kind: str, root: Path) -> None:
         self.root = root
-        sound = {
+        valid = {
             "coco": lambda: json.dumps(COCO).encode(), "wider": lambda: WIDER, "store": store, "levels": levels,
             "params": (REPOSITORY / "params.yaml").read_bytes, "checkpoint": checkpoint, "table": table,
             "gate": lambda: b'{\n  "arm": "blur",\n  "passed": true,\n  "data": "0123456789abcdef"\n}\n',
         }  # fmt: skip
-        self.sound = sound[kind]() if kind in sound else picture(kind)
+        self.valid = valid[kind]() if kind in valid else picture(kind)
         self.read = getattr(self, kind, self.any_picture)
 
     def put(self, name: str, content: bytes) -> Path:
@@ -179,8 +179,8 @@ class Reader:
         read_levels(self.put("wider_easy_val.mat", content))
 
     def table(self, content: bytes) -> None:
-        if not _read_kept(self.put("embeddings.npz", content)):
-            raise FacadeError("a damaged table is made anew, and nobody is told")
+        if not _read_cache(self.put("embeddings.npz", content)):
+            raise FacadeError("a damaged table is rebuilt silently")
 
     def gate(self, content: bytes) -> None:
         self.put("store/annotations.json", store())
@@ -189,10 +189,10 @@ class Reader:
         before = Path.cwd()
         os.chdir(self.root)
         try:
-            refuse_unless_passed("blur", Photographs(self.root / "store"))
+            require_passed_gate("blur", Photographs(self.root / "store"))
         finally:
             os.chdir(before)
-        raise AssertionError("a gate opened that is not that of these photographs")
+        raise AssertionError("the gate of other photographs was accepted")
 
 
 def hangs(*_: object) -> None:
@@ -202,22 +202,22 @@ def hangs(*_: object) -> None:
 def try_all(kind: str, count: int, root: Path) -> int:
     """Read damaged files; how many were refused."""
     reader, random = Reader(kind, root), np.random.default_rng(0)
-    told: list[str] = []
+    messages: list[str] = []
     signal.signal(signal.SIGALRM, hangs)
     for number in range(count):
-        content = damaged(reader.sound, random)
-        signal.alarm(PATIENCE)
+        content = damaged(reader.valid, random)
+        signal.alarm(TIMEOUT)
         try:
             reader.read(content)
         except FacadeError as error:
-            told.append(str(error))
+            messages.append(str(error))
         except BaseException:
             (root / f"{kind}-{number}").write_bytes(content)
             raise
         finally:
             signal.alarm(0)
-    assert all(10 < len(sentence) < 3000 and "Traceback" not in sentence for sentence in told)
-    return len(told)
+    assert all(10 < len(sentence) < 3000 and "Traceback" not in sentence for sentence in messages)
+    return len(messages)
 
 
 @pytest.mark.parametrize("kind", SHARES)
@@ -233,14 +233,14 @@ def test_ten_thousand_damaged_files_are_read_or_refused(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", SHARES)
-def test_sound_files_are_read(tmp_path, kind):
-    """Else the damaged ones would be refused for nothing."""
+def test_undamaged_files_are_read(tmp_path, kind):
+    """Otherwise the damaged files would be refused for another reason."""
     reader = Reader(kind, tmp_path)
     if kind == "gate":
-        with pytest.raises(FacadeError, match="gate of other photographs"):
-            reader.read(reader.sound)
+        with pytest.raises(FacadeError, match="belongs to other photographs"):
+            reader.read(reader.valid)
     else:
-        reader.read(reader.sound)
+        reader.read(reader.valid)
 
 
 NETWORKS = """
@@ -249,14 +249,14 @@ from pathlib import Path
 import numpy as np
 from tests.test_untrusted import damaged
 from facade.errors import FacadeError
-from facade.recognition import OnnxRecogniser, SIDE
+from facade.recognition import OnnxRecognizer, SIDE
 sound, random = Path(sys.argv[1]).read_bytes(), np.random.default_rng(0)
 for number in range(int(sys.argv[2])):
     path = Path(sys.argv[3])
     path.write_bytes(damaged(sound, random))
     print(number, flush=True)
     try:
-        OnnxRecogniser(path, "audit.recognition").embed(np.zeros((SIDE, SIDE, 3), np.uint8))
+        OnnxRecognizer(path, "audit.recognition").embed(np.zeros((SIDE, SIDE, 3), np.uint8))
     except FacadeError:
         pass
 print("done")
@@ -266,7 +266,7 @@ print("done")
 @pytest.mark.skipif(not ONNX.is_file(), reason="no network in ONNX at hand")
 @pytest.mark.parametrize("count", [20, pytest.param(300, marks=pytest.mark.slow)])
 def test_damaged_networks_are_read_or_refused(tmp_path, count):
-    """In a process of its own: a parser in C++ that falls would take the test with it."""
+    """In a separate process: a crash of a C++ parser would end the test."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])}
     command = [sys.executable, "-c", NETWORKS, str(ONNX), str(count), str(tmp_path / "n.onnx")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=900)
@@ -274,24 +274,24 @@ def test_damaged_networks_are_read_or_refused(tmp_path, count):
     assert done.stdout.endswith("done\n")
 
 
-class Malice:
+class Malicious:
     def __reduce__(self) -> tuple:
         return Path.touch, (Path(os.environ["FACADE_TEST_TOUCHED"]),)
 
 
-def test_a_pickle_that_would_run_code_is_refused_before_it_does(tmp_path, monkeypatch):
+def test_a_pickle_with_code_is_refused_before_it_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("FACADE_TEST_TOUCHED", str(tmp_path / "touched"))
     import torch
 
     for name, save in (("new", torch.save), ("old", lambda value, path: path.write_bytes(pickle.dumps(value)))):
         path = tmp_path / f"{name}.pth"
-        save({"weight": Malice()}, path)
+        save({"weight": Malicious()}, path)
         with pytest.raises(FacadeError, match="holds no weights that are safe to load"):
             read_checkpoint(path, "audit.recognition")
     assert not (tmp_path / "touched").exists()
 
 
-def test_an_archive_that_unpacks_to_more_than_any_weights_is_refused_unread(tmp_path):
+def test_an_archive_of_excessive_size_is_refused_unread(tmp_path):
     path = tmp_path / "bomb.pth"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("bomb/data/0", bytes(1000))
@@ -303,7 +303,7 @@ def test_an_archive_that_unpacks_to_more_than_any_weights_is_refused_unread(tmp_
         read_checkpoint(path, "audit.recognition")
 
 
-def test_yaml_that_would_run_code_or_grow_without_end_is_refused(tmp_path):
+def test_yaml_with_code_or_exponential_aliases_is_refused(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("!!python/object/apply:os.system ['echo ran']\n")
     with pytest.raises(FacadeError):
@@ -315,8 +315,8 @@ def test_yaml_that_would_run_code_or_grow_without_end_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_damage_in_half_of_a_data_set_leaves_a_whole_one_and_nothing_outside(tmp_path, params, workers):
-    """The whole intake: what is sound is taken in, the rest is quarantined, and nothing is written elsewhere."""
+def test_ingest_of_a_half_damaged_data_set_writes_nothing_elsewhere(tmp_path, params, workers):
+    """Valid photographs are accepted, the others are quarantined, and nothing is written elsewhere."""
     random, images, annotations = np.random.default_rng(0), [], []
     root = tmp_path / "in"
     for number in range(60):
@@ -328,7 +328,7 @@ def test_damage_in_half_of_a_data_set_leaves_a_whole_one_and_nothing_outside(tmp
         annotations.append({"id": number, "image_id": number, "category_id": 1, "bbox": [10, 10, 30, 30]})
     write_coco(root / "annotations.json", {**COCO, "images": images, "annotations": annotations})
     before = tree(tmp_path)
-    settings = params.ingest.model_copy(update={"path": root, "max_bad": 60, "golden_lock": "none"})
+    settings = params.ingest.model_copy(update={"path": root, "max_unreadable": 60, "golden_lock": "none"})
     out = tmp_path / "out"
     with pytest.raises(FacadeError, match="golden_lock"):
         ingest(settings, params.codec, out / "train", out / "golden", out / "quarantine.csv", workers)
@@ -337,11 +337,11 @@ def test_damage_in_half_of_a_data_set_leaves_a_whole_one_and_nothing_outside(tmp
     assert all(after[name] == content for name, content in before.items())
 
 
-def test_readers_of_our_own_files_say_what_is_wrong(tmp_path):
+def test_readers_of_own_files_report_errors(tmp_path):
     (tmp_path / "annotations.json").write_text('{"images": 1}')
-    with pytest.raises(FacadeError, match="is not a data set that Facade wrote"):
+    with pytest.raises(FacadeError, match="was not written by Facade"):
         Photographs(tmp_path)
     with pytest.raises(FacadeError, match="is missing"):
         read_json(tmp_path / "none.json")
-    with pytest.raises(FacadeError, match="no such file"):
-        at_hand(tmp_path / "none.pth", "detection_mobilenet0.25_Final.pth", "audit.detector")
+    with pytest.raises(FacadeError, match="does not exist"):
+        weights_file(tmp_path / "none.pth", "detection_mobilenet0.25_Final.pth", "audit.detector")

@@ -1,22 +1,34 @@
 """The command line: `facade anonymize`, `facade misses`.   python -m facade --help"""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from facade.errors import FacadeError
-from facade.parallel import work_on
-from facade.params import load
-from facade.storage import place, reaching
+from facade.experiment_commands import add_commands
+from facade.parallel import use_engine
+from facade.params import load, load_or_default
+from facade.storage import storage_errors, to_path
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facade {version('facade')}")
+        raise typer.Exit
+
+
 @app.callback()
-def facade() -> None:
-    """Anonymize pictures and video, and keep account of what the detector misses."""
+def facade(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """Anonymize photographs and videos; keep a ledger of the detector's known misses; run and review experiments."""
 
 
 @app.command()
@@ -25,74 +37,83 @@ def anonymize(
         list[str],
         typer.Argument(
             metavar="IN... OUT",
-            help="photographs, videos, tars of photographs, or folders, here or in storage (s3://...); then where to",
+            help="photographs, videos, tars of photographs, or folders, local or in storage (s3://...); output last",
         ),
     ],
-    models: Annotated[Path, typer.Option(help="the arm whose detector looks for faces")] = Path("models/pseudo"),
-    seed: Annotated[int | None, typer.Option(help="which of its runs; the first by default")] = None,
-    score: Annotated[
+    models: Annotated[Path, typer.Option(help="models of the arm whose detector is used")] = Path("models/pseudo"),
+    seed: Annotated[int | None, typer.Option(help="which of its runs; default: the first")] = None,
+    min_score: Annotated[
         float | None,
         typer.Option(
             min=0.001,
             max=1,
-            help="from which a detection is a face, by default the operating threshold (metrics/golden.json)",
+            help="confidence threshold; default: the operating threshold (metrics/golden.json)",
         ),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
             min=64,
-            help="longest side that pictures are resized to, pixels, by default as in training",
+            help="longest side to which images are resized for detection, pixels; default: as in training",
         ),
     ] = None,
-    boxes: Annotated[Path | None, typer.Option(help="COCO file of faces, in place of a detector")] = None,
-    exempt: Annotated[Path | None, typer.Option(help="COCO file of faces that are kept as they are")] = None,
-    method: Annotated[
-        str | None, typer.Option(help="gaussian, pixelate, solid or pseudonym; by default blur.method")
+    detector: Annotated[
+        Path | None,
+        typer.Option(
+            help="face detector in a file of its own, instead of the arm's: ONNX (YuNet, UltraFace, CenterFace, an "
+            "export of Facade's), BlazeFace or RetinaFace (.pth); needs --min-score"
+        ),
     ] = None,
-    bridge: Annotated[
+    boxes: Annotated[Path | None, typer.Option(help="COCO file of faces, instead of a detector")] = None,
+    exempt: Annotated[Path | None, typer.Option(help="COCO file of faces that stay untreated")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="gaussian, pixelate, solid or pseudonym; default: blur.method")
+    ] = None,
+    max_gap: Annotated[
         int,
-        typer.Option(min=0, help="a person unseen for fewer frames than this was there all the while; 0: no tracks"),
+        typer.Option(min=0, help="gaps in a track of fewer frames than this are interpolated; 0: no tracking"),
     ] = 15,
-    audio: Annotated[bool, typer.Option(help="copy the sound; voices tell who somebody is, too")] = True,
-    overwrite: Annotated[bool, typer.Option(help="replace files that another run wrote")] = False,
-    shows_nobody: Annotated[
-        bool, typer.Option(help="nobody in the footage is real: pseudonyms may come from the public key")
+    audio: Annotated[bool, typer.Option(help="copy the sound; voices can identify people, too")] = True,
+    overwrite: Annotated[bool, typer.Option(help="replace output files from other settings")] = False,
+    synthetic: Annotated[
+        bool, typer.Option(help="the footage shows no real people: pseudonyms may come from the public key")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="processes; all cores by default")] = None,
-    engine: Annotated[str | None, typer.Option(help="local or ray; by default engine.name")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes; default: all cores")] = None,
+    engine: Annotated[str | None, typer.Option(help="local or ray; default: engine.name")] = None,
 ) -> None:
-    """Anonymize photographs, shards of them, and videos; what is done to a face stands in params.yaml.
+    """Anonymize photographs, shards of them, and videos. The strength of each method is set in params.yaml.
 
-    A report stands beside each file that is written. A run that was interrupted goes on where it stopped.
+    A JSON report is written next to each output file. An interrupted run resumes where it stopped.
     """
-    from facade.footage.anonymize_files import anonymize as anonymize_files, jobs
-    from facade.footage.box_sources import Given
-    from facade.footage.settings import finder_of, settings_of
+    from facade.footage.anonymize_files import plan_jobs, run_jobs
+    from facade.footage.box_sources import LabelledBoxes
+    from facade.footage.settings import build_settings, open_box_source
     from facade.footage.shard import SHARDS
 
-    params = load()
+    params = load_or_default()
     if engine not in (None, "local", "ray"):
-        raise FacadeError(f"--engine is {engine}, and there are local and ray.")
-    work_on(params.engine.model_copy(update={"name": engine or params.engine.name}))
+        raise FacadeError(f"--engine is {engine}; choose local or ray.")
+    use_engine(params.engine.model_copy(update={"name": engine or params.engine.name}))
     if len(paths) < 2:
-        raise FacadeError("name what to anonymize, and where to write it, as in `facade anonymize IN OUT`.")
-    places = [place(path) for path in paths]
+        raise FacadeError("name the inputs and the output, as in `facade anonymize IN OUT`.")
+    *sources, target = (to_path(path) for path in paths)
     try:
-        with reaching():
-            found, strange = jobs(places[:-1], places[-1], [path for path in (boxes, exempt) if path is not None])
-    except OSError as fault:
-        raise FacadeError(f"what was named cannot be looked through: {fault.strerror or fault}.") from None
-    if not found:
-        raise FacadeError("there is no photograph, no shard and no video among what was named.")
-    finder, sure = finder_of(models, seed, score, size, boxes, params)
-    if isinstance(finder, Given):
-        finder.check(job.name for job in found if job.source.suffix.lower() not in SHARDS)
-    settings = settings_of(finder, sure, exempt, method, bridge, audio, shows_nobody, params)
-    errors = anonymize_files(found, settings, overwrite, typer.echo, workers)
-    if strange:
-        typer.echo(f"left out, neither photographs, shards nor videos: {', '.join(str(path) for path in strange[:5])}"
-                   + (f" and {len(strange) - 5} more" if len(strange) > 5 else ""))  # fmt: skip
+        with storage_errors():
+            jobs, unsupported = plan_jobs(sources, target, [path for path in (boxes, exempt) if path is not None])
+    except OSError as reason:
+        raise FacadeError(f"the inputs cannot be listed: {reason.strerror or reason}.") from None
+    if not jobs:
+        inputs = ", ".join(paths[:-1])
+        raise FacadeError(f"no supported inputs found in {inputs}. Name photographs, shards (.tar) or videos.")
+    box_source, threshold = open_box_source(models, seed, min_score, size, boxes, detector, params)
+    if isinstance(box_source, LabelledBoxes):
+        box_source.check_names(job.name for job in jobs if job.source.suffix.lower() not in SHARDS)
+    settings = build_settings(box_source, threshold, exempt, method, max_gap, audio, synthetic, params)
+    errors = run_jobs(jobs, settings, overwrite, typer.echo, workers)
+    if unsupported:
+        named = ", ".join(str(path) for path in unsupported[:5])
+        more = f" and {len(unsupported) - 5} more" if len(unsupported) > 5 else ""
+        typer.echo(f"skipped, not a supported format: {named}{more}")
     for error in errors:
         typer.echo(f"facade: {error}", err=True)
     if errors:
@@ -101,68 +122,71 @@ def anonymize(
 
 misses = typer.Typer(no_args_is_help=True, help="The ledger of known misses, in misses/.")
 app.add_typer(misses, name="misses")
-KEEP = "Keep them: dvc add misses/images && git add misses && git commit"
+SAVE_HINT = "Save them: dvc add misses/images && git add misses && git commit"
 
 
 @misses.command()
 def harvest(
     pool: Annotated[Path, typer.Argument(help="photographs with reviewed labels, in WIDER FACE's or COCO's layout")],
-    arm: Annotated[list[str], typer.Option(help="whose models look; may be given again")] = ["pseudo"],  # noqa: B006
-    share: Annotated[float, typer.Option(min=0, max=1, help="of an arm's runs, how many must miss a face")] = 0.5,
-    accept: Annotated[bool, typer.Option(help="take the pool's labels as reviewed: misses count as accepted")] = False,
-    instead: Annotated[int | None, typer.Option(min=1, help="so many random photographs in place of misses")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="processes; all cores by default")] = None,
+    arm: Annotated[list[str], typer.Option(help="whose models are run; may be repeated")] = ["pseudo"],  # noqa: B006
+    share: Annotated[float, typer.Option(min=0, max=1, help="share of an arm's runs that must miss a face")] = 0.5,
+    accept: Annotated[bool, typer.Option(help="accept all misses, because the pool's labels were reviewed")] = False,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="record this many random photographs instead of misses, as a control")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes; default: all cores")] = None,
 ) -> None:
-    """Run the current models over a field pool, and record what they miss.
+    """Run the current models on a field pool, and record what they miss.
 
-    Photographs are stored anonymized alone; golden ones, and what looks like one, are refused.
+    Photographs are stored only anonymized. Golden photographs and their near-duplicates are refused.
     """
-    from facade.misses.harvest import harvest as look
-    from facade.misses.ledger import accepted, read_ledger, with_entries
+    from facade.misses.harvest import harvest as harvest_pool
+    from facade.misses.ledger import accept_all, add_entries, read_ledger
 
     params = load()
-    work_on(params.engine)
+    use_engine(params.engine)
     ledger = read_ledger()
-    kept, left, synthetic = look(pool, ledger, arm, params, share, typer.echo, instead, workers)
-    entries = [(accepted(one.entry) if accept else one.entry, one.files) for one in kept]
-    with_entries(ledger, entries, synthetic)
-    refused = sum(bool(one.reason) for one in left)
-    faces = sum(len(one.entry.misses) for one in kept)
+    new, skipped, synthetic = harvest_pool(pool, ledger, arm, params, share, typer.echo, random, workers)
+    entries = [(accept_all(one.entry) if accept else one.entry, one.files) for one in new]
+    add_entries(ledger, entries, synthetic)
+    refused = sum(bool(one.reason) for one in skipped)
+    faces = sum(len(one.entry.misses) for one in new)
     typer.echo(
-        f"{faces} misses in {len(kept)} photographs; {len(left) - refused} without one, {refused} left out. {KEEP}"
+        f"{faces} misses in {len(new)} photographs; {len(skipped) - refused} without a miss, {refused} refused. "
+        f"{SAVE_HINT}"
     )
 
 
 @misses.command()
 def add(
     photograph: Annotated[Path, typer.Argument(help="the photograph")],
-    box: Annotated[list[str], typer.Option(help="a missed face: x,y,width,height in pixels; may be given again")],
-    arm: Annotated[str, typer.Option(help="whose models look for the other faces")] = "pseudo",
-    shows_nobody: Annotated[bool, typer.Option(help="nobody in it is real")] = False,
+    box: Annotated[list[str], typer.Option(help="a missed face: x,y,width,height in pixels; may be repeated")],
+    arm: Annotated[str, typer.Option(help="whose models detect the other faces")] = "pseudo",
+    synthetic: Annotated[bool, typer.Option(help="the photograph shows no real people")] = False,
 ) -> None:
-    """Record a miss that somebody saw. Name every face that is missed: the others are what the models find."""
-    from facade.misses.add import reported
-    from facade.misses.harvest import anonymizer, golden_looks, runs_of
-    from facade.misses.ledger import read_ledger, with_entries
+    """Record misses that you found. Give a box for every missed face; the models detect the other faces."""
+    from facade.misses.add import report_misses
+    from facade.misses.harvest import build_anonymizer, calibrated_runs, golden_hashes
+    from facade.misses.ledger import add_entries, read_ledger
 
     params = load()
     ledger = read_ledger()
-    boxes = [_box(one) for one in box]
-    kept = reported(
+    boxes = [_parse_box(value) for value in box]
+    new = report_misses(
         photograph,
         boxes,
         ledger,
-        runs_of(arm, params),
-        golden_looks(params.ingest),
-        anonymizer(params, shows_nobody),
+        calibrated_runs(arm, params),
+        golden_hashes(params.ingest),
+        build_anonymizer(params, synthetic),
         params,
     )
-    with_entries(ledger, [(kept.entry, kept.files)], shows_nobody)
-    typer.echo(f"{len(boxes)} misses recorded in {kept.entry.photograph.file}. {KEEP}")
+    add_entries(ledger, [(new.entry, new.files)], synthetic)
+    typer.echo(f"{len(boxes)} misses recorded in {new.entry.photograph.file}. {SAVE_HINT}")
 
 
 @misses.command()
-def review(port: Annotated[int, typer.Option(help="0 for any that is free")] = 0) -> None:
+def review(port: Annotated[int, typer.Option(help="0 for any free port")] = 0) -> None:
     """Open a local page to accept, correct or reject misses."""
     from facade.misses.ledger import LEDGER
     from facade.misses.review_server import review as serve
@@ -172,10 +196,10 @@ def review(port: Annotated[int, typer.Option(help="0 for any that is free")] = 0
 
 @misses.command()
 def show(
-    pictures: Annotated[Path | None, typer.Option(help="JPEG or PNG file for a sheet of the missed faces")] = None,
-    table: Annotated[Path | None, typer.Option(help="CSV file for all of them")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="JPEG or PNG file to write: a sheet of missed faces")] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV file to write: all misses")] = None,
 ) -> None:
-    """Tell which conditions are missed most."""
+    """Show which conditions are missed most often."""
     import cv2
 
     from facade.files import write_bytes, write_text
@@ -195,19 +219,22 @@ def show(
         write_bytes(pictures, cv2.imencode(pictures.suffix.lower(), gallery(ledger))[1].tobytes())
 
 
-def _box(told: str) -> tuple[float, float, float, float]:
+def _parse_box(value: str) -> tuple[float, float, float, float]:
     try:
-        x, y, width, height = map(float, told.split(","))
+        x, y, width, height = map(float, value.split(","))
     except ValueError:
-        raise FacadeError(f"--box is {told!r}. Give four numbers, as in --box 10,20,40,50.") from None
+        raise FacadeError(f"--box is {value!r}. Give four numbers, as in --box 10,20,40,50.") from None
     return x, y, width, height
 
 
+add_commands(app)
+
+
 def main() -> None:
-    """Run the command line; what a person can mend ends in a sentence."""
+    """Run the command line; a `FacadeError` ends it with its message."""
     try:
         app()
     except FacadeError as error:
         sys.exit(f"facade: {error}")
     except KeyboardInterrupt:
-        sys.exit("facade: interrupted; run the same command again to go on.")
+        sys.exit("facade: interrupted; run the same command again to resume.")

@@ -1,4 +1,4 @@
-"""Which code runs: what tells one version of Facade from another, wherever it lies."""
+"""A hash of the installed code, to compare versions of Facade across machines."""
 
 import hashlib
 from functools import lru_cache
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @lru_cache(maxsize=1)
 def code_hash() -> str:
-    """64 hexadecimal digits that change with any line of the package."""
+    """sha256 of all source files of the package, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):

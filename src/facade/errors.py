@@ -1,5 +1,5 @@
-"""Errors that a person reads: one sentence saying what is wrong, where, and what to do."""
+"""User-facing errors: one sentence saying what is wrong, where, and what to do."""
 
 
 class FacadeError(Exception):
-    """Something that the person who runs Facade can mend. The message is a sentence for them."""
+    """An error that the user can fix. The message is a sentence for the user, shown without a traceback."""

@@ -1,4 +1,4 @@
-"""Files that are never half-written: write beside the final name, then rename."""
+"""Atomic file and directory writes: write under a temporary name, then rename."""
 
 import hashlib
 import json
@@ -9,62 +9,74 @@ from pathlib import Path
 from typing import Any
 
 from facade.errors import FacadeError
-from facade.storage import Place, make_parents, reaching
+from facade.storage import AnyPath, make_parents, storage_errors
 
 
 @contextmanager
-def whole_directory(final: Path, go_on: str | None = None) -> Iterator[Path]:
-    """A directory to fill, which appears under its final name when, and only when, the block succeeds.
+def atomic_directory(final: Path, resume_key: str | None = None) -> Iterator[Path]:
+    """Write a directory that appears under its final name only if the block succeeds.
 
     Args:
-        final: Where the directory is to be. What stood there before is replaced.
-        go_on: Names what the directory is made from. What a block that was stopped had written is then kept, and is
-            there again for the next of the same name. None keeps nothing.
+        final: Final path. An existing directory is replaced.
+        resume_key: Identifies the inputs of the directory. If the block is interrupted, its partial output is kept, and
+            the next call with the same key resumes from it. None keeps no partial output.
 
     Yields:
-        A directory beside `final`, empty but for what is kept. It is removed if the block raises, if nothing is kept.
+        A temporary directory next to `final`, empty except for resumed output. Without a key it is removed if the block
+        raises.
     """
-    beside = final.with_name(f".{final.name}.partial")
-    mark = beside / ".made-from"
-    if go_on is None or not (mark.is_file() and mark.read_text() == go_on):
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        if go_on is not None:
-            write_text(mark, go_on)
+    temporary = final.with_name(f".{final.name}.partial")
+    key_file = temporary / ".made-from"
+    if resume_key is None or not (key_file.is_file() and key_file.read_text() == resume_key):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        if resume_key is not None:
+            write_text(key_file, resume_key)
     try:
-        yield beside
-        mark.unlink(missing_ok=True)
+        yield temporary
+        key_file.unlink(missing_ok=True)
         if final.exists():
             shutil.rmtree(final)
-        beside.rename(final)
+        temporary.rename(final)
     finally:
-        if go_on is None:
-            shutil.rmtree(beside, ignore_errors=True)
+        if resume_key is None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_bytes(path: Place, content: bytes) -> None:
-    """Write a file whole: beside its final name first, then renamed over it."""
+def write_empty_directory(path: Path) -> None:
+    """Write a directory without content: the output of a stage that has nothing to do."""
+    with atomic_directory(path):
+        pass
+
+
+def is_empty_directory(path: Path) -> bool:
+    """Whether a directory was written by `write_empty_directory`."""
+    return path.is_dir() and not any(path.iterdir())
+
+
+def write_bytes(path: AnyPath, content: bytes) -> None:
+    """Write a file atomically: under a temporary name, then renamed."""
     if not isinstance(path, Path):
-        path.write_bytes(content)  # an object is there when all of it has come
+        path.write_bytes(content)  # object storage uploads atomically
         return
     make_parents(path)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_bytes(content)
-    beside.replace(path)
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
-def write_text(path: Place, text: str) -> None:
+def write_text(path: AnyPath, text: str) -> None:
     """`write_bytes` for text in UTF-8."""
     write_bytes(path, text.encode())
 
 
-def write_json(path: Place, value: Any) -> None:
-    """Write JSON that reads well in a diff: indented, keys in the order given, a newline at the end."""
+def write_json(path: AnyPath, value: Any) -> None:
+    """Write JSON with readable diffs: indented, keys in insertion order, trailing newline."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def sha256_of(path: Place) -> str:
-    """The sha256 of a file, which may be large."""
+def sha256_of(path: AnyPath) -> str:
+    """The sha256 of a file, read in blocks."""
     digest = hashlib.sha256()
     with path.open("rb") as content:
         while block := content.read(2**20):
@@ -72,14 +84,14 @@ def sha256_of(path: Place) -> str:
     return digest.hexdigest()
 
 
-def read_json(path: Place) -> Any:
+def read_json(path: AnyPath) -> Any:
     """Read a JSON file.
 
     Raises:
-        FacadeError: The file is missing, or is no JSON.
+        FacadeError: The file is missing, unreadable, or not JSON.
     """
     try:
-        with reaching():
+        with storage_errors():
             return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FacadeError(f"{path} is missing. Run `dvc repro`, or check the path.") from None
@@ -88,4 +100,4 @@ def read_json(path: Place) -> Any:
             f"{path} cannot be read ({error.strerror or error}). Check the path and its permissions."
         ) from None
     except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or a number of thousands of digits
-        raise FacadeError(f"{path} is not readable as JSON ({error}). Mend or replace the file.") from None
+        raise FacadeError(f"{path} is not valid JSON ({error}). Fix or replace the file.") from None

@@ -1,4 +1,4 @@
-"""The gate in front of training: a small file that says whether an arm's photographs passed their audit."""
+"""The gate of an arm: a small file that records whether its photographs passed the privacy audit."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from facade.errors import FacadeError
 from facade.files import read_json, write_json
 
 
-def gate_of(arm: str) -> Path:
-    """The gate file of an arm."""
+def gate_path(arm: str) -> Path:
+    """Path of the gate file of an arm."""
     return Path("gates") / f"{arm}.json"
 
 
 def data_hash(photographs: Photographs) -> str:
-    """16 hexadecimal digits that change with any photograph or label.
+    """Hash of all photographs and labels, 16 hexadecimal digits.
 
     Raises:
         FacadeError: A photograph cannot be read.
@@ -22,19 +22,19 @@ def data_hash(photographs: Photographs) -> str:
 
 
 def write_gate(arm: str, photographs: Photographs, passed: bool) -> None:
-    """Write the gate of an arm. It says no more than it must: figures that change do not retrain."""
-    write_json(gate_of(arm), {"arm": arm, "passed": passed, "data": data_hash(photographs)})
+    """Write the gate of an arm. It holds no audit figures, so that changed figures do not trigger a retraining."""
+    write_json(gate_path(arm), {"arm": arm, "passed": passed, "data": data_hash(photographs)})
 
 
-def refuse_unless_passed(arm: str, photographs: Photographs) -> None:
-    """Let training begin on photographs that passed, and on no others.
+def require_passed_gate(arm: str, photographs: Photographs) -> None:
+    """Refuse to train unless these photographs passed their privacy audit.
 
     Raises:
-        FacadeError: The gate is missing, shut, or that of other photographs.
+        FacadeError: The gate is missing or closed, or belongs to other photographs.
     """
-    gate = read_json(gate_of(arm))
-    told = f"training on {photographs.root} does not begin"
+    gate = read_json(gate_path(arm))
+    refusal = f"refusing to train on {photographs.root}"
     if not isinstance(gate, dict) or gate.get("passed") is not True:
-        raise FacadeError(f"{told}: its audit did not pass. metrics/privacy/{arm}.json tells why.")
+        raise FacadeError(f"{refusal}: its privacy audit failed. See privacy/{arm}.json for the reasons.")
     if gate.get("data") != data_hash(photographs):
-        raise FacadeError(f"{told}: {gate_of(arm)} is the gate of other photographs. Run `dvc repro audit@{arm}`.")
+        raise FacadeError(f"{refusal}: {gate_path(arm)} belongs to other photographs. Run `dvc repro audit@{arm}`.")

@@ -1,4 +1,4 @@
-"""facexlib's BiSeNet: which part of a face, or of its surroundings, each pixel shows. The same every time."""
+"""Face parsing by facexlib's BiSeNet: segments a face and its surroundings into parts, deterministically."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -9,11 +9,11 @@ import numpy as np
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
 from facade.parallel import one_torch_thread
-from facade.similarity import similarity
+from facade.similarity_transform import similarity_transform
 
-# Of what the network was trained to tell apart (CelebAMask-HQ), that which is no part of a head.
+# Classes of CelebAMask-HQ, which the network was trained on, that are not part of a head.
 BACKGROUND, CLOTH = 0, 16
-# Side of the square that the network sees, and where the five landmarks lie in it: facexlib's own alignment.
+# Side of the network's square input, and its landmark template: facexlib's own alignment.
 SIDE = 512
 TEMPLATE = np.array(
     [(192.981, 239.947), (318.903, 240.194), (256.634, 314.019), (201.261, 371.410), (313.089, 371.151)]
@@ -21,7 +21,7 @@ TEMPLATE = np.array(
 
 
 class FaceParser:
-    """Tells parts of a face apart."""
+    """Segments a face into parts."""
 
     def __init__(self, weights: Path) -> None:
         """Load the network.
@@ -30,9 +30,9 @@ class FaceParser:
             weights: facexlib's `parsing_bisenet.pth`.
 
         Raises:
-            FacadeError: There is no such file, or it is not what facexlib loads.
+            FacadeError: The file is missing, or facexlib cannot load it.
         """
-        from facexlib.parsing.bisenet import BiSeNet  # here, not above: it takes seconds
+        from facexlib.parsing.bisenet import BiSeNet  # here, not above: importing takes seconds
 
         state = read_checkpoint(weights, "synthesize.parsing_weights")
         self._network = BiSeNet(num_class=19)
@@ -41,12 +41,12 @@ class FaceParser:
         except (RuntimeError, TypeError, AttributeError) as error:
             raise FacadeError(
                 f"{weights} is not facexlib's parsing_bisenet.pth ({type(error).__name__}). Give another file as "
-                "synthesize.parsing_weights, or null to go by colour."
+                "synthesize.parsing_weights, or null to segment by color."
             ) from None
         self._network.eval()
 
     def parts(self, picture: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        """The part that each pixel shows, (H, W) uint8, by CelebAMask-HQ's numbers; 255 where the network saw nothing.
+        """Class of each pixel, (H, W) uint8, as numbered in CelebAMask-HQ; 255 outside the network's input.
 
         Args:
             picture: (H, W, 3) uint8, BGR.
@@ -54,8 +54,8 @@ class FaceParser:
         """
         import torch
 
-        # Whole-numbered pixel centres, as OpenCV has them.
-        to_square = similarity(keypoints - 0.5, TEMPLATE)
+        # OpenCV's pixel centers lie at integers.
+        to_square = similarity_transform(keypoints - 0.5, TEMPLATE)
         square = cv2.warpAffine(picture, to_square, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
         with torch.no_grad(), one_torch_thread():
             inputs = torch.from_numpy(square[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 127.5 - 1
@@ -67,5 +67,5 @@ class FaceParser:
 
 @lru_cache(maxsize=1)
 def face_parser(weights: Path) -> FaceParser:
-    """The network, loaded once a process."""
+    """Load the network, once per process."""
     return FaceParser(weights)

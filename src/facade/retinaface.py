@@ -1,4 +1,4 @@
-"""facexlib's RetinaFace: where faces are in a picture, and their five landmarks. On the CPU, the same every time."""
+"""facexlib's RetinaFace: detects faces and their five landmarks, on the CPU, reproducibly."""
 
 import warnings
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ import numpy as np
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
 from facade.parallel import one_torch_thread
-from facade.weights import at_hand
+from facade.weights import weights_file
 
-# facexlib's own file names, and the networks that the files are for.
+# facexlib's file names, and the network of each file.
 NETWORKS = {
     "detection_mobilenet0.25_Final.pth": "retinaface_mobile0.25",
     "detection_Resnet50_Final.pth": "retinaface_resnet50",
 }
-PUBLISHERS = "detection_mobilenet0.25_Final.pth"
-# A picture whose longest side would be longer is shrunk to it, pixels: facexlib's own limit. Memory grows with it.
+DEFAULT_WEIGHTS = "detection_mobilenet0.25_Final.pth"
+# Maximum longest side of the network's input, pixels; larger images are shrunk. facexlib's limit; memory grows with it.
 LONGEST_SIDE = 2150
-# Overlap (IoU) above which the less sure of two detections is dropped: facexlib's own.
-SAME_FACE = 0.4
+# IoU above which NMS drops the lower-scoring of two detections: facexlib's default.
+NMS = 0.4
 
 
 @dataclass(frozen=True)
-class Found:
-    """A face that RetinaFace found.
+class DetectedFace:
+    """A face detected by RetinaFace.
 
     Attributes:
         bbox: x, y, width, height, in pixels; may reach over the border.
-        score: How sure the network is, 0 to 1.
-        keypoints: (5, 2) float: left eye, right eye, nose tip, left and right corner of the mouth, as seen in the
-            picture, x y in pixels.
+        score: Confidence, 0 to 1.
+        keypoints: (5, 2) float: left eye, right eye, nose tip, left and right corner of the mouth, left and right in
+            the image, x y in pixels.
     """
 
     bbox: tuple[float, float, float, float]
@@ -42,66 +42,66 @@ class Found:
 
 
 class RetinaFace:
-    """Finds faces and their landmarks."""
+    """Detects faces and their landmarks."""
 
     def __init__(self, weights: Path) -> None:
         """Load the network.
 
         Args:
-            weights: A file under one of facexlib's own names (`NETWORKS`), which tells the network.
+            weights: A file under one of facexlib's file names (`NETWORKS`), which determines the network.
 
         Raises:
-            FacadeError: The file has another name, or is not what facexlib loads.
+            FacadeError: The file has another name, or facexlib cannot load it.
         """
         if weights.name not in NETWORKS:
             raise FacadeError(
-                f"{weights} is named like none of facexlib's weights: {', '.join(NETWORKS)}. The name tells which "
-                "network they are for; rename the file."
+                f"{weights} does not have one of facexlib's file names: {', '.join(NETWORKS)}. The name determines the "
+                "network; rename the file."
             )
         from facexlib.detection import init_detection_model
 
-        # A pickle may run code. facexlib leaves it to torch's default whether it may; this does not.
+        # A pickle may run code, and facexlib relies on torch's default to prevent it. This check does not.
         read_checkpoint(weights, "RetinaFace's file")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torchvision's, of a keyword that facexlib uses
-                # Without a root path, facexlib would look into, and write into, its own package.
+                warnings.simplefilter("ignore")  # torchvision's, about a keyword that facexlib uses
+                # Without a root path, facexlib would read from, and write to, its own package.
                 self._network = init_detection_model(
                     NETWORKS[weights.name], half=False, device="cpu", model_rootpath=str(weights.parent.resolve())
                 )
-        except Exception as error:  # noqa: BLE001 - a loader fed other bytes raises whatever it stumbles over
+        except Exception as error:  # noqa: BLE001 - a loader fed other bytes may raise anything
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
             raise FacadeError(f"facexlib cannot load the weights {weights} ({reason}). Replace the file.") from None
 
-    def faces(self, picture: np.ndarray, sure: float, factor: float = 1.0) -> list[Found]:
-        """The faces of a picture, the surest first.
+    def detect(self, image: np.ndarray, min_score: float, factor: float = 1.0) -> list[DetectedFace]:
+        """Detect faces.
 
         Args:
-            picture: (H, W, 3) uint8, BGR.
-            sure: Faces with a lower score are left out, 0 to 1.
-            factor: The network sees the picture resized by it, or by less if it would become too large
-                (`LONGEST_SIDE`). The network knows faces from about 16 pixels up.
+            image: (H, W, 3) uint8, BGR.
+            min_score: Detections with a lower score are dropped, 0 to 1.
+            factor: The image is resized by this factor first, or by less if it would become too large
+                (`LONGEST_SIDE`). The network detects faces from about 16 pixels up.
 
         Returns:
-            Faces in pixels of `picture`.
+            Faces in pixels of `image`, in descending order of score.
         """
         import torch
 
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         factor = min(factor, LONGEST_SIDE / max(height, width))
-        seen = picture
+        resized = image
         if factor != 1:
             size = (max(1, round(width * factor)), max(1, round(height * factor)))
-            seen = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+            resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
         with torch.no_grad(), one_torch_thread():
-            rows = self._network.detect_faces(seen.astype(np.float32), sure, SAME_FACE)
-        back = np.array([width / seen.shape[1], height / seen.shape[0]])
-        found = []
+            rows = self._network.detect_faces(resized.astype(np.float32), min_score, NMS)
+        scale = np.array([width / resized.shape[1], height / resized.shape[0]])
+        faces = []
         for row in np.asarray(rows, float):
-            (left, top), (right, bottom) = row[:2] * back, row[2:4] * back
+            (left, top), (right, bottom) = row[:2] * scale, row[2:4] * scale
             box = (float(left), float(top), float(right - left), float(bottom - top))
-            found.append(Found(box, float(row[4]), row[5:15].reshape(5, 2) * back))
-        return found
+            faces.append(DetectedFace(box, float(row[4]), row[5:15].reshape(5, 2) * scale))
+        return faces
 
 
 @lru_cache(maxsize=1)
@@ -110,14 +110,14 @@ def retinaface(weights: Path) -> RetinaFace:
     return RetinaFace(weights)
 
 
-def retinaface_weights(given: Path | None, parameter: str) -> Path:
-    """RetinaFace's weights: a file that somebody named, or the publisher's, fetched once.
+def retinaface_weights(path: Path | None, parameter: str) -> Path:
+    """RetinaFace's weights: the given file, or the published one, downloaded once.
 
     Args:
-        given: The file, or None for the publisher's.
-        parameter: What a person sets to name a file, for the sentence.
+        path: The file, or None for the published one.
+        parameter: The parameter that names the file, for error messages.
 
     Raises:
-        FacadeError: There is no such file, or it could not be fetched.
+        FacadeError: The file does not exist, or the download failed.
     """
-    return at_hand(given, PUBLISHERS, parameter)
+    return weights_file(path, DEFAULT_WEIGHTS, parameter)

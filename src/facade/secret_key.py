@@ -1,17 +1,17 @@
-"""The key from which pseudonyms come: a secret that lives outside git, and that nothing ever writes down."""
+"""The secret key that pseudonyms are derived from. It stays outside git and is never written to disk."""
 
 import os
 from pathlib import Path
 
 from facade.errors import FacadeError
 
-# The key of photographs of nobody. Everybody knows it.
+# The public key, for synthetic photographs only.
 DEMO = "demo"
-# Where a secret comes from: the text itself, or a file that holds it.
+# Environment variables: the secret itself, or the path of a file that holds it.
 VARIABLE, FILE_VARIABLE = "FACADE_KEY", "FACADE_KEY_FILE"
-# A shorter secret can be guessed from what it made.
-SHORTEST = 16
-HOW = f"Set {VARIABLE}, or {FILE_VARIABLE} to a file outside the repository; `openssl rand -hex 32` makes a secret."
+# Minimum length of a secret, characters. A shorter one could be brute-forced from the pseudonyms.
+MIN_LENGTH = 16
+HINT = f"Set {VARIABLE}, or {FILE_VARIABLE} to a file outside the repository; generate one with `openssl rand -hex 32`."
 
 
 def read_key(name: str, synthetic: bool) -> str:
@@ -19,24 +19,24 @@ def read_key(name: str, synthetic: bool) -> str:
 
     Args:
         name: `synthesize.key`. "demo" is the public key; any other name stands for the secret in the environment. DVC
-            sees the name alone, so that another secret needs another name.
-        synthetic: Whether nobody in the photographs is real.
+            tracks only the name, so a new secret needs a new name.
+        synthetic: Whether the photographs are synthetic (no real people).
 
     Raises:
-        FacadeError: Photographs of real people were to get the public key; or the secret is missing or too short.
+        FacadeError: The public key is used with photographs of real people, or the secret is missing or too short.
     """
     if name == DEMO:
         if not synthetic:
             raise FacadeError(
-                "synthesize.key is demo, which everybody knows, and the photographs are not the demo's. Give your key "
-                f"a name, as in -S synthesize.key=mine. {HOW}"
+                "synthesize.key is demo, the public key, but the photographs are not synthetic. Name your own key, "
+                f"for example -S synthesize.key=mine. {HINT}"
             )
         return DEMO
     secret = os.environ.get(VARIABLE, "").strip() or _from_file()
     if not secret:
-        raise FacadeError(f"synthesize.key is {name}, and there is no secret for it. {HOW}")
-    if len(secret) < SHORTEST:
-        raise FacadeError(f"the secret of synthesize.key has fewer than {SHORTEST} characters. {HOW}")
+        raise FacadeError(f"synthesize.key is {name}, but no secret is set for it. {HINT}")
+    if len(secret) < MIN_LENGTH:
+        raise FacadeError(f"the secret of synthesize.key has fewer than {MIN_LENGTH} characters. {HINT}")
     return secret
 
 
@@ -47,4 +47,4 @@ def _from_file() -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise FacadeError(f"{FILE_VARIABLE} names a file that cannot be read as text. {HOW}") from None
+        raise FacadeError(f"the file named by {FILE_VARIABLE} cannot be read as text. {HINT}") from None

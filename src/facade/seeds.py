@@ -1,4 +1,4 @@
-"""Random generators that belong to something: a seed, a photograph, a face. Order and parallelism change nothing."""
+"""Random generators keyed by owner (seed, photograph, face): results do not depend on order or parallelism."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def generator(*owner: int | str) -> np.random.Generator:
-    """The random generator of one thing, the same wherever and whenever it is asked for.
+    """The random generator of an owner: equal owners get equal generators, on every machine.
 
     Args:
         owner: What the numbers are for, for example `("pseudonym", seed, photograph, face number)`.

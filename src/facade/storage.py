@@ -1,4 +1,4 @@
-"""Files on this machine, and objects in storage (`s3://bucket/key`), by the same calls."""
+"""Local files and objects in storage (`s3://bucket/key`) through one interface."""
 
 import os
 import shutil
@@ -12,93 +12,93 @@ from upath import UPath
 
 from facade.errors import FacadeError
 
-# What fsspec (https://filesystem-spec.readthedocs.io) reads and writes, and files of this machine.
-Place: TypeAlias = Path | UPath
-# Packages that speak to storage, whose exceptions say that it cannot be reached, or refuses.
-_SPEAKERS = ("adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google")
+# A local path, or an object that fsspec (https://filesystem-spec.readthedocs.io) reads and writes.
+AnyPath: TypeAlias = Path | UPath
+# Storage clients, whose exceptions mean that the storage is unreachable or refuses the request.
+_CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google")
 
 
-def place(text: str) -> Place:
-    """A path of this machine, or where `text` has `://`, one in storage.
+def to_path(text: str) -> AnyPath:
+    """Parse a path: local, or in storage if `text` contains `://`.
 
     Raises:
-        FacadeError: Nothing here speaks to storage of that kind.
+        FacadeError: The protocol is not supported, or its client is not installed.
     """
     if "://" not in text:
         return Path(text)
     try:
-        # Nodes of a cluster write side by side: what is there is asked of the storage each time.
-        found = UPath(text, use_listings_cache=False)
-        found.fs  # noqa: B018  made when it is first asked for
+        # Cluster nodes write concurrently, so listings must not be cached.
+        path = UPath(text, use_listings_cache=False)
+        path.fs  # noqa: B018  the client is created on first access
     except (ImportError, OSError, TypeError, ValueError) as error:
-        raise FacadeError(f"{text} cannot be reached: {error}. s3:// and paths always can.") from None
-    return found if found.protocol not in ("", "file", "local") else Path(found.path)
+        raise FacadeError(f"{text} cannot be accessed: {error}. Use a local path or s3://.") from None
+    return path if path.protocol not in ("", "file", "local") else Path(path.path)
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
-    """Turn what packages raise when storage cannot be reached, or refuses, into an OSError."""
+def storage_errors() -> Iterator[None]:
+    """Convert exceptions of storage clients (unreachable, access denied) into OSError."""
     try:
         yield
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _SPEAKERS:
+        if type(error).__module__.partition(".")[0] not in _CLIENTS:
             raise
-        raise OSError(f"storage does not answer as it should ({str(error)[:200]})") from error
+        raise OSError(f"the storage request failed ({str(error)[:200]})") from error
 
 
-def identity(path: Place) -> str:
-    """One text for one place, however it is written."""
+def canonical_uri(path: AnyPath) -> str:
+    """The canonical text of a path, equal for every spelling of the same location."""
     if isinstance(path, UPath):
         return str(path.fs.unstrip_protocol(path.path)).rstrip("/")  # s3a:// is s3://
     return str(path.resolve())
 
 
-def is_within(path: Place, folder: Place) -> bool:
-    """Whether a path is a folder, or below it."""
-    return f"{identity(path)}/".startswith(f"{identity(folder)}/")
+def is_within(path: AnyPath, folder: AnyPath) -> bool:
+    """Whether a path is the folder itself or lies below it."""
+    return f"{canonical_uri(path)}/".startswith(f"{canonical_uri(folder)}/")
 
 
-def leads_out(name: str) -> bool:
-    """Whether a name below a folder leads out of it: keys of objects, and names in archives, are any text."""
+def escapes_folder(name: str) -> bool:
+    """Whether a relative name escapes its folder. Object keys and archive members can be arbitrary text."""
     path = PurePosixPath(name)
     return path.is_absolute() or ".." in path.parts
 
 
-def files_below(folder: Place) -> list[tuple[Place, str]]:
-    """All files below a folder, and their names from there, with forward slashes; sorted by name."""
+def list_files(folder: AnyPath) -> list[tuple[AnyPath, str]]:
+    """All files below a folder with their relative names (forward slashes), sorted by name."""
     if isinstance(folder, UPath):
         start = folder.path.rstrip("/") + "/"
-        names = [found.removeprefix(start) for found in folder.fs.find(folder.path)]
-        # Some tools mark a folder by an empty object.
+        names = [key.removeprefix(start) for key in folder.fs.find(folder.path)]
+        # Some tools mark a folder with an empty object.
         return [(folder / name, name) for name in sorted(names) if name and not name.endswith("/")]
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(path, path.relative_to(folder).as_posix()) for path in found]
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(path, path.relative_to(folder).as_posix()) for path in paths]
 
 
 @contextmanager
-def whole_file(final: Place) -> Iterator[Path]:
-    """A file of this machine to write, which appears under its final name when, and only when, the block succeeds.
+def atomic_file(final: AnyPath) -> Iterator[Path]:
+    """Write a file that appears under its final name only if the block succeeds.
 
     Yields:
-        Where to write: beside `final`, or for an object in a temporary folder. It is gone afterwards.
+        A temporary local path: next to `final`, or in a temporary folder if `final` is an object. Removed afterwards.
     """
     with ExitStack() as stack:
         if isinstance(final, Path):
-            beside = final.with_name(f".writing-{os.getpid()}.{final.name}")
-            stack.callback(beside.unlink, missing_ok=True)
+            temporary = final.with_name(f".writing-{os.getpid()}.{final.name}")
+            stack.callback(temporary.unlink, missing_ok=True)
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facade-"))
-            beside = Path(folder) / final.name
-        yield beside
+            temporary = Path(folder) / final.name
+        yield temporary
         if isinstance(final, Path):
-            beside.replace(final)
+            temporary.replace(final)
         else:
-            final.fs.put_file(str(beside), final.path)  # an object is there when all of it has come
+            final.fs.put_file(str(temporary), final.path)  # object storage uploads atomically
 
 
 @contextmanager
-def readable(path: Place) -> Iterator[str | IO[bytes]]:
-    """A file as FFmpeg takes one: its name, or for an object, something to read from and seek in; no copy is made."""
+def open_for_av(path: AnyPath) -> Iterator[str | IO[bytes]]:
+    """A file as PyAV opens it: a local file name, or a seekable stream for an object. No copy is made."""
     if isinstance(path, Path):
         yield str(path)
     else:
@@ -106,14 +106,14 @@ def readable(path: Place) -> Iterator[str | IO[bytes]]:
             yield content
 
 
-def make_parents(path: Place) -> None:
-    """Make the folder that a file is to lie in; storage has none to make."""
+def make_parents(path: AnyPath) -> None:
+    """Create the parent folders of a local file; object storage has no folders."""
     if isinstance(path, Path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def remove(folder: Place) -> None:
-    """Remove a folder and all below it, if it is there."""
+def remove_tree(folder: AnyPath) -> None:
+    """Remove a folder and everything below it, if it exists."""
     if isinstance(folder, Path):
         shutil.rmtree(folder, ignore_errors=True)
     elif folder.exists():

@@ -1,4 +1,4 @@
-"""Weights of networks: a file that somebody names, or its publisher's, fetched once and checked."""
+"""Weights of published networks: a file of your own, or the published one, downloaded once and verified."""
 
 import hashlib
 import http.client
@@ -11,69 +11,69 @@ from facade.files import write_bytes
 
 
 @dataclass(frozen=True)
-class Published:
-    """A file that its publisher offers to everybody.
+class PublishedFile:
+    """A file on its publisher's server.
 
     Attributes:
-        address: Where it is.
-        sha256: Of its content, in hexadecimal digits. Anything else that comes from there is refused.
+        url: Where it is downloaded from.
+        sha256: Of its content, in hexadecimal digits. Any other content is refused.
     """
 
-    address: str
+    url: str
     sha256: str
 
 
-# By file name. A file stands here only when its hash was computed from a copy that works.
+# By file name. Each hash was computed from a copy that works.
 PUBLISHED = {
-    "detection_mobilenet0.25_Final.pth": Published(
+    "detection_mobilenet0.25_Final.pth": PublishedFile(
         "https://github.com/xinntao/facexlib/releases/download/v0.1.0/detection_mobilenet0.25_Final.pth",
         "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
     ),
 }
-# Where fetched files are kept. `make clean` removes them.
-KEPT = Path(".work/weights")
-# Seconds without an answer after which a publisher is given up.
-PATIENCE = 30
+# Where downloaded files are kept. `make clean` removes them.
+CACHE = Path(".work/weights")
+# Timeout of a download without progress, seconds.
+TIMEOUT = 30
 
 
-def at_hand(given: Path | None, name: str, parameter: str) -> Path:
-    """The file of some weights.
+def weights_file(path: Path | None, name: str, parameter: str) -> Path:
+    """The file of a network's weights.
 
     Args:
-        given: The file that somebody named, taken as it is: people train their own. None for the publisher's.
-        name: File name of the publisher's, a key of `PUBLISHED`.
-        parameter: What a person sets to name a file, for the sentence.
+        path: A file of your own, which is used as it is. None for the published one.
+        name: File name of the published one, a key of `PUBLISHED`.
+        parameter: The parameter that names the file, for error messages.
 
     Returns:
-        A file that exists. The publisher's is fetched if it is not kept yet.
+        A file that exists. The published one is downloaded if it is not in the cache.
 
     Raises:
-        FacadeError: There is no such file; or it could not be fetched, or is not what its publisher put there.
+        FacadeError: The file does not exist; or the download failed, or has another hash than the published file.
     """
-    if given is not None:
-        if not given.is_file():
-            raise FacadeError(f"{parameter} is {given}, and there is no such file. Correct the path.")
-        return given
+    if path is not None:
+        if not path.is_file():
+            raise FacadeError(f"{parameter} is {path}, which does not exist. Correct the path.")
+        return path
     published = PUBLISHED[name]
-    kept = KEPT / name
-    if not (kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == published.sha256):
-        write_bytes(kept, _fetched(published, parameter))
-    return kept
+    cached = CACHE / name
+    if not (cached.is_file() and hashlib.sha256(cached.read_bytes()).hexdigest() == published.sha256):
+        write_bytes(cached, _download(published, parameter))
+    return cached
 
 
-def _fetched(published: Published, parameter: str) -> bytes:
-    print(f"fetching {published.address}", flush=True)
-    otherwise = f"Fetch it by other means, and give the path of the file as {parameter}."
+def _download(published: PublishedFile, parameter: str) -> bytes:
+    print(f"downloading {published.url}", flush=True)
+    remedy = f"Download it by other means, and set {parameter} to the path of the file."
     try:
-        with urllib.request.urlopen(published.address, timeout=PATIENCE) as reply:  # noqa: S310 - a constant above
-            content = reply.read()
+        with urllib.request.urlopen(published.url, timeout=TIMEOUT) as response:  # noqa: S310 - a constant above
+            content = response.read()
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise FacadeError(f"{published.address} could not be fetched ({reason}). {otherwise}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != published.sha256:
+        raise FacadeError(f"{published.url} could not be downloaded ({reason}). {remedy}") from None
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != published.sha256:
         raise FacadeError(
-            f"what came from {published.address} is not what was published there: its sha256 is {found}, not "
-            f"{published.sha256}. It was thrown away. {otherwise}"
+            f"the download of {published.url} is not the published file: its sha256 is {digest}, not "
+            f"{published.sha256}. It was discarded. {remedy}"
         )
     return bytes(content)

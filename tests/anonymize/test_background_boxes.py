@@ -1,9 +1,9 @@
-"""Places without a face."""
+"""Random boxes in the background."""
 
 import numpy as np
 import pytest
 
-from facade.anonymize.background_boxes import free_places
+from facade.anonymize.background_boxes import sample_background_boxes
 from facade.anonymize.region import region
 from facade.dataset import Face, Photograph
 from facade.seeds import generator
@@ -19,8 +19,8 @@ def touch(one, other):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_places_touch_no_face_no_other_place_and_no_border(seed):
-    places = free_places(CROWDED, [(20, 25)] * 4, generator("places", seed))
+def test_boxes_touch_no_face_no_border_and_no_other_box(seed):
+    places = sample_background_boxes(CROWDED, [(20, 25)] * 4, generator("places", seed))
     found = [place for place in places if place is not None]
     assert len(found) >= 3
     for number, place in enumerate(found):
@@ -32,12 +32,11 @@ def test_places_touch_no_face_no_other_place_and_no_border(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_a_treatment_changes_touches_no_face_either(seed):
-    """A large decoy beside a small face: its soft edge reaches far."""
+def test_the_soft_edge_of_a_treatment_touches_no_face(seed):
+    """A large decoy next to a small face has a wide soft edge."""
     small = Photograph("a.jpg", 300, 240, tuple(Face((20.0 + 50 * n, 100, 10, 10)) for n in range(6)))
-    (place,) = free_places(small, [(60, 60)], generator("spill", seed), widen=50, feather=15)
-    if place is None:
-        return
+    (place,) = sample_background_boxes(small, [(60, 60)], generator("spill", seed), widen=50, feather=15)
+    assert place is not None
     area = region(place, (240, 300), 50, 15, ellipse=True)
     weight = np.zeros((240, 300))
     weight[area.rows, area.columns] = area.weight
@@ -47,6 +46,15 @@ def test_what_a_treatment_changes_touches_no_face_either(seed):
     assert weight[0].max() == weight[-1].max() == weight[:, 0].max() == weight[:, -1].max() == 0
 
 
-def test_where_there_is_no_room_there_is_no_place():
+@pytest.mark.parametrize("seed", range(10))
+def test_hair_and_neck_of_a_face_stay_free(seed):
+    """Three fifths of a box are added to each face, half on either side: that is 12 and 15 pixels here."""
+    boxes = sample_background_boxes(CROWDED, [(20, 25)] * 6, generator("hair", seed))
+    (x, y, w, h) = CROWDED.faces[0].bbox
+    head = (x - 0.3 * w, y - 0.3 * h, 1.6 * w, 1.6 * h)
+    assert not any(touch(box, head) for box in boxes if box is not None)
+
+
+def test_without_room_there_is_no_box():
     full = Photograph("a.jpg", 100, 100, (Face((5, 5, 90, 90)),))
-    assert free_places(full, [(30, 30), (300, 20)], generator("full")) == [None, None]
+    assert sample_background_boxes(full, [(30, 30), (300, 20)], generator("full")) == [None, None]

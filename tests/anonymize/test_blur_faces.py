@@ -1,13 +1,13 @@
-"""Blurring faces: the face is gone, the rest is untouched."""
+"""Blurring faces: the face is unrecognizable, the rest is untouched."""
 
 import cv2
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from facade.anonymize.blur_faces import BlurFaces, pixelated, strength
-from facade.anonymize.gaussian import gaussian
-from facade.anonymize.region import diagonal, region, widened
+from facade.anonymize.blur_faces import BlurFaces, face_sigma, pixelate
+from facade.anonymize.gaussian_blur import gaussian_blur
+from facade.anonymize.region import diagonal, region, widen_box
 from facade.dataset import Face, Photograph
 from tests.conftest import noise
 
@@ -26,17 +26,17 @@ def test_pixels_outside_every_widened_box_are_bit_identical(photo, params, metho
     treated = BlurFaces(settings)(photo, photograph_of(photo, FACES)).pixels
     outside = np.ones(photo.shape[:2], bool)
     for face in FACES:
-        x, y, w, h = widened(face.bbox, settings.widen)
+        x, y, w, h = widen_box(face.bbox, settings.widen)
         soft = settings.feather / 100 * diagonal(face.bbox) + 1
         rows = slice(max(int(y - soft), 0), max(int(np.ceil(y + h + soft)), 0))
         outside[rows, max(int(x - soft), 0) : max(int(np.ceil(x + w + soft)), 0)] = False
     assert outside.any()
     np.testing.assert_array_equal(treated[outside], photo[outside])
-    np.testing.assert_array_equal(photo, before, err_msg="the photograph itself is left as it is")
+    np.testing.assert_array_equal(photo, before, err_msg="the input is not modified")
 
 
 @pytest.mark.parametrize(("method", "shape"), METHODS)
-def test_every_face_is_changed_the_tiny_and_ignored_ones_too(photo, params, method, shape):
+def test_every_face_is_changed_including_tiny_and_ignored_ones(photo, params, method, shape):
     settings = params.blur.model_copy(update={"method": method, "shape": shape})
     treated = BlurFaces(settings)(photo, photograph_of(photo, FACES)).pixels
     for face in FACES:
@@ -46,7 +46,7 @@ def test_every_face_is_changed_the_tiny_and_ignored_ones_too(photo, params, meth
 
 
 def test_gaussian_equals_blurring_the_whole_photograph():
-    """Independent oracle: the plain recipe, a blur of all of it and then a cut."""
+    """Independent oracle: blur the whole photograph, then crop."""
     image = noise(90, 110)
     sigma = 4.3
     reach = int(np.ceil(3 * sigma))
@@ -56,14 +56,14 @@ def test_gaussian_equals_blurring_the_whole_photograph():
         (slice(0, 9), slice(100, 110)),
         (slice(0, 90), slice(0, 110)),
     ):
-        part = gaussian(image, rows, columns, sigma)
+        part = gaussian_blur(image, rows, columns, sigma)
         assert np.abs(part.astype(int) - whole[rows, columns]).max() <= 1
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 3.4, 3.5, 5.2, 5.3, 5.9, 6.0, 7.9, 8.0, 11.9, 17.2, 40.0])
 @pytest.mark.parametrize("kind", ["noise", "edges", "blocks", "stripes"])
-def test_gaussian_is_one_to_a_grey_level(sigma, kind):
-    """Independent oracle: SciPy's, in floating point and reaching six standard deviations. Half a level is rounding."""
+def test_gaussian_is_exact_to_one_gray_level(sigma, kind):
+    """Independent oracle: SciPy, in floating point, truncated at six standard deviations; half a level is rounding."""
     image = np.random.default_rng(0).integers(0, 256, (300, 340, 3), dtype=np.uint8)
     if kind == "edges":
         image = np.zeros_like(image)
@@ -81,38 +81,38 @@ def test_gaussian_is_one_to_a_grey_level(sigma, kind):
         (slice(0, 60), slice(271, 340)),
         (slice(0, 300), slice(0, 340)),
     ):
-        part = gaussian(image, rows, columns, sigma)
+        part = gaussian_blur(image, rows, columns, sigma)
         assert np.abs(part - whole.transpose(1, 2, 0)[rows, columns]).max() <= 0.8
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (90, 110)])
-def test_a_blur_far_wider_than_the_photograph_is_its_mean_and_takes_no_room(shape):
-    """A box that somebody gives may be of any size: what lies beyond the border is never unrolled."""
+def test_a_blur_far_wider_than_the_photograph_gives_its_mean_and_needs_little_memory(shape):
+    """A given box may have any size: pixels beyond the border are never materialized."""
     image = noise(*shape)
-    part = gaussian(image, slice(0, shape[0]), slice(0, shape[1]), 5000.0)
+    part = gaussian_blur(image, slice(0, shape[0]), slice(0, shape[1]), 5000.0)
     assert part.shape == image.shape
-    # Beyond the border lie its pixels, again and again: those of the four corners in the end.
+    # Border pixels are replicated: far out, those of the four corners.
     assert np.ptp(part.reshape(-1, 3), axis=0).max() <= 6
 
 
 def test_sigma_is_percent_of_the_diagonal():
-    """A step blurred by a Gaussian has the Gaussian's slope in its middle: 1 / (sigma * sqrt(2 pi))."""
+    """A step edge blurred by a Gaussian has its slope at the center: 1 / (sigma * sqrt(2 pi))."""
     image = np.zeros((200, 200, 3), np.uint8)
     image[:, 100:] = 255
     sigma = 0.08 * diagonal((60, 60, 60, 80))
-    part = gaussian(image, slice(60, 140), slice(60, 120), sigma).astype(float)[40, :, 0] / 255
+    part = gaussian_blur(image, slice(60, 140), slice(60, 120), sigma).astype(float)[40, :, 0] / 255
     assert np.diff(part).max() == pytest.approx(1 / (sigma * np.sqrt(2 * np.pi)), rel=0.05)
 
 
 @pytest.mark.parametrize("shape", ["ellipse", "box"])
 @pytest.mark.parametrize("face", [*FACES, Face((40.3, 31.7, 61.2, 70.9)), Face((60, 30, 20, 60), cut=True)])
-def test_a_blur_is_mixed_in_by_the_weights_of_its_region(params, shape, face):
+def test_a_blur_is_blended_by_the_weights_of_its_region(params, shape, face):
     """Independent of the compiled loop: the region's weights, in numpy."""
     image = noise(120, 160)
     settings = params.blur.model_copy(update={"shape": shape})
     treated = BlurFaces(settings)(image, photograph_of(image, (face,))).pixels
     area = region(face.bbox, image.shape, settings.widen, settings.feather, shape == "ellipse", face.cut)
-    part = gaussian(image, area.rows, area.columns, strength(face, "a.jpg", settings)).astype(float)
+    part = gaussian_blur(image, area.rows, area.columns, face_sigma(face, "a.jpg", settings)).astype(float)
     before, weight = image[area.rows, area.columns], area.weight[..., None]
     expected = before + (part - before) * weight
     assert np.abs(treated[area.rows, area.columns] - expected).max() <= 1.01
@@ -120,7 +120,7 @@ def test_a_blur_is_mixed_in_by_the_weights_of_its_region(params, shape, face):
 
 
 @pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid"])
-def test_the_picture_itself_is_treated_only_where_that_is_asked(params, method):
+def test_only_in_place_modifies_the_input(params, method):
     treat, before = BlurFaces(params.blur.model_copy(update={"method": method})), noise(120, 160)
     image, photograph = before.copy(), photograph_of(before, FACES)
     treated = treat(image, photograph).pixels
@@ -131,7 +131,7 @@ def test_the_picture_itself_is_treated_only_where_that_is_asked(params, method):
 
 
 @pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid"])
-def test_a_mirrored_view_and_a_picture_that_is_read_only_are_refused(params, method):
+def test_in_place_refuses_mirrored_views_and_read_only_arrays(params, method):
     treat, kept = BlurFaces(params.blur.model_copy(update={"method": method})), noise(120, 160)
     kept.flags.writeable = False
     for image in (noise(120, 160)[:, ::-1], kept):
@@ -141,12 +141,12 @@ def test_a_mirrored_view_and_a_picture_that_is_read_only_are_refused(params, met
 
 def test_mosaic_cells_hold_their_mean():
     part = noise(60, 60)
-    mosaic = pixelated(part, 6)
+    mosaic = pixelate(part, 6)
     assert len(np.unique(mosaic.reshape(-1, 3), axis=0)) <= 36
     np.testing.assert_allclose(mosaic[5, 5], part[:10, :10].reshape(-1, 3).mean(0), atol=1)
 
 
-def test_a_blank_face_is_the_same_for_everybody(params):
+def test_a_blanked_face_is_the_same_for_all_people(params):
     settings = params.blur.model_copy(update={"method": "solid", "shape": "box", "feather": 0})
     results = [
         BlurFaces(settings)(image, photograph_of(image, FACES[:1])).pixels[25:65, 35:65]
@@ -155,8 +155,8 @@ def test_a_blank_face_is_the_same_for_everybody(params):
     np.testing.assert_array_equal(*results)
 
 
-def test_two_overlapping_faces_leave_nothing_of_either(params):
-    """Where two regions overlap the second must not bring the untreated photograph back."""
+def test_two_overlapping_faces_are_both_fully_treated(params):
+    """Where two regions overlap, the second must not restore untreated pixels."""
     image = noise(120, 160)
     faces = (Face((30, 30, 40, 50)), Face((55, 35, 40, 50)))
     settings = params.blur.model_copy(update={"method": "solid", "feather": 4})
@@ -164,23 +164,23 @@ def test_two_overlapping_faces_leave_nothing_of_either(params):
     assert (treated[40:70, 40:85] == 128).all()
 
 
-def test_a_strength_that_varies_lies_between_its_limits_and_is_the_faces_own(params):
-    settings = params.blur.model_copy(update={"sigma": 8, "vary": 2})
+def test_a_jittered_sigma_stays_within_its_limits_and_is_fixed_per_face(params):
+    settings = params.blur.model_copy(update={"sigma": 8, "sigma_jitter": 2})
     faces = [Face((20.0, float(y), 40.0, 50.0)) for y in range(400)]
-    drawn = np.array([strength(face, "a.jpg", settings) for face in faces]) / diagonal(faces[0].bbox) * 100
+    drawn = np.array([face_sigma(face, "a.jpg", settings) for face in faces]) / diagonal(faces[0].bbox) * 100
     assert drawn.min() < 4.4
     assert drawn.max() > 14.6
     assert ((drawn >= 4) & (drawn <= 16)).all()
     assert np.median(drawn) == pytest.approx(8, rel=0.15)
-    assert strength(faces[3], "a.jpg", settings) == strength(faces[3], "a.jpg", settings)
-    assert strength(faces[3], "a.jpg", settings) != strength(faces[3], "b.jpg", settings)
+    assert face_sigma(faces[3], "a.jpg", settings) == face_sigma(faces[3], "a.jpg", settings)
+    assert face_sigma(faces[3], "a.jpg", settings) != face_sigma(faces[3], "b.jpg", settings)
     mirrored = Face((111.0, *faces[3].bbox[1:]))
-    assert strength(faces[3], "a.jpg", settings) == strength(mirrored, "a.jpg", settings)
-    plain = settings.model_copy(update={"vary": 1})
-    assert strength(faces[3], "a.jpg", plain) == strength(faces[9], "b.jpg", plain)
+    assert face_sigma(faces[3], "a.jpg", settings) == face_sigma(mirrored, "a.jpg", settings)
+    plain = settings.model_copy(update={"sigma_jitter": 1})
+    assert face_sigma(faces[3], "a.jpg", plain) == face_sigma(faces[9], "b.jpg", plain)
 
 
-def test_decoys_are_blurred_as_faces_are_and_touch_none(params):
+def test_decoys_are_blurred_like_faces_and_touch_none(params):
     photo, faces = noise(300, 400), (Face((30.0, 20.0, 40.0, 50.0)), Face((300.0, 200.0, 30.0, 36.0)))
     one = photograph_of(photo, faces)
     plain = BlurFaces(params.blur)(photo, one).pixels

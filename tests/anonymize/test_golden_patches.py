@@ -1,4 +1,4 @@
-"""Patches on golden photographs: where they lie, what they change, and that they repeat."""
+"""Background patches on golden photographs."""
 
 import json
 
@@ -18,7 +18,7 @@ def golden(make_store):
     )
 
 
-def test_patches_lie_off_the_faces_and_change_nothing_else(golden, tmp_path, params):
+def test_patches_avoid_faces_and_leave_the_rest_unchanged(golden, tmp_path, params):
     write_patches(golden, tmp_path / "patches", params.patches, params.codec, workers=1)
     patched = Photographs(tmp_path / "patches")
     content = json.loads(patched.annotations.read_text())
@@ -27,7 +27,7 @@ def test_patches_lie_off_the_faces_and_change_nothing_else(golden, tmp_path, par
         before, after = golden.pixels(photograph).astype(int), patched.pixels(photograph).astype(int)
         changed = np.abs(before - after).max(2)
         own = {one["kind"]: one["bbox"] for one in content["annotations"] if one["image_id"] == number}
-        # Encoded once more, the rest moves by a few grey levels.
+        # Re-encoding changes the rest by a few gray levels.
         assert np.median(changed) <= 4
         for kind, (x, y, w, h) in own.items():
             assert x + w <= 20 or x >= 60 or y + h <= 30 or y >= 80, "off the face"
@@ -35,13 +35,13 @@ def test_patches_lie_off_the_faces_and_change_nothing_else(golden, tmp_path, par
             assert (middle > 15) == (kind != "untouched"), kind
 
 
-def test_a_golden_set_without_a_face_to_judge_is_refused(make_store, tmp_path, params):
-    nobody = make_store({"a.jpg": (noise(60, 60), (Face((5, 5, 9, 9), None, True),))}, "golden")
-    with pytest.raises(FacadeError, match="no face to judge"):
-        write_patches(nobody, tmp_path / "patches", params.patches, params.codec, workers=1)
+def test_a_golden_set_without_a_face_to_score_is_refused(make_store, tmp_path, params):
+    ignored_only = make_store({"a.jpg": (noise(60, 60), (Face((5, 5, 9, 9), None, True),))}, "golden")
+    with pytest.raises(FacadeError, match="no face to score"):
+        write_patches(ignored_only, tmp_path / "patches", params.patches, params.codec, workers=1)
 
 
-def test_the_number_of_processes_changes_no_byte(golden, tmp_path, params):
+def test_results_do_not_depend_on_the_number_of_processes(golden, tmp_path, params):
     for name, workers in (("one", 1), ("two", 2)):
         write_patches(golden, tmp_path / name, params.patches, params.codec, workers)
     assert tree(tmp_path / "one") == tree(tmp_path / "two")

@@ -1,22 +1,22 @@
-"""Where a face is treated."""
+"""The treated region of a face."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from facade.anonymize.region import blend, region, widened
+from facade.anonymize.region import blend, region, widen_box
 
 SIZE = st.floats(0.3, 200)
 PLACE = st.floats(-50, 150)
 
 
-def test_widened_keeps_the_centre():
-    assert widened((10, 20, 100, 50), 20) == (0, 15, 120, 60)
+def test_widening_keeps_the_center():
+    assert widen_box((10, 20, 100, 50), 20) == (0, 15, 120, 60)
 
 
 @settings(max_examples=200, deadline=None)
 @given(PLACE, PLACE, SIZE, SIZE, st.booleans(), st.floats(0, 50), st.floats(0, 20))
-def test_weights_are_full_on_the_face_and_zero_at_the_rim(x, y, w, h, ellipse, widen, feather):
+def test_weights_are_one_on_the_face_and_zero_at_the_rim(x, y, w, h, ellipse, widen, feather):
     shape = (100, 120)
     if x + w <= 0 or y + h <= 0 or x >= 120 or y >= 100:
         return
@@ -44,7 +44,7 @@ def test_the_smallest_face_has_at_least_one_treated_pixel():
     assert area.weight.max() == 1
 
 
-def test_the_edge_falls_from_full_to_none_without_a_step():
+def test_the_soft_edge_falls_smoothly():
     weight = region((50, 50, 40, 40), (140, 140), 0, 20, ellipse=True).weight
     middle = weight[weight.shape[0] // 2]
     assert middle.max() == 1
@@ -53,7 +53,7 @@ def test_the_edge_falls_from_full_to_none_without_a_step():
 
 
 @pytest.mark.parametrize("bbox", [(0, 0, 0, 5), (0, 0, 5, -1), (0, 0, float("nan"), 5), (float("inf"), 0, 5, 5)])
-def test_an_impossible_box_is_refused(bbox):
+def test_an_invalid_box_is_refused(bbox):
     with pytest.raises(ValueError, match="finite and have an area"):
         region(bbox, (40, 40), 0, 0, ellipse=True)
 
@@ -63,7 +63,7 @@ def test_a_box_outside_the_photograph_is_refused():
         region((100, 100, 5, 5), (40, 50), 0, 0, ellipse=True)
 
 
-def test_blending_leaves_pixels_of_no_weight_alone():
+def test_blending_leaves_pixels_of_weight_zero_untouched():
     image = np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)
     before = image.copy()
     area = region((10, 10, 12, 12), image.shape, 0, 10, ellipse=True)

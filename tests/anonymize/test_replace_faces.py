@@ -1,4 +1,4 @@
-"""Replacing faces: who comes, what is left of who went, and odd faces."""
+"""Replacing faces: which pseudonym, no trace of the person, and unusual faces."""
 
 import tracemalloc
 
@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facade.anonymize.align import trusted_keypoints, view_of
-from facade.anonymize.erase import gap_of
+from facade.anonymize.erase import erased_mask
+from facade.anonymize.head_pose import plausible_keypoints, view_from_keypoints
 from facade.anonymize.replace_faces import ReplaceFaces
 from facade.dataset import Face, Photograph
 from facade.seeds import generator
@@ -19,16 +19,16 @@ FACE = Face((40, 30, 40, 50), ((50, 50), (70, 50), (60, 60), (52, 68), (68, 68))
 
 
 class Recorder:
-    """A source that notes what it was told."""
+    """A source that records its requests."""
 
     def __init__(self) -> None:
-        self.told = []
+        self.requests = []
 
-    def layers(self, settings):
-        for setting in settings:
-            state = int(setting.who.bit_generator.state["state"]["state"])
-            self.told.append((state, setting))
-            yield from ProceduralHeads().layers([setting])
+    def render(self, requests):
+        for request in requests:
+            state = int(request.random.bit_generator.state["state"]["state"])
+            self.requests.append((state, request))
+            yield from ProceduralHeads().render([request])
 
 
 def replaced(params, image, *faces, source=None, file="a.jpg", key="key", **changes):
@@ -38,19 +38,19 @@ def replaced(params, image, *faces, source=None, file="a.jpg", key="key", **chan
 
 
 def gap(image, face):
-    """Where the person must vanish, (H, W) bool."""
-    view, _ = view_of(trusted_keypoints(face), face.bbox)
-    return gap_of(view, face.bbox, image.shape[:2])
+    """Pixels that must be erased, (H, W) bool."""
+    view, _ = view_from_keypoints(plausible_keypoints(face), face.bbox)
+    return erased_mask(view, face.bbox, image.shape[:2])
 
 
-def test_who_comes_depends_on_key_photograph_and_number_and_never_on_pixels(params):
+def test_a_pseudonym_depends_on_key_photograph_and_number_and_never_on_pixels(params):
     def who(image, file="a.jpg", key="key", faces=(FACE, FACE)):
         recorder = Recorder()
         replaced(params, image, *faces, source=recorder, file=file, key=key)
-        return [state for state, _ in recorder.told]
+        return [state for state, _ in recorder.requests]
 
     first = who(noise(120, 160, 1))
-    assert first == who(noise(120, 160, 2)), "another person, the same pseudonym"
+    assert first == who(noise(120, 160, 2)), "other pixels, the same pseudonym"
     moved = who(noise(120, 160, 1), faces=(Face((10, 10, 30, 30), FACE.keypoints), FACE))
     assert sorted(first) == sorted(moved)
     assert first[0] != first[1]
@@ -59,7 +59,7 @@ def test_who_comes_depends_on_key_photograph_and_number_and_never_on_pixels(para
 
 
 def test_a_source_never_sees_a_pixel_of_a_face(params):
-    """Change the people, and nothing that a source is shown changes, but light and tone."""
+    """Other people change nothing that a source sees, except light and tone."""
     shown = []
     neighbour = Face((95, 30, 40, 50))
     for seed in (1, 2):
@@ -69,22 +69,22 @@ def test_a_source_never_sees_a_pixel_of_a_face(params):
             image[inside] = noise(120, 160, seed)[inside]
         recorder = Recorder()
         replaced(params, image, FACE, neighbour, source=recorder)
-        shown.append([setting.pixels for _, setting in recorder.told])
+        shown.append([request.pixels for _, request in recorder.requests])
     for one, two in zip(*shown, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-class Nobody:
-    """A source whose faces cover nothing, so that what is left is what was erased."""
+class TransparentSource:
+    """A source whose faces are fully transparent, so that only the erased background is left."""
 
-    def layers(self, settings):
-        for setting in settings:
-            shape = setting.gap.shape
-            yield Layer(setting.pixels, np.zeros(shape, np.float32), np.zeros(shape, bool))
+    def render(self, requests):
+        for request in requests:
+            shape = request.mask.shape
+            yield Layer(request.pixels, np.zeros(shape, np.float32), np.zeros(shape, bool))
 
 
-def odd_face(number):
-    """A box anywhere, of any shape, with landmarks near it, far from it, or none; clipped as ingest clips."""
+def unusual_face(number):
+    """A box anywhere, of any shape, with landmarks near it, far from it, or none; clipped as by ingest."""
     random = generator("odd faces", number)
     x, y = random.uniform(-40, 200, 2)
     w, h = np.exp(random.uniform(0, 5.3, 2))
@@ -104,43 +104,43 @@ FAR_LANDMARKS = Face((100, 100, 40, 40), ((92, 92), (148, 92), (120, 120), (96, 
 VERY_WIDE = Face((50, 100, 100, 30))
 
 
-def gap_is_independent_of_the_person(params, face, height, width):
-    """Whether two photographs that differ in the gap alone become equal; the gap is worked out on all of it."""
-    view, sure = view_of(trusted_keypoints(face), face.bbox)
-    inside = gap_of(view, face.bbox, (height, width), sure)
-    if face.attributes.get("occlusion") and sure:
-        # What may stay in front depends on colours; here nothing differs from skin.
+def erased_area_is_independent_of_the_person(params, face, height, width):
+    """Whether two photographs that differ only in the erased area, computed without a crop, become equal."""
+    view, from_landmarks = view_from_keypoints(plausible_keypoints(face), face.bbox)
+    inside = erased_mask(view, face.bbox, (height, width), from_landmarks)
+    if face.attributes.get("occlusion") and from_landmarks:
+        # Occluders depend on colors; here nothing differs from skin.
         face = Face(face.bbox, face.keypoints)
     one = noise(height, width, 3)
     other = one.copy()
     other[inside] = noise(height, width, 4)[inside]
-    results = [replaced(params, image, face, source=Nobody()).pixels for image in (one, other)]
+    results = [replaced(params, image, face, source=TransparentSource()).pixels for image in (one, other)]
     return inside.any() and (results[0] == results[1]).all()
 
 
 @pytest.mark.parametrize("face", [SLIVER, FAR_LANDMARKS, VERY_WIDE], ids=["sliver", "far landmarks", "very wide"])
-def test_the_gap_is_never_cut_off_beside_the_box(params, face):
-    assert gap_is_independent_of_the_person(params, face, 300, 300)
+def test_the_erased_area_is_never_truncated_at_the_crop(params, face):
+    assert erased_area_is_independent_of_the_person(params, face, 300, 300)
     replaced(params, noise(300, 300), face)
 
 
-def test_nothing_of_the_gap_survives_whatever_the_box_and_the_landmarks(params):
-    faces = [face for number in range(150) if (face := odd_face(number)) is not None]
+def test_no_erased_pixel_survives_for_any_box_and_landmarks(params):
+    faces = [face for number in range(150) if (face := unusual_face(number)) is not None]
     assert len(faces) > 100
-    left = [face for face in faces if not gap_is_independent_of_the_person(params, face, 200, 220)]
+    left = [face for face in faces if not erased_area_is_independent_of_the_person(params, face, 200, 220)]
     assert left == []
 
 
-def test_odd_faces_by_the_dozen_are_replaced_without_a_fault(params):
+def test_many_unusual_faces_are_replaced_without_an_error(params):
     image = noise(200, 220)
     for number in range(0, 150, 4):
-        face = odd_face(number)
+        face = unusual_face(number)
         if face is not None:
             assert replaced(params, image, face).counts["faces"] == 1
 
 
-def test_a_face_behind_a_green_wall_is_not_drawn_green(params):
-    """The wall hides the middle of the face and one half; of the other, skin is seen."""
+def test_a_face_behind_a_green_wall_is_not_rendered_green(params):
+    """The wall hides the middle and one half of the face; skin is visible on the other half."""
     image = np.full((120, 160, 3), (110, 140, 190), np.uint8)
     image[:, 55:] = (40, 220, 120)
     x, y, w, h = map(int, FACE.bbox)
@@ -151,8 +151,8 @@ def test_a_face_behind_a_green_wall_is_not_drawn_green(params):
         assert (middle[1] > middle[2]) == green, occlusion
 
 
-def test_nothing_stays_in_front_of_a_face_of_which_only_the_box_is_known(params):
-    """Where its features lie nobody knows: what looks like a cup may be the person."""
+def test_no_occluder_is_kept_without_landmarks(params):
+    """The positions of the features are unknown: what looks like a cup may be the person."""
     image = np.full((120, 160, 3), (110, 140, 190), np.uint8)
     image[74:90, 40:80] = (200, 60, 20)
     hidden = {"occlusion": 2}
@@ -166,12 +166,12 @@ def test_nothing_stays_in_front_of_a_face_of_which_only_the_box_is_known(params)
 
 @pytest.mark.parametrize("face", [FACE, Face(FACE.bbox)], ids=["landmarks", "box alone"])
 @pytest.mark.parametrize("cover", ["face", "head"])
-def test_no_pixel_of_the_person_is_left_in_the_gap(params, face, cover):
-    """The face is a checkerboard that nothing else has: after replacing, no trace of its frequency is left."""
+def test_no_pixel_of_the_person_is_left_in_the_erased_area(params, face, cover):
+    """The face is a checkerboard: after replacing, no trace of its frequency is left."""
     image = np.full((120, 160, 3), 120, np.uint8)
     board = (np.indices((50, 40)).sum(0) % 2 * 200 + 20).astype(np.uint8)
     image[30:80, 40:80] = board[..., None]
-    # Grain is drawn to the photograph's noise, and this photograph is all noise: at a fixed tone it would drown it.
+    # Grain matches the photograph's noise, and this photograph is all noise: at a fixed tone it would mask the result.
     treated = replaced(params, image, face, source=ProceduralHeads(cover)).pixels
     sign = (np.indices((50, 40)).sum(0) % 2 * 2.0 - 1)[..., None]
     inside = gap(image, face)[30:80, 40:80]
@@ -182,22 +182,22 @@ def test_no_pixel_of_the_person_is_left_in_the_gap(params, face, cover):
     assert after < 4
 
 
-def seen_above_and_below(params, colour):
-    """Shares of pixels in which a colour is still seen that lay round the gap: above the eyes, and below the mouth."""
+def seen_above_and_below(params, color):
+    """Fractions of pixels around the erased area that keep their color: above the eyes, and below the mouth."""
     face = Face((60, 40, 80, 112), ((80, 80), (120, 80), (100, 100), (84, 116), (116, 116)))
     image = np.full((230, 200, 3), (150, 170, 210), np.uint8)
     rows = np.arange(230)[:, None] + np.zeros((1, 200), int)
     around = ~gap(image, face) & ((rows < 75) | (rows > 120))
-    image[around] = colour
+    image[around] = color
     shares = []
-    for number in range(8):  # people's jaws differ
+    for number in range(8):  # jaws differ between identities
         treated = replaced(params, image, face, file=f"{number}.jpg").pixels.astype(int)
-        seen = np.abs(treated - colour).max(-1) < 20
+        seen = np.abs(treated - color).max(-1) < 20
         shares.append([seen[part][around[part]].mean() for part in (np.s_[45:60, 78:122], np.s_[122:132, 72:128])])
     return np.mean(shares, axis=0)
 
 
-def test_hair_over_the_forehead_stays_and_a_beard_does_not(params):
+def test_hair_over_the_forehead_is_kept_and_a_beard_is_not(params):
     fringe, beard = seen_above_and_below(params, (20, 25, 40))
     assert fringe > 0.7
     assert beard < 0.5
@@ -210,21 +210,21 @@ def test_pixels_far_from_the_face_are_bit_identical(params, photo):
     np.testing.assert_array_equal(treated[outside], photo[outside])
 
 
-@pytest.mark.parametrize("colour", [(60, 80, 110), (150, 170, 210), (90, 90, 90)])
-def test_the_tone_of_the_photograph_is_kept(params, colour):
-    image = np.clip(np.array(colour) + noise(120, 160)[..., :1].astype(int) // 8 - 16, 0, 255).astype(np.uint8)
+@pytest.mark.parametrize("color", [(60, 80, 110), (150, 170, 210), (90, 90, 90)])
+def test_the_skin_tone_of_the_photograph_is_kept(params, color):
+    image = np.clip(np.array(color) + noise(120, 160)[..., :1].astype(int) // 8 - 16, 0, 255).astype(np.uint8)
     treated = replaced(params, image, FACE).pixels
     cheeks = (slice(58, 64), slice(48, 54))
     before, after = (cv2.cvtColor(part[cheeks], cv2.COLOR_BGR2LAB).reshape(-1, 3) for part in (image, treated))
     np.testing.assert_allclose(np.median(after, 0), np.median(before, 0), atol=25)
 
 
-def test_tone_light_and_pose_are_drawn_anew_where_they_are_not_kept(params):
+def test_tone_light_and_pose_are_sampled_where_they_are_not_kept(params):
     turned = Face((40, 30, 40, 50), ((58, 50), (72, 50), (72, 60), (60, 68), (71, 68)))
     recorders = [Recorder(), Recorder()]
     for recorder, kept in zip(recorders, (("pose", "light", "tone"), ()), strict=True):
         replaced(params, noise(120, 160), turned, source=recorder, keep=kept)
-    (_, kept), (_, drawn) = (recorder.told[0] for recorder in recorders)
+    (_, kept), (_, drawn) = (recorder.requests[0] for recorder in recorders)
     assert kept.tone is not None
     assert drawn.tone is None
     assert kept.view.pose.yaw > 20
@@ -232,7 +232,7 @@ def test_tone_light_and_pose_are_drawn_anew_where_they_are_not_kept(params):
     assert kept.light != drawn.light
 
 
-def test_a_grey_photograph_stays_grey(params):
+def test_a_grayscale_photograph_stays_grayscale(params):
     image = np.repeat(noise(120, 160)[..., :1], 3, axis=2)
     treated = replaced(params, image, FACE).pixels.astype(int)
     chroma = np.ptp(treated[gap(image, FACE)], axis=1)
@@ -254,7 +254,7 @@ def test_a_grey_photograph_stays_grey(params):
     ],
     ids=["corner", "far corner", "4 px", "1 px", "all of it", "landmarks astray", "upside down", "sliver", "hidden"],
 )
-def test_odd_faces_are_replaced(params, face):
+def test_unusual_faces_are_replaced(params, face):
     image = noise(120, 160)
     treated = replaced(params, image, face)
     assert treated.pixels.shape == image.shape
@@ -266,7 +266,7 @@ def test_odd_faces_are_replaced(params, face):
 
 
 @pytest.mark.parametrize("bbox", [(10, 10, 0, 5), (10, 10, float("nan"), 5), (500, 10, 20, 20)])
-def test_boxes_that_cannot_be_are_refused_with_a_sentence(params, bbox):
+def test_invalid_boxes_are_refused(params, bbox):
     with pytest.raises(ValueError, match="a face's box"):
         replaced(params, noise(120, 160), Face(bbox))
 
@@ -281,7 +281,7 @@ def test_an_upside_down_face_is_replaced_upside_down(params):
     recorder = Recorder()
     upside_down = Face((40, 30, 40, 50), ((70, 68), (50, 68), (60, 58), (68, 50), (52, 50)))
     replaced(params, noise(120, 160), upside_down, source=recorder)
-    assert abs(recorder.told[0][1].view.pose.roll) > 170
+    assert abs(recorder.requests[0][1].view.pose.roll) > 170
 
 
 def test_memory_does_not_grow_with_the_number_of_faces(params):

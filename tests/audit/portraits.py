@@ -1,4 +1,4 @@
-"""Drawn photographs with a large face, for attacks to work on."""
+"""Drawn photographs with a large face, as input of attacks."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Was every face treated? Planted failures are found, and nothing else is."""
+"""Coverage: planted untreated faces are found, and treated ones are not reported."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ import pytest
 from facade.anonymize import BlurFaces
 from facade.anonymize.replace_faces import ReplaceFaces
 from facade.anonymize.treat import recoded
-from facade.audit.audit_arm import look
-from facade.audit.coverage import findings
+from facade.audit.audit_arm import audit_arm
+from facade.audit.coverage import classify_faces
 from facade.dataset import Face, Photograph
 from facade.demo.photograph import draw_scene
 from facade.seeds import generator
@@ -27,7 +27,7 @@ def blurred(params, image, *faces, **changes):
 
 
 def found(params, image, treated, *faces):
-    return findings(image, recoded(treated, params.codec), recoded(image, params.codec), faces)
+    return classify_faces(image, recoded(treated, params.codec), recoded(image, params.codec), faces)
 
 
 @pytest.mark.parametrize(
@@ -35,32 +35,32 @@ def found(params, image, treated, *faces):
     [{"sigma": 2}, {"sigma": 8}, {"sigma": 32}, {"method": "pixelate"}, {"method": "solid"}],
     ids=["sigma 2", "sigma 8", "sigma 32", "pixelate", "solid"],
 )
-def test_every_treatment_counts_as_one(params, changes):
+def test_faces_of_every_treatment_are_treated(params, changes):
     image = noise(300, 400)
     faces = (LARGE, Face((200, 40, 30, 40)), Face((300, 200, 12, 14), ignore=True), Face((320, 20, 5, 6), ignore=True))
     assert found(params, image, blurred(params, image, *faces, **changes), *faces) == ["treated"] * 4
 
 
-def test_pseudonyms_count_as_treatment_on_every_face_of_the_demo(params):
+def test_pseudonymized_demo_faces_are_treated(params):
     replaces = ReplaceFaces(params.synthesize, ProceduralHeads(), "key")
-    told = []
+    findings = []
     for number in range(12):
         scene = draw_scene(generator("coverage", number), 192, with_people=True)
         height, width = scene.pixels.shape[:2]
         treated = replaces(scene.pixels, Photograph(f"{number}.jpg", width, height, scene.faces)).pixels
-        told += found(params, scene.pixels, treated, *scene.faces)
-    assert len(told) > 20
-    assert set(told) == {"treated"}
+        findings += found(params, scene.pixels, treated, *scene.faces)
+    assert len(findings) > 20
+    assert set(findings) == {"treated"}
 
 
 @pytest.mark.parametrize("quality", [30, 95])
-def test_the_codec_alone_is_no_treatment(params, quality):
+def test_recoding_alone_is_not_a_treatment(params, quality):
     image, codec = noise(300, 400), params.codec.model_copy(update={"quality": quality})
     faces = (LARGE, Face((200, 40, 30, 40)), Face((300, 200, 12, 14)), Face((320, 20, 5, 6)))
-    assert findings(image, recoded(image, codec), recoded(image, codec), faces) == ["untreated"] * 4
+    assert classify_faces(image, recoded(image, codec), recoded(image, codec), faces) == ["untreated"] * 4
 
 
-def test_a_blur_that_is_too_weak_is_none(params):
+def test_a_very_weak_blur_is_not_a_treatment(params):
     portrayed, face = portrait(480, 130)
     assert found(params, portrayed, blurred(params, portrayed, face, sigma=0.2), face) == ["untreated"]
     assert found(params, portrayed, blurred(params, portrayed, face, sigma=8), face) == ["treated"]
@@ -70,38 +70,38 @@ def test_a_blur_that_is_too_weak_is_none(params):
 
 
 @pytest.mark.parametrize("height", [45, 90, 150])
-def test_a_neighbours_treatment_and_a_patch_in_the_corner_are_none(params, height):
+def test_the_blur_of_a_neighbor_and_a_corner_patch_are_not_a_treatment(params, height):
     image, face = portrait(480, height)
     x, y, w, h = face.bbox
-    neighbour = Face((x + 0.85 * w, y, w, h))
-    assert found(params, image, blurred(params, image, neighbour), face) == ["untreated"]
+    neighbor = Face((x + 0.85 * w, y, w, h))
+    assert found(params, image, blurred(params, image, neighbor), face) == ["untreated"]
     patched = image.copy()
     patched[int(y) : int(y + 0.2 * h), int(x) : int(x + 0.2 * w)] ^= 255
     assert found(params, image, patched, face) == ["untreated"]
 
 
-def test_a_dark_face_that_was_left_is_no_face_of_one_colour(params):
+def test_a_dark_untreated_face_is_untreated(params):
     image, face = portrait(480, 90)
     dark = (0.1 * image).astype(np.uint8)
     assert found(params, dark, dark, face) == ["untreated"]
 
 
-def test_light_and_colour_alone_are_no_treatment(params):
+def test_a_brightness_change_alone_is_not_a_treatment(params):
     image = noise(300, 400)
     darker = np.clip(0.97 * image.astype(float) + 3, 0, 255).astype(np.uint8)
     assert found(params, image, darker, LARGE) == ["untreated"]
 
 
-def test_a_face_of_one_colour_shows_nobody(params):
+def test_a_uniform_face_has_nothing_to_see(params):
     flat = np.full((300, 400, 3), 90, np.uint8)
     assert found(params, flat, flat, LARGE) == ["nothing to see"]
     assert found(params, flat, blurred(params, flat, LARGE, method="solid"), LARGE) == ["treated"]
 
 
-def test_one_face_left_out_in_a_thousand_is_named(make_store, tmp_path, params):
-    """Fifty photographs with twenty faces each; all are blurred but one."""
-    places = [(20 + 60 * column, 20 + 60 * row) for row in range(4) for column in range(5)]
-    faces = tuple(Face((x, y, 30, 40), ignore=number % 3 == 0) for number, (x, y) in enumerate(places))
+def test_one_untreated_face_in_a_thousand_is_reported(make_store, tmp_path, params):
+    """Fifty photographs with twenty faces each; all faces but one are blurred."""
+    corners = [(20 + 60 * column, 20 + 60 * row) for row in range(4) for column in range(5)]
+    faces = tuple(Face((x, y, 30, 40), ignore=number % 3 == 0) for number, (x, y) in enumerate(corners))
     pictures = {f"{number:016x}.jpg": (noise(260, 320, number), faces) for number in range(50)}
     source = make_store(pictures, "train")
     treated = {}
@@ -113,17 +113,21 @@ def test_one_face_left_out_in_a_thousand_is_named(make_store, tmp_path, params):
             BlurFaces(params.blur)(source.pixels(photograph), replace(photograph, faces=kept)).pixels, faces,
         )  # fmt: skip
     arm = make_store(treated, "blur")
-    seen = look(source, arm, {}, BlurFaces(params.blur), params.blur, None, params.audit, params.codec, workers=1)
-    assert [str(one) for one in seen.untreated] == [
+    result = audit_arm(
+        source, arm, {}, BlurFaces(params.blur), params.blur, None, params.audit, params.codec, workers=1
+    )
+    assert [str(one) for one in result.untreated] == [
         f"face 13 of {31:016x}.jpg, at x 200 y 140, 30 x 40 pixels"
     ]  # fmt: skip
-    assert seen.findings == {"treated": 999, "untreated": 1}
+    assert result.findings == {"treated": 999, "untreated": 1}
 
 
-def test_faces_that_nobody_labelled_are_held_to_the_same(make_store, params):
+def test_unlabelled_faces_to_treat_are_checked_too(make_store, params):
     image = noise(200, 200)
     source = make_store({"a.jpg": (image, (Face((20, 20, 40, 50)),))}, "train")
     arm = make_store({"a.jpg": (blurred(params, image, Face((20, 20, 40, 50))), (Face((20, 20, 40, 50)),))}, "blur")
-    also = {"a.jpg": (Face((110, 110, 40, 50)),)}
-    seen = look(source, arm, also, BlurFaces(params.blur), params.blur, None, params.audit, params.codec, workers=1)
-    assert [(one.number, one.bbox) for one in seen.untreated] == [(1, (110, 110, 40, 50))]
+    extra_boxes = {"a.jpg": (Face((110, 110, 40, 50)),)}
+    result = audit_arm(
+        source, arm, extra_boxes, BlurFaces(params.blur), params.blur, None, params.audit, params.codec, workers=1
+    )
+    assert [(one.number, one.bbox) for one in result.untreated] == [(1, (110, 110, 40, 50))]

@@ -1,4 +1,4 @@
-"""What else tells who somebody is: everything planted is found, and what Facade writes is clean."""
+"""Leak detection: every planted leak is found, and files that Facade writes are clean."""
 
 import base64
 import html
@@ -73,7 +73,7 @@ JPEGS = {
 
 
 @pytest.mark.parametrize("name", JPEGS)
-def test_whatever_a_jpeg_holds_besides_its_picture_is_found(name):
+def test_metadata_of_a_jpeg_are_found(name):
     assert jpeg_leaks(JPEGS[name])
 
 
@@ -90,7 +90,7 @@ def png_chunk(kind, payload):
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
-def test_whatever_a_png_holds_besides_its_picture_is_found(tmp_path):
+def test_metadata_of_a_png_are_found(tmp_path):
     plain = cv2.imencode(".png", noise(20, 30))[1].tobytes()
     assert png_leaks(plain) == []
     for kind in (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP", b"tIME", b"prVt"):
@@ -101,7 +101,7 @@ def test_whatever_a_png_holds_besides_its_picture_is_found(tmp_path):
     assert file_leaks(tmp_path / "figure.png", set()) == []
 
 
-def test_pages_are_searched_for_paths_and_for_the_pictures_inside_them(tmp_path):
+def test_paths_and_embedded_pictures_of_html_pages_are_checked(tmp_path):
     def page(kind, content):
         path = tmp_path / "page.html"
         path.write_text(f'<img src="data:image/{kind};base64,{base64.b64encode(content).decode()}">')
@@ -123,12 +123,12 @@ def test_pages_are_searched_for_paths_and_for_the_pictures_inside_them(tmp_path)
     assert file_leaks(tmp_path / "metrics.json", {"/home/jane"}) == ["a path of this machine"]
 
 
-class Malice:
+class Malicious:
     def __reduce__(self):
         return print, ("this ran",)
 
 
-def test_paths_are_found_however_they_are_spelled(tmp_path):
+def test_paths_are_found_in_every_escaping(tmp_path):
     word = "/home/jörg & co/fotos"
     write_json(tmp_path / "metrics.json", {"data": word})
     (tmp_path / "page.html").write_text(html.escape(word))
@@ -136,7 +136,7 @@ def test_paths_are_found_however_they_are_spelled(tmp_path):
         assert file_leaks(tmp_path / name, {word}) == ["a path of this machine"]
 
 
-def test_checkpoints_hold_weights_alone(tmp_path, capsys):
+def test_anything_but_weights_in_a_checkpoint_is_found(tmp_path, capsys):
     import torch
 
     def found(value):
@@ -146,23 +146,23 @@ def test_checkpoints_hold_weights_alone(tmp_path, capsys):
     weights = {
         "layer.weight": torch.zeros(4, 3, 3, 3),
         "layer.steps": torch.tensor(7),
-        "quantised": torch.zeros(5, dtype=torch.int8),
+        "quantized": torch.zeros(5, dtype=torch.int8),
     }
     assert found(weights) == []
-    assert found({**weights, "sample": torch.zeros(3, 64, 64, dtype=torch.uint8)}) == ["a picture among its weights"]
-    assert found({**weights, "data": "photos/jane.jpg"}) == ["a path among its weights"]
-    assert found({**weights, "meta": [{"thumbnail": b"\xff\xd8"}]}) == ["bytes among its weights"]
-    assert "cannot be checked" in found({**weights, "code": Malice()})[0]
+    assert found({**weights, "sample": torch.zeros(3, 64, 64, dtype=torch.uint8)}) == ["a picture"]
+    assert found({**weights, "data": "photos/jane.jpg"}) == ["a path"]
+    assert found({**weights, "meta": [{"thumbnail": b"\xff\xd8"}]}) == ["raw bytes"]
+    assert "cannot be checked" in found({**weights, "code": Malicious()})[0]
     assert "this ran" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "Thumbs.db", ".DS_Store", "photos.zip", "raw.tiff"])
-def test_files_that_nobody_can_check_do_not_belong_there(tmp_path, name):
+def test_files_of_unknown_type_are_leaks(tmp_path, name):
     (tmp_path / name).write_bytes(b"anything")
     assert file_leaks(tmp_path / name, set())
 
 
-def test_a_clean_data_set_is_clean_and_every_planted_leak_is_named(make_store, tmp_path):
+def test_planted_leaks_of_a_data_set_are_reported(make_store, tmp_path):
     faces = (Face((10, 10, 20, 30)),)
     store = make_store({NAME: (noise(60, 80), faces), "fedcba9876543210.jpg": (noise(60, 80, 1), faces)})
     assert data_set_leaks(store, {"/home/jane"}) == []
@@ -170,28 +170,28 @@ def test_a_clean_data_set_is_clean_and_every_planted_leak_is_named(make_store, t
     (store.root / "raw-copy.jpg").write_bytes(jpeg())
     (store.images / "link.jpg").symlink_to(tmp_path / "elsewhere.jpg")
     (store.root / "folder").symlink_to(tmp_path)
-    told = [str(leak) for leak in data_set_leaks(store, {"/home/jane"})]
+    leaks = [str(leak) for leak in data_set_leaks(store, {"/home/jane"})]
     root = store.root.as_posix()
-    assert told == [
-        f"{root}/folder holds what no label names",
+    assert leaks == [
+        f"{root}/folder holds data that no label lists",
         f"{root}/images/{NAME} holds EXIF or XMP",
-        f"{root}/images/link.jpg holds what no label names",
-        f"{root}/raw-copy.jpg holds what no label names",
+        f"{root}/images/link.jpg holds data that no label lists",
+        f"{root}/raw-copy.jpg holds data that no label lists",
     ]
     named = make_store({"Jane Doe.jpg": (noise(60, 80), faces)}, "named")
-    assert [leak.what for leak in data_set_leaks(named, set())] == ["a name that is somebody's own"]
+    assert [leak.what for leak in data_set_leaks(named, set())] == ["a file name that is not neutral"]
 
 
-def test_folders_are_searched_to_the_bottom(tmp_path):
+def test_folders_are_searched_recursively(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "x.jpg").write_bytes(JPEGS["comment"])
     (tmp_path / "a" / "link").symlink_to(tmp_path / "a")
     (tmp_path / "a" / "broken").symlink_to(tmp_path / "nothing")
     found = sorted(leak.what for leak in folder_leaks(tmp_path, set()))
-    assert found == ["a comment", "a link to elsewhere", "a link to elsewhere"]
+    assert found == ["a comment", "a symbolic link", "a symbolic link"]
 
 
-def test_paths_of_settings_are_words_that_must_not_get_out():
+def test_absolute_paths_of_settings_are_forbidden_words():
     words = paths_in({"ingest": {"path": "/data/jane/photos"}, "seeds": [1], "bank": "banks"})
     assert {"/data/jane/photos", "/data/jane"} <= words
     assert "banks" not in words

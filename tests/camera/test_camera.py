@@ -1,15 +1,15 @@
-"""Other cameras: optics against independent formulas, and points that go where their pixels go."""
+"""Camera simulation: optics against independent formulas, and points that follow their pixels."""
 
 import cv2
 import numpy as np
 import pytest
 
 from facade.camera import fisheye as fisheye_module
-from facade.camera.camera import through
+from facade.camera.camera import simulate
 from facade.camera.fisheye import Fisheye
-from facade.camera.sensor import READ_NOISE, fewer_pixels, grey, low_light
-from facade.camera.shake import shake_kernel, shaken
-from facade.colour import decode_gamma, encode_gamma
+from facade.camera.sensor import READ_NOISE, downsample, grayscale, low_light
+from facade.camera.shake import motion_blur, motion_blur_kernel
+from facade.color import decode_gamma, encode_gamma
 from facade.params import DOMAINS
 from tests.conftest import noise
 
@@ -36,26 +36,26 @@ def test_the_fisheye_is_equidistant(degrees):
     rays = ((points - (320, 240)) / straight)[:, None]
     camera = np.array([[bent, 0, lens.size[0] / 2], [0, bent, lens.size[1] / 2], [0, 0, 1]])
     expected = cv2.fisheye.distortPoints(rays, camera, np.zeros(4))[:, 0]
-    np.testing.assert_allclose(lens.moved(points), expected, atol=1e-6)
+    np.testing.assert_allclose(lens.map_points(points), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("x", "y"), [(320, 240), (60, 50), (600, 300), (200, 440)])
-def test_pixels_and_points_go_the_same_way_through_the_fisheye(x, y):
+def test_points_follow_pixels_through_the_fisheye(x, y):
     lens = Fisheye(640, 480, 120)
     where = middle(dot(640, 480, x, y)), middle(lens.picture(dot(640, 480, x, y)))
-    assert lens.moved(np.array([where[0]]))[0] == pytest.approx(where[1], abs=0.35)
+    assert lens.map_points(np.array([where[0]]))[0] == pytest.approx(where[1], abs=0.35)
 
 
-def test_the_fisheye_loses_nothing_of_the_photograph():
+def test_the_fisheye_shows_the_whole_photograph():
     lens = Fisheye(640, 480, 140)
     border = np.array([(x, y) for x in np.linspace(0, 640, 41) for y in (0, 480)] + [(0, y) for y in range(481)])
-    moved = lens.moved(border)
+    moved = lens.map_points(border)
     assert (moved >= -0.5).all()
     assert (moved <= np.array(lens.size) + 0.5).all()
     assert lens.picture(np.full((480, 640, 3), 255, np.uint8)).shape == (lens.size[1], lens.size[0], 3)
 
 
-def test_large_pictures_are_made_in_tiles_without_seams(monkeypatch):
+def test_tiles_have_no_seams(monkeypatch):
     lens, photo = Fisheye(300, 200, 120), noise(200, 300)
     whole = lens.picture(photo)
     monkeypatch.setattr(fisheye_module, "TILE", 64)
@@ -63,79 +63,79 @@ def test_large_pictures_are_made_in_tiles_without_seams(monkeypatch):
 
 
 @pytest.mark.parametrize("length", [3.0, 9.5, 40.0])
-def test_a_shake_is_as_long_as_asked_and_moves_nothing_on_the_whole(length):
-    kernel = shake_kernel(length, 0.7)
+def test_the_motion_blur_kernel_has_the_given_length_and_is_centered(length):
+    kernel = motion_blur_kernel(length, 0.7)
     rows, columns = np.indices(kernel.shape) - kernel.shape[0] // 2
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     assert (kernel * columns).sum() == pytest.approx(0, abs=1e-3)
     assert (kernel * rows).sum() == pytest.approx(0, abs=1e-3)
     along = columns * np.cos(0.7) + rows * np.sin(0.7)
-    # A uniform distribution of that length has this variance; interpolation adds a sixth at the most.
+    # A uniform distribution of that length has this variance; interpolation adds at most a sixth.
     assert (kernel * along**2).sum() == pytest.approx(length**2 / 12, abs=0.25 + 0.1 * length)
 
 
-def test_a_shaken_photograph_keeps_its_light():
+def test_motion_blur_preserves_the_mean_light():
     photo = noise(90, 120)
-    before, after = decode_gamma(photo / 255), decode_gamma(shaken(photo, 12, 0.3) / 255)
+    before, after = decode_gamma(photo / 255), decode_gamma(motion_blur(photo, 12, 0.3) / 255)
     assert after.mean() == pytest.approx(before.mean(), rel=0.03)
     assert after.std() < 0.8 * before.std()
 
 
-def test_grey_is_the_luminance_of_the_light():
+def test_grayscale_is_the_luminance_of_linear_light():
     blue, green, red = np.eye(3, dtype=np.uint8)[:, None, None] * 255
-    assert [int(grey(one)[0, 0, 0]) for one in (red, green, blue)] == [
+    assert [int(grayscale(one)[0, 0, 0]) for one in (red, green, blue)] == [
         round(255 * float(encode_gamma(np.array(share)))) for share in (0.2126, 0.7152, 0.0722)
     ]
     neutral = np.repeat(noise(40, 40)[..., :1], 3, axis=2)
-    assert np.abs(grey(neutral).astype(int) - neutral).max() <= 1
+    assert np.abs(grayscale(neutral).astype(int) - neutral).max() <= 1
 
 
 @pytest.mark.parametrize("electrons", [20.0, 200.0])
-def test_noise_in_little_light_is_that_of_electrons(electrons):
-    """Shot noise has the variance of the electrons that are held; that of reading adds to it."""
+def test_low_light_noise_has_the_variance_of_shot_and_read_noise(electrons):
+    """Shot noise has the variance of the number of electrons; read noise adds to it."""
     flat = np.full((400, 400, 3), 235, np.uint8)
-    seen = decode_gamma(low_light(flat, electrons, np.random.default_rng(0))[..., 0] / 255)
+    simulated = decode_gamma(low_light(flat, electrons, np.random.default_rng(0))[..., 0] / 255)
     light = float(decode_gamma(np.array(235 / 255))) * np.random.default_rng(0).uniform(0.25, 0.5)
-    assert seen.mean() == pytest.approx(light, rel=0.05)
-    assert seen.var() == pytest.approx(light / electrons + (READ_NOISE / electrons) ** 2, rel=0.12)
+    assert simulated.mean() == pytest.approx(light, rel=0.05)
+    assert simulated.var() == pytest.approx(light / electrons + (READ_NOISE / electrons) ** 2, rel=0.12)
 
 
-def test_colours_survive_the_colour_filter():
+def test_colors_survive_the_bayer_filter():
     for channel in range(3):
         photo = np.full((64, 64, 3), 60, np.uint8)
         photo[..., channel] = 220
-        seen = low_light(photo, 1e5, np.random.default_rng(1))[8:-8, 8:-8].reshape(-1, 3).mean(0)
-        assert seen.argmax() == channel
-        assert seen[channel] > 1.8 * np.delete(seen, channel).max()
+        simulated = low_light(photo, 1e5, np.random.default_rng(1))[8:-8, 8:-8].reshape(-1, 3).mean(0)
+        assert simulated.argmax() == channel
+        assert simulated[channel] > 1.8 * np.delete(simulated, channel).max()
 
 
-def test_fewer_pixels_are_means_of_many():
+def test_downsampled_pixels_are_means():
     photo = noise(120, 160)
-    small = fewer_pixels(photo, 4)
+    small = downsample(photo, 4)
     expected = photo.reshape(30, 4, 40, 4, 3).mean((1, 3))
     assert small.shape == (30, 40, 3)
     assert np.abs(small - expected).max() <= 1
 
 
 @pytest.mark.parametrize("domain", ["plain", *DOMAINS, "fisheye+low_resolution+motion_blur", "grey+low_light+fisheye"])
-def test_points_go_where_their_pixels_go_in_every_domain(params, domain):
+def test_points_follow_pixels_in_every_domain(params, domain):
     settings = params.ingest.domain
     bright = dot(640, 480, 500, 120, radius=14)
-    seen = through(domain, bright, settings, np.random.default_rng(3))
-    # Noise on black has no middle: smoothed, and cut at half of what is brightest.
-    smooth = cv2.GaussianBlur(seen.pixels, (0, 0), 3)
+    simulated = simulate(domain, bright, settings, np.random.default_rng(3))
+    # Noise on black has no center: smoothed, and thresholded at half of the maximum.
+    smooth = cv2.GaussianBlur(simulated.pixels, (0, 0), 3)
     shown = np.where(smooth > smooth.max() / 2, 255, 0)
-    assert middle(shown) == pytest.approx(tuple(seen.moved(np.array([middle(bright)]))[0]), abs=0.8)
+    assert middle(shown) == pytest.approx(tuple(simulated.map_points(np.array([middle(bright)]))[0]), abs=0.8)
 
 
-def test_plain_is_the_photograph_itself(params):
+def test_plain_returns_the_photograph_unchanged(params):
     photo = noise(60, 80)
-    assert through("plain", photo, params.ingest.domain, np.random.default_rng(0)).pixels is photo
+    assert simulate("plain", photo, params.ingest.domain, np.random.default_rng(0)).pixels is photo
 
 
-def test_the_order_of_a_joined_domain_does_not_matter(params):
+def test_the_order_of_joined_domains_does_not_matter(params):
     photo, settings = noise(60, 80), params.ingest.domain
-    one = through("grey+fisheye+low_light", photo, settings, np.random.default_rng(5)).pixels
-    other = through("low_light+fisheye+grey", photo, settings, np.random.default_rng(5)).pixels
+    one = simulate("grey+fisheye+low_light", photo, settings, np.random.default_rng(5)).pixels
+    other = simulate("low_light+fisheye+grey", photo, settings, np.random.default_rng(5)).pixels
     assert (one == other).all()
     assert (one[..., 0] == one[..., 2]).all()

@@ -1,4 +1,4 @@
-"""Taking in a data set: what is kept, what is refused, and that nothing is ever half-written."""
+"""Ingest of a data set: accepted and rejected photographs, labels, and atomic output."""
 
 import csv
 import io
@@ -24,33 +24,33 @@ LINE = "20 30 40 50 0 0 0 0 0 0"
 
 
 @pytest.fixture
-def take_in(tmp_path: Path, params: Params) -> Callable[..., dict]:
+def run_ingest(tmp_path: Path, params: Params) -> Callable[..., dict]:
     """Ingests a data set into `out/`, accepting its golden set, with one process."""
 
     def run(root: Path, accept: bool = True, workers: int = 1, **changes: object) -> dict:
         settings = params.ingest.model_copy(update={"path": root, **changes})
         out = tmp_path / "out"
-        places = (out / "train", out / "golden", out / "quarantine.csv")
+        outputs = (out / "train", out / "golden", out / "quarantine.csv")
         if not accept:
-            return ingest(settings, params.codec, *places, workers=workers)
+            return ingest(settings, params.codec, *outputs, workers=workers)
         try:
-            return ingest(settings, params.codec, *places, workers=workers)
+            return ingest(settings, params.codec, *outputs, workers=workers)
         except FacadeError as error:
             if "golden_lock=" not in str(error):
                 raise
             lock = str(error).partition("golden_lock=")[2][:16]
-            return ingest(settings.model_copy(update={"golden_lock": lock}), params.codec, *places, workers=workers)
+            return ingest(settings.model_copy(update={"golden_lock": lock}), params.codec, *outputs, workers=workers)
 
     return run
 
 
-def refused(tmp_path: Path) -> dict[str, str]:
+def rejected(tmp_path: Path) -> dict[str, str]:
     with (tmp_path / "out" / "quarantine.csv").open(newline="") as text:
         return {row["photograph"]: row["reason"] for row in csv.DictReader(text)}
 
 
 def original_names(tmp_path: Path) -> dict[str, str]:
-    """By stored name, the data set's own, as those may know who hold the untreated photographs."""
+    """The original names by stored name."""
     with (tmp_path / "out" / "train" / "names.csv").open(newline="") as text:
         return {row["stored"]: row["photograph"] for row in csv.DictReader(text)}
 
@@ -59,9 +59,9 @@ def good(seed: int) -> tuple[np.ndarray, list[str]]:
     return noise(120, 160, seed), [LINE]
 
 
-def test_wider_photographs_land_in_train_and_golden_with_their_labels(tmp_path, write_wider, take_in):
+def test_wider_photographs_and_labels_are_split_into_train_and_golden(tmp_path, write_wider, run_ingest):
     root = write_wider(train={"e/a.jpg": good(1), "e/b.jpg": (noise(90, 80, 2), [])}, val={"e/c.jpg": good(3)})
-    counts = take_in(root)
+    counts = run_ingest(root)
     train, golden = Photographs(tmp_path / "out" / "train"), Photographs(tmp_path / "out" / "golden")
     names = original_names(tmp_path)
     assert [names[photograph.file] for photograph in train] == ["e/a.jpg", "e/b.jpg"]
@@ -74,7 +74,7 @@ def test_wider_photographs_land_in_train_and_golden_with_their_labels(tmp_path, 
     assert counts["synthetic"] is False
 
 
-def test_nothing_but_pixels_is_kept_of_a_file(tmp_path, write_wider, take_in):
+def test_only_pixels_of_a_file_are_stored(tmp_path, write_wider, run_ingest):
     picture = Image.fromarray(noise(120, 160, 1))
     exif = Image.Exif()
     exif[0x010E] = "SECRET description"
@@ -84,7 +84,9 @@ def test_nothing_but_pixels_is_kept_of_a_file(tmp_path, write_wider, take_in):
     assert b"SECRET" in buffer.getvalue()
     trailing = buffer.getvalue() + b"SECRET after the end"
     pictures = {"a.jpg": (buffer.getvalue(), [LINE]), "b.jpg": (trailing, [LINE])}
-    take_in(write_wider(train={"c.jpg": good(5), **pictures}, val={"d.jpg": good(6), **pictures}), duplicate_distance=0)
+    run_ingest(
+        write_wider(train={"c.jpg": good(5), **pictures}, val={"d.jpg": good(6), **pictures}), duplicate_distance=0
+    )
     for name, content in tree(tmp_path / "out").items():
         assert b"SECRET" not in content, name
         if name.endswith(".jpg"):
@@ -93,13 +95,13 @@ def test_nothing_but_pixels_is_kept_of_a_file(tmp_path, write_wider, take_in):
 
 
 @pytest.mark.parametrize("says_stored_size", [False, True])
-def test_a_box_lies_where_the_face_is_seen_however_the_file_is_turned(tmp_path, take_in, says_stored_size):
-    """A white face on black, stored lying on its side; labels once as seen, once for the picture as stored."""
-    seen = np.zeros((160, 120, 3), np.uint8)
-    seen[20:60, 30:70] = 255
+def test_boxes_follow_exif_orientation(tmp_path, run_ingest, says_stored_size):
+    """A white face on black, stored rotated; labels refer once to the upright and once to the stored picture."""
+    upright = np.zeros((160, 120, 3), np.uint8)
+    upright[20:60, 30:70] = 255
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
-    for name, picture in (("a", seen), ("g", np.rot90(seen, 2))):
+    for name, picture in (("a", upright), ("g", np.rot90(upright, 2))):
         path = tmp_path / "in" / "images" / f"{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.ascontiguousarray(np.rot90(picture, 1))).save(path, exif=exif, quality=95)
@@ -112,7 +114,7 @@ def test_a_box_lies_where_the_face_is_seen_however_the_file_is_turned(tmp_path, 
             "categories": [{"id": 1, "name": "face"}],
         }
         write_coco(tmp_path / "in" / "annotations" / f"{part}.json", content)
-    take_in(tmp_path / "in")
+    run_ingest(tmp_path / "in")
     train = Photographs(tmp_path / "out" / "train")
     photograph = next(iter(train))
     pixels = train.pixels(photograph)
@@ -124,7 +126,7 @@ def test_a_box_lies_where_the_face_is_seen_however_the_file_is_turned(tmp_path, 
     assert pixels.max() < 16
 
 
-def test_bad_files_go_to_quarantine_with_a_reason_and_the_others_are_kept(tmp_path, write_wider, take_in):
+def test_bad_files_are_quarantined_with_a_reason(tmp_path, write_wider, run_ingest):
     outside = tmp_path / "secret.jpg"
     cv2.imwrite(str(outside), noise(50, 50))
     bad: dict[str, tuple] = {
@@ -142,12 +144,12 @@ def test_bad_files_go_to_quarantine_with_a_reason_and_the_others_are_kept(tmp_pa
     }
     root = write_wider(train={**bad, "good.jpg": good(1)}, val={"golden.jpg": good(2)})
     (root / "WIDER_train" / "images" / "link.jpg").symlink_to(outside)
-    counts = take_in(root, max_bad=95, max_megapixels=1)
-    reasons = refused(tmp_path)
+    counts = run_ingest(root, max_unreadable=95, max_megapixels=1)
+    reasons = rejected(tmp_path)
     assert set(reasons) == set(bad)
     assert counts["quarantined"] == len(bad)
     assert reasons["empty.jpg"] == "the file is empty"
-    assert "known format" in reasons["text.jpg"]
+    assert "supported format" in reasons["text.jpg"]
     assert reasons["missing.jpg"] == "there is no such file"
     for name in ("../../../secret.jpg", str(outside), "link.jpg"):
         assert reasons[name] == "its path leaves the data set"
@@ -156,23 +158,23 @@ def test_bad_files_go_to_quarantine_with_a_reason_and_the_others_are_kept(tmp_pa
     assert len(tree(tmp_path / "out" / "train" / "images")) == 1
 
 
-def test_too_many_bad_files_stop_the_stage_and_leave_no_data_set(tmp_path, write_wider, take_in):
+def test_too_many_bad_files_are_an_error_and_write_no_data_set(tmp_path, write_wider, run_ingest):
     root = write_wider(train={"a.jpg": good(1), "bad.jpg": (b"", [LINE])}, val={"g.jpg": good(2)})
     with pytest.raises(FacadeError, match=r"1 of 3 photographs \(33.3 %\).*quarantine.csv"):
-        take_in(root, max_bad=20)
+        run_ingest(root, max_unreadable=20)
     assert set(tree(tmp_path / "out")) == {"quarantine.csv"}
-    assert refused(tmp_path) == {"bad.jpg": "the file is empty"}
+    assert rejected(tmp_path) == {"bad.jpg": "the file is empty"}
 
 
-def test_a_name_that_stands_twice_is_refused_both_times(tmp_path, write_wider, take_in):
+def test_duplicate_names_are_rejected(tmp_path, write_wider, run_ingest):
     root = write_wider(train={"a.jpg": good(1), "b.jpg": good(4)}, val={"g.jpg": good(2)})
     labels = root / "wider_face_split" / "wider_face_train_bbx_gt.txt"
     labels.write_text(labels.read_text() + f"a.jpg\n1\n{LINE}\n")
-    assert take_in(root, max_bad=60)["quarantined"] == 2
-    assert refused(tmp_path) == {"a.jpg": "its name stands twice in the labels"}
+    assert run_ingest(root, max_unreadable=60)["quarantined"] == 2
+    assert rejected(tmp_path) == {"a.jpg": "its name occurs twice in the labels"}
 
 
-def test_labels_made_for_another_size_are_refused(tmp_path, take_in):
+def test_labels_for_another_size_are_rejected(tmp_path, run_ingest):
     for name, size in (
         ("a", (160, 120)),
         ("b", (320, 240)),
@@ -195,14 +197,14 @@ def test_labels_made_for_another_size_are_refused(tmp_path, take_in):
                 cv2.imwrite(
                     str(tmp_path / "in" / "images" / f"{name}{part}.jpg"), noise(120, 160, number * 2 + (part == "val"))
                 )
-    take_in(tmp_path / "in", max_bad=30)
-    reasons = refused(tmp_path)
-    assert reasons["btrain.jpg"] == "its labels were made for 320x240 pixels, it has 160x120"
-    assert reasons["\\ud800train.jpg"] == "its name is no text in UTF-8"
+    run_ingest(tmp_path / "in", max_unreadable=30)
+    reasons = rejected(tmp_path)
+    assert reasons["btrain.jpg"] == "its labels refer to 320x240 pixels, but it has 160x120"
+    assert reasons["\\ud800train.jpg"] == "its name is not valid UTF-8"
     assert len(reasons) == 4
 
 
-def test_impossible_boxes_are_dropped_and_others_clipped(tmp_path, write_wider, take_in):
+def test_invalid_boxes_are_dropped_and_others_clipped(tmp_path, write_wider, run_ingest):
     lines = [
         "-10 -10 50 60 0 0 0 0 0 0",   # reaches over the corner
         "150 100 400 400 0 0 0 0 0 0",  # reaches over the other corner
@@ -213,63 +215,64 @@ def test_impossible_boxes_are_dropped_and_others_clipped(tmp_path, write_wider, 
         "20 20 30 30 0 0 0 0 0 0",
     ]  # fmt: skip
     root = write_wider(train={"a.jpg": (noise(120, 160, 1), lines)}, val={"g.jpg": good(2)})
-    counts = take_in(root)
+    counts = run_ingest(root)
     photograph = next(iter(Photographs(tmp_path / "out" / "train")))
     assert [face.bbox for face in photograph.faces] == [(0, 0, 40, 50), (150, 100, 10, 20), (20, 20, 30, 30)]
     assert (counts["boxes_dropped"], counts["boxes_clipped"]) == (4, 2)
 
 
-def test_small_and_invalid_faces_are_ignored_not_absent(tmp_path, write_wider, take_in):
-    lines = ["10 10 9 9 0 0 0 0 0 0", "30 30 40 50 0 0 0 1 0 0", "80 30 40 50 0 0 0 0 2 0"]
+def test_small_and_invalid_faces_are_kept_as_ignored(tmp_path, write_wider, run_ingest):
+    """The height of a face counts, not its width."""
+    lines = ["10 10 30 9 0 0 0 0 0 0", "30 30 40 50 0 0 0 1 0 0", "80 30 40 50 0 0 0 0 2 0", "140 30 9 30 0 0 0 0 0 0"]
     root = write_wider(train={"a.jpg": (noise(120, 160, 1), lines)}, val={"g.jpg": good(2)})
-    counts = take_in(root, min_face=10)
+    counts = run_ingest(root, min_face=10)
     faces = next(iter(Photographs(tmp_path / "out" / "train"))).faces
-    assert [face.ignore for face in faces] == [True, True, False]
+    assert [face.ignore for face in faces] == [True, True, False, False]
     assert faces[2].attributes["occlusion"] == 2
     assert counts["train"]["ignored"] == 2
 
 
-def test_near_duplicates_of_golden_photographs_leave_the_training_set(tmp_path, write_wider, take_in):
+def test_near_duplicates_of_golden_photographs_are_dropped_from_training(tmp_path, write_wider, run_ingest):
     twin = cv2.resize(noise(240, 320, 7), (160, 120), interpolation=cv2.INTER_AREA)
     root = write_wider(
         train={"twin.jpg": (twin, [LINE]), "other.jpg": good(1)}, val={"g.jpg": (noise(240, 320, 7), [LINE])}
     )
-    counts = take_in(root)
+    counts = run_ingest(root)
     assert counts["near_duplicates_dropped"] == 1
     assert list(original_names(tmp_path).values()) == ["other.jpg"]
     assert len(tree(tmp_path / "out" / "train" / "images")) == 1
     assert counts["golden"]["photographs"] == 1, "the golden set stays as it is"
 
 
-def test_another_golden_set_stops_the_pipeline_until_it_is_accepted(tmp_path, write_wider, take_in):
+def test_a_changed_golden_set_is_an_error_until_it_is_accepted(tmp_path, write_wider, run_ingest):
     root = write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(2)})
-    lock = take_in(root)["golden_lock"]
-    assert take_in(root, accept=False, golden_lock=lock)["golden_lock"] == lock
+    lock = run_ingest(root)["golden_lock"]
+    assert run_ingest(root, accept=False, golden_lock=lock)["golden_lock"] == lock
     before = tree(tmp_path / "out")
     write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(3)})
-    with pytest.raises(FacadeError, match=rf"fingerprint (?!{lock}).*golden_lock in params.yaml says {lock}"):
-        take_in(root, accept=False, golden_lock=lock)
+    with pytest.raises(FacadeError, match=rf"fingerprint (?!{lock}).*golden_lock in params.yaml is {lock}"):
+        run_ingest(root, accept=False, golden_lock=lock)
     assert tree(tmp_path / "out") == before, "what was there stays as it was"
     write_wider(train={"a.jpg": good(1)}, val={"g.jpg": (noise(120, 160, 2), ["21 30 40 50 0 0 0 0 0 0"])})
     with pytest.raises(FacadeError, match="golden_lock"):
-        take_in(root, accept=False, golden_lock=lock)
+        run_ingest(root, accept=False, golden_lock=lock)
 
 
-def test_training_photographs_do_not_touch_the_lock(write_wider, take_in):
-    lock = take_in(write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(2)}))["golden_lock"]
-    again = take_in(write_wider(train={"a.jpg": good(4), "b.jpg": good(5)}, val={"g.jpg": good(2)}))
+def test_training_photographs_do_not_affect_the_lock(write_wider, run_ingest):
+    lock = run_ingest(write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(2)}))["golden_lock"]
+    again = run_ingest(write_wider(train={"a.jpg": good(4), "b.jpg": good(5)}, val={"g.jpg": good(2)}))
     assert again["golden_lock"] == lock
 
 
-def test_the_number_of_processes_changes_no_byte(tmp_path, write_wider, take_in):
+def test_output_does_not_depend_on_the_number_of_processes(tmp_path, write_wider, run_ingest):
     root = write_wider(train={f"e/{n}.jpg": good(n) for n in range(5)}, val={"g.jpg": good(9)})
-    take_in(root, workers=1)
+    run_ingest(root, workers=1)
     alone = tree(tmp_path / "out")
-    take_in(root, workers=2)
+    run_ingest(root, workers=2)
     assert tree(tmp_path / "out") == alone
 
 
-def test_a_data_set_without_parts_is_split_by_content(tmp_path, take_in):
+def test_a_data_set_without_splits_is_split_by_content(tmp_path, run_ingest):
     images, annotations = [], []
     for number in range(30):
         path = tmp_path / "in" / "images" / f"{number}.png"
@@ -279,7 +282,7 @@ def test_a_data_set_without_parts_is_split_by_content(tmp_path, take_in):
         annotations.append({"id": number, "image_id": number, "category_id": 1, "bbox": [10, 10, 30, 30]})
     content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "face"}]}
     write_coco(tmp_path / "in" / "annotations.json", content)
-    take_in(tmp_path / "in", golden_share=30)
+    run_ingest(tmp_path / "in", golden_share=30)
     golden = {photograph.file for photograph in Photographs(tmp_path / "out" / "golden")}
     names = original_names(tmp_path)
     train = {f"{names[photograph.file]}.jpg" for photograph in Photographs(tmp_path / "out" / "train")}
@@ -287,7 +290,7 @@ def test_a_data_set_without_parts_is_split_by_content(tmp_path, take_in):
     assert golden.isdisjoint(train)
     assert golden | train == {f"{number}.png.jpg" for number in range(30)}
     write_coco(tmp_path / "in" / "annotations.json", {**content, "images": images[5:], "annotations": annotations[5:]})
-    take_in(tmp_path / "in", golden_share=30)
+    run_ingest(tmp_path / "in", golden_share=30)
     fewer = {photograph.file for photograph in Photographs(tmp_path / "out" / "golden")}
     assert fewer == golden - {f"{number}.png.jpg" for number in range(5)}, "removing photographs moves no other"
 
@@ -296,37 +299,37 @@ def test_a_data_set_without_parts_is_split_by_content(tmp_path, take_in):
     ("prepare", "sentence"),
     [
         (lambda root: None, "no such folder"),
-        (lambda root: root.mkdir(), "neither WIDER FACE's layout"),
+        (lambda root: root.mkdir(), "neither WIDER FACE layout"),
         (lambda root: write_coco(root / "annotations.json", EMPTY), "name no photograph"),
     ],
 )  # fmt: skip
-def test_a_folder_that_is_no_data_set_gets_a_sentence(tmp_path, take_in, prepare, sentence):
+def test_a_folder_without_a_data_set_is_an_error(tmp_path, run_ingest, prepare, sentence):
     prepare(tmp_path / "in")
     with pytest.raises(FacadeError, match=sentence):
-        take_in(tmp_path / "in")
+        run_ingest(tmp_path / "in")
 
 
-def test_a_part_without_a_face_to_judge_is_refused(write_wider, take_in):
+def test_a_split_without_faces_is_an_error(write_wider, run_ingest):
     root = write_wider(train={"a.jpg": good(1)}, val={"g.jpg": (noise(120, 160, 2), [])})
-    with pytest.raises(FacadeError, match="the golden part .* no face to judge in its 1 photographs"):
-        take_in(root)
+    with pytest.raises(FacadeError, match="the golden split .* no face to evaluate in its 1 photographs"):
+        run_ingest(root)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_without_permission_is_quarantined(tmp_path, write_wider, take_in):
+def test_a_file_without_permission_is_quarantined(tmp_path, write_wider, run_ingest):
     root = write_wider(train={"a.jpg": good(1), "no.jpg": good(3)}, val={"g.jpg": good(2)})
     (root / "WIDER_train" / "images" / "no.jpg").chmod(0)
-    take_in(root, max_bad=60)
-    assert "Permission denied" in refused(tmp_path)["no.jpg"]
+    run_ingest(root, max_unreadable=60)
+    assert "Permission denied" in rejected(tmp_path)["no.jpg"]
 
 
-def test_names_of_training_photographs_tell_nothing_and_depend_on_the_file(tmp_path, write_wider, take_in):
+def test_names_of_training_photographs_are_neutral_and_depend_on_the_content(tmp_path, write_wider, run_ingest):
     root = write_wider(train={"e/Jane Doe.jpg": good(1), "e/twin of Jane.jpg": good(1)}, val={"g.jpg": good(3)})
-    take_in(root)
+    run_ingest(root)
     stored = original_names(tmp_path)
     assert sorted(stored.values()) == ["e/Jane Doe.jpg", "e/twin of Jane.jpg"], "equal files, two names"
     assert all(re.fullmatch(r"[0-9a-f]{16}\.jpg", name) for name in stored)
     kept = (tmp_path / "out" / "train" / "annotations.json").read_text()
     assert "Jane" not in kept
-    take_in(write_wider(train={"e/Jane Doe.jpg": good(9)}, val={"g.jpg": good(3)}))
-    assert set(original_names(tmp_path)).isdisjoint(stored), "who has not the file cannot make its name"
+    run_ingest(write_wider(train={"e/Jane Doe.jpg": good(9)}, val={"g.jpg": good(3)}))
+    assert set(original_names(tmp_path)).isdisjoint(stored), "the name cannot be computed without the file"

@@ -21,7 +21,7 @@ def test_stored_names_stay_inside_and_end_in_jpg(name, kept):
     assert stored_name(name) == kept
 
 
-def test_only_names_that_tell_nothing_are_neutral():
+def test_only_hashed_names_are_neutral():
     assert is_neutral(PurePosixPath(neutral_name("Jane Doe.jpg", b"content")))
     for name in ("Jane Doe.jpg", "e/0123456789abcdef.jpg", "0123456789abcdef.png", "0123456789abcdef.jpg.jpg"):
         assert not is_neutral(PurePosixPath(name)), name

@@ -1,4 +1,4 @@
-"""A data set in shards: what independent readers see in it, and the same as one in files."""
+"""Sharded data sets: equal to single files, and readable by independent readers."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from facade.audit.leaks import data_set_leaks
 from facade.code_hash import code_hash
 from facade.dataset import Face, Photographs, shards
 from facade.dataset.ingest import ingest
-from facade.dataset.store import content_of, finish
+from facade.dataset.store import finish_dataset, load_coco
 from facade.errors import FacadeError
 from tests.conftest import REPOSITORY, noise, tree
 
@@ -33,17 +33,17 @@ FACES = (
 @pytest.fixture
 def both(make_store, monkeypatch):
     """The same photographs in files and in shards of three."""
-    monkeypatch.setattr(shards, "SHARD", 3)
+    monkeypatch.setattr(shards, "SHARD_SIZE", 3)
     pictures = {f"{number:016x}.jpg": (noise(60, 80, number), FACES if number % 3 else ()) for number in range(8)}
     files = make_store(pictures, "files")
     other = make_store(pictures, "shards")
     content = other.content()
     other.annotations.unlink()
-    finish(other.root, content, "shards")
+    finish_dataset(other.root, content, "shards")
     return files, Photographs(other.root)
 
 
-def test_labels_and_photographs_are_those_of_the_files(both):
+def test_shards_hold_the_labels_and_photographs_of_the_files(both):
     files, sharded = both
     assert sorted(tree(sharded.root)) == [
         "annotations.parquet", "shards/000000.tar", "shards/000001.tar", "shards/000002.tar"
@@ -57,12 +57,12 @@ def test_labels_and_photographs_are_those_of_the_files(both):
     assert [len(Photographs(sharded.root, shard=number)) for number in sharded.shard_numbers] == [3, 3, 2]
 
 
-def test_webdataset_and_parquet_readers_open_them(both):
+def test_webdataset_and_parquet_can_read_shards(both):
     import webdataset
 
     files, sharded = both
-    seen = webdataset.WebDataset(str(sharded.root / "shards/{000000..000002}.tar"), shardshuffle=False)
-    samples = {f"{sample['__key__']}.jpg": sample["jpg"] for sample in seen}
+    reader = webdataset.WebDataset(str(sharded.root / "shards/{000000..000002}.tar"), shardshuffle=False)
+    samples = {f"{sample['__key__']}.jpg": sample["jpg"] for sample in reader}
     assert samples == {one.file: files.read(one) for one in files}
     table = pq.read_table(sharded.annotations)
     assert table.column("file_name").to_pylist() == [one.file for one in files]
@@ -72,17 +72,17 @@ def test_webdataset_and_parquet_readers_open_them(both):
         assert picture.shape[:2] == (row["height"], row["width"])
 
 
-def test_long_names_lie_where_the_table_says(tmp_path, make_store):
-    """They need more than one header in a tar."""
+def test_positions_of_long_names_are_correct(tmp_path, make_store):
+    """Long names need more than one tar header."""
     name = "/".join(["ü" * 60] * 3) + ".jpg"
     store = make_store({name: (noise(30, 40), ()), "b.jpg": (noise(30, 40, 1), ())})
     before = {one.file: store.read(one) for one in store}
-    finish(store.root, store.content(), "shards")
+    finish_dataset(store.root, store.content(), "shards")
     after = Photographs(store.root)
     assert {one.file: after.read(one) for one in after} == before
 
 
-def test_a_column_that_is_not_there_is_no_silent_loss(both):
+def test_a_label_without_a_column_is_an_error(both):
     _, sharded = both
     content = sharded.content()
     content["annotations"][0]["mood"] = 3
@@ -91,7 +91,7 @@ def test_a_column_that_is_not_there_is_no_silent_loss(both):
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "table"])
-def test_damage_gets_a_sentence(both, damage):
+def test_damage_is_an_error(both, damage):
     _, sharded = both
     last = list(sharded)[-1]
     tar = sharded.root / "shards/000002.tar"
@@ -105,7 +105,7 @@ def test_damage_gets_a_sentence(both, damage):
         Photographs(sharded.root).pixels(last)
 
 
-def test_the_fingerprint_changes_with_a_bit(both):
+def test_the_fingerprint_changes_with_any_bit(both):
     _, sharded = both
     before = sharded.fingerprint()
     for path in (sharded.annotations, *sharded.files):
@@ -117,12 +117,12 @@ def test_the_fingerprint_changes_with_a_bit(both):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_treatment_makes_the_same_of_either(both, params, tmp_path, workers):
+def test_treatments_of_files_and_shards_are_equal(both, params, tmp_path, workers):
     files, _ = both
-    also = {list(files)[1].file: (Face((40.0, 20.0, 20.0, 25.0)),)}
+    extra_boxes = {list(files)[1].file: (Face((40.0, 20.0, 20.0, 25.0)),)}
     out = tmp_path / "out"
     counts = [
-        treat(source, BlurFaces(params.blur), out / source.store, params.codec, "blur", also, workers=workers)
+        treat(source, BlurFaces(params.blur), out / source.store, params.codec, "blur", extra_boxes, workers=workers)
         for source in both
     ]
     assert counts[0] == counts[1]
@@ -134,10 +134,10 @@ def test_a_treatment_makes_the_same_of_either(both, params, tmp_path, workers):
     assert not list((out / "shards").rglob(".*"))
 
 
-def test_known_misses_come_behind_in_a_shard_of_their_own(both, params, make_store, tmp_path):
+def test_known_misses_are_appended_as_a_separate_shard(both, params, make_store, tmp_path):
     _, sharded = both
     more = make_store({"ffffffffffffffff.jpg": (noise(40, 50, 99), FACES)}, "more")
-    treat(sharded, BlurFaces(params.blur), tmp_path / "out", params.codec, "blur", more=more, workers=1)
+    treat(sharded, BlurFaces(params.blur), tmp_path / "out", params.codec, "blur", known_misses=more, workers=1)
     out = Photographs(tmp_path / "out")
     assert list(out) == [*sharded, *more]
     assert out.read(list(out)[-1]) == more.read(next(iter(more)))
@@ -166,13 +166,13 @@ class Counts:
 source, out, stop, sigma = sys.argv[1:]
 params = load()
 blur = params.blur.model_copy(update={"sigma": float(sigma)})
-treat(Photographs(source), Counts(BlurFaces(blur)), Path(out), params.codec, "blur", workers=1, key=repr(blur))
+treat(Photographs(source), Counts(BlurFaces(blur)), Path(out), params.codec, "blur", workers=1, resume_key=repr(blur))
 """
 
 
-def test_what_was_done_before_it_was_killed_is_not_done_again(both, params, tmp_path):
+def test_a_killed_treatment_resumes_after_the_finished_shards(both, params, tmp_path):
     _, sharded = both
-    everybody, out = list(sharded), tmp_path / "out"
+    photographs, out = list(sharded), tmp_path / "out"
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
     (tmp_path / "script.py").write_text(SCRIPT)
 
@@ -185,38 +185,38 @@ def test_what_was_done_before_it_was_killed_is_not_done_again(both, params, tmp_
         assert done.returncode == (0 if stop == "-" else -9), done.stderr
         return (tmp_path / "notes").read_text().split()
 
-    last = everybody[7].file
+    last = photographs[7].file
     run(last)
     assert not out.exists()
-    assert run() == [one.file for one in everybody[6:]], "two shards were done"
+    assert run() == [one.file for one in photographs[6:]], "two shards were done"
     settings = params.blur.model_copy(update={"sigma": 8.0})
     treat(sharded, BlurFaces(settings), tmp_path / "through", params.codec, "blur", workers=1)
     assert tree(out) == tree(tmp_path / "through")
     # Another treatment begins anew.
     run(last)
-    assert len(run(sigma=9)) == len(everybody)
+    assert len(run(sigma=9)) == len(photographs)
     # So does a shard whose labels are others.
     run(last)
     content, positions = shards.read_index(sharded.root)
     content["annotations"][0]["bbox"] = [2.0, 2.0, 30.0, 40.0]
     shards.write_index(sharded.root, content, positions)
-    assert run() == [one.file for one in (*everybody[:3], *everybody[6:])]
+    assert run() == [one.file for one in (*photographs[:3], *photographs[6:])]
 
 
-def test_nothing_of_a_work_that_was_stopped_stays_behind(both, params, tmp_path):
+def test_leftovers_of_an_interrupted_treatment_are_removed(both, params, tmp_path):
     """Of a source that had more shards, or that a worker without a parent has left half-written."""
     _, sharded = both
     out = tmp_path / "out"
-    beside = out.with_name(".out.partial")
-    (beside / "shards").mkdir(parents=True)
-    (beside / ".made-from").write_text(f"a key {params.codec!r} {code_hash()}")
+    temporary = out.with_name(".out.partial")
+    (temporary / "shards").mkdir(parents=True)
+    (temporary / ".made-from").write_text(f"a key {params.codec!r} {code_hash()}")
     for name in ("shards/000007.tar", "shards/.000001.tar.beef", ".000007.json", "raw.jpg"):
-        (beside / name).write_bytes(b"of another time")
-    treat(sharded, BlurFaces(params.blur), out, params.codec, "blur", workers=1, key="a key")
+        (temporary / name).write_bytes(b"of another time")
+    treat(sharded, BlurFaces(params.blur), out, params.codec, "blur", workers=1, resume_key="a key")
     assert sorted(tree(out)) == sorted(tree(sharded.root))
 
 
-def test_the_audit_looks_into_shards(both):
+def test_leaks_in_shards_are_found(both):
     _, sharded = both
     assert data_set_leaks(sharded, {"/home/jane"}) == []
     tar = sharded.root / "shards/000001.tar"
@@ -226,7 +226,7 @@ def test_the_audit_looks_into_shards(both):
         member.size = 4
         into.addfile(member, io.BytesIO(b"jane"))
     assert [str(leak) for leak in data_set_leaks(sharded, set())] == [
-        f"{tar.as_posix()} holds something besides its photographs"
+        f"{tar.as_posix()} holds data besides its photographs"
     ]
     for note in ({"uname": "jane"}, {"mtime": 1_700_000_000}, {"pax_headers": {"comment": "Jane"}}):
         with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as into:
@@ -236,30 +236,30 @@ def test_the_audit_looks_into_shards(both):
                 for name, value in note.items():
                     setattr(member, name, value)
                 into.addfile(member, io.BytesIO(content))
-        assert "something besides its photographs" in str(data_set_leaks(sharded, set())[-1]), note
+        assert "data besides its photographs" in str(data_set_leaks(sharded, set())[-1]), note
     tar.write_bytes(clean[:-1] + b"j")
-    assert "something besides its photographs" in str(data_set_leaks(sharded, set())[0])
+    assert "data besides its photographs" in str(data_set_leaks(sharded, set())[0])
     tar.write_bytes(clean)
     table = pq.read_table(sharded.annotations)
     metadata = {**table.schema.metadata, b"owner": b"Jane"}
     pq.write_table(table.replace_schema_metadata(metadata), sharded.annotations, row_group_size=3)
-    assert "a note owner" in str(data_set_leaks(Photographs(sharded.root), set())[0])
+    assert "metadata owner" in str(data_set_leaks(Photographs(sharded.root), set())[0])
     fields = [field.with_metadata({b"owner": b"Jane"}) if field.name == "width" else field for field in table.schema]
     noted = table.cast(pa.schema(fields, table.schema.metadata))
     pq.write_table(noted, sharded.annotations, row_group_size=3)
-    assert "a note owner on a column" in str(data_set_leaks(Photographs(sharded.root), set())[0])
+    assert "metadata owner on a column" in str(data_set_leaks(Photographs(sharded.root), set())[0])
 
 
-def test_names_and_metadata_in_shards_are_found(make_store, tmp_path):
+def test_names_and_metadata_of_photographs_in_shards_are_found(make_store, tmp_path):
     store = make_store({"jane.jpg": (noise(30, 40), FACES[:0])})
     path = store.images / "jane.jpg"
     path.write_bytes(path.read_bytes()[:2] + b"\xff\xfe\x00\x06jane" + path.read_bytes()[2:])
-    finish(store.root, store.content(), "shards")
-    told = [leak.what for leak in data_set_leaks(Photographs(store.root), set())]
-    assert told == ["what no label names", "a comment (jane.jpg)", "a name that is somebody's own (jane.jpg)"]
+    finish_dataset(store.root, store.content(), "shards")
+    leaks = [leak.what for leak in data_set_leaks(Photographs(store.root), set())]
+    assert leaks == ["data that no label lists", "a comment (jane.jpg)", "a file name that is not neutral (jane.jpg)"]
 
 
-def test_ingest_writes_either_form(write_wider, params, tmp_path):
+def test_ingest_writes_files_or_shards(write_wider, params, tmp_path):
     line = "10 10 30 40 0 0 0 0 0 0"
     root = write_wider(
         train={f"a/{n}.jpg": (noise(80, 100, n), [line]) for n in range(5)},
@@ -271,7 +271,7 @@ def test_ingest_writes_either_form(write_wider, params, tmp_path):
         try:
             ingest(settings, params.codec, tmp_path / form / "train", tmp_path / form / "golden", tmp_path / "q.csv", 1)
         except FacadeError as error:
-            settings = settings.model_copy(update={"golden_lock": error.found})
+            settings = settings.model_copy(update={"golden_lock": error.fingerprint})
         ingest(settings, params.codec, tmp_path / form / "train", tmp_path / form / "golden", tmp_path / "q.csv", 1)
         stores[form] = settings.golden_lock
     assert stores["files"] == stores["shards"], "the lock does not depend on the form"
@@ -283,8 +283,8 @@ def test_ingest_writes_either_form(write_wider, params, tmp_path):
         assert not (tmp_path / "shards" / part / "images").exists()
 
 
-def test_an_empty_data_set_is_one(tmp_path):
+def test_an_empty_data_set_is_valid(tmp_path):
     content = {"info": {"synthetic": True}, "images": [], "annotations": [], "categories": []}
-    finish(tmp_path, content, "shards")
+    finish_dataset(tmp_path, content, "shards")
     assert len(Photographs(tmp_path)) == 0
-    assert json.loads(json.dumps(content_of(tmp_path))) == content
+    assert json.loads(json.dumps(load_coco(tmp_path))) == content

@@ -1,4 +1,4 @@
-"""Our own data sets on disk."""
+"""Data sets in Facade's own layout."""
 
 import json
 
@@ -16,7 +16,7 @@ FACES = (
 )
 
 
-def test_what_is_written_is_read_again(make_store):
+def test_data_sets_round_trip(make_store):
     store = make_store({"e/a.jpg": (noise(50, 60), FACES), "b.jpg": (noise(40, 30), ())})
     first, second = store
     assert first.faces == FACES
@@ -26,7 +26,7 @@ def test_what_is_written_is_read_again(make_store):
     assert store.pixels(first).shape == (50, 60, 3)
 
 
-def test_coco_tools_open_it(make_store):
+def test_pycocotools_can_read_the_labels(make_store):
     """Independent reader: pycocotools."""
     store = make_store({"a.jpg": (noise(50, 60), FACES)})
     coco = COCO(str(store.annotations))
@@ -35,13 +35,13 @@ def test_coco_tools_open_it(make_store):
     assert json.loads(store.annotations.read_text())["annotations"][0]["keypoints"][:3] == [1.5, 2.0, 2]
 
 
-def test_a_damaged_picture_gets_a_sentence(make_store):
+def test_a_damaged_picture_is_an_error(make_store):
     store = make_store({"a.jpg": (noise(50, 60), FACES)})
     (store.images / "a.jpg").write_bytes(b"\xff\xd8broken")
     with pytest.raises(FacadeError, match=r"a\.jpg cannot be read.*dvc checkout"):
         store.pixels(next(iter(store)))
 
 
-def test_a_missing_data_set_gets_a_sentence(tmp_path):
+def test_a_missing_data_set_is_an_error(tmp_path):
     with pytest.raises(FacadeError, match="annotations.json is missing"):
         Photographs(tmp_path)

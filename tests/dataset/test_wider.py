@@ -1,4 +1,4 @@
-"""Reading WIDER FACE's layout, from hand-made files."""
+"""Reading WIDER FACE layout from hand-written files."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_boxes_attributes_and_splits_are_read(tmp_path):
     assert (first.split, golden.split) == ("train", "golden")
 
 
-def test_landmarks_go_to_the_face_whose_box_they_name(tmp_path):
+def test_landmarks_are_attached_to_the_face_with_the_same_box(tmp_path):
     root = write(tmp_path, LABELS)
     (root / "WIDER_train").mkdir()
     points = " ".join(f"{x} {y} 0.0" for x, y in [(15, 30), (30, 31), (22, 40), (17, 50), (29, 51)])
@@ -54,7 +54,7 @@ def test_landmarks_go_to_the_face_whose_box_they_name(tmp_path):
     )
     faces = read_wider(root)[0].faces
     assert faces[0].keypoints == ((15, 30), (30, 31), (22, 40), (17, 50), (29, 51))
-    assert faces[1].keypoints is None, "landmarks of -1 were not placed by anybody"
+    assert faces[1].keypoints is None, "-1 marks landmarks that were not annotated"
 
 
 @pytest.mark.parametrize(
@@ -71,20 +71,20 @@ def test_landmarks_go_to_the_face_whose_box_they_name(tmp_path):
         ("a.jpg\n" + "9" * 5000 + "\n", 2, "number of faces"),
     ],
 )
-def test_a_malformed_label_file_is_named_with_its_line(tmp_path, labels, line, word):
+def test_a_malformed_label_file_is_an_error_with_its_line(tmp_path, labels, line, word):
     root = write(tmp_path, labels)
     with pytest.raises(FacadeError, match=rf"train_bbx_gt.txt, line {line}: .*{word}"):
         read_wider(root)
 
 
-def test_a_label_file_that_is_no_text_is_named(tmp_path):
+def test_a_label_file_that_is_not_text_is_an_error(tmp_path):
     root = write(tmp_path, "")
     (root / "wider_face_split" / "wider_face_train_bbx_gt.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FacadeError, match="not text"):
+    with pytest.raises(FacadeError, match="not UTF-8 text"):
         read_wider(root)
 
 
-def test_a_missing_label_file_is_named(tmp_path):
+def test_a_missing_label_file_is_an_error(tmp_path):
     (tmp_path / "wider_face_split").mkdir()
     with pytest.raises(FacadeError, match=r"train_bbx_gt.txt is missing"):
         read_wider(tmp_path)

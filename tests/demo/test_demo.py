@@ -1,4 +1,4 @@
-"""The demo's photographs: WIDER FACE's layout, repeatable, and with what a detector must cope with."""
+"""The demo data set: WIDER FACE layout, reproducible, with varied faces."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from facade.dataset.synthetic_marker import SYNTHETIC_MARK, is_marked_synthetic
 from facade.dataset.wider import read_wider
 from facade.demo import write_demo
 from facade.demo.photograph import draw_scene
-from facade.demo.pretraining import write_drawn
+from facade.demo.pretraining import write_pretraining_set
 from facade.seeds import generator
 from tests.conftest import tree
 
@@ -23,7 +23,7 @@ def demo(tmp_path_factory, params):
     return root
 
 
-def test_the_reader_of_real_photographs_reads_it(demo):
+def test_the_wider_reader_reads_the_demo(demo):
     labelled = read_wider(demo)
     assert [entry.split for entry in labelled].count("golden") == 6
     assert all((entry.folder / entry.name).is_file() for entry in labelled)
@@ -39,12 +39,12 @@ def test_the_reader_of_real_photographs_reads_it(demo):
             assert y + h > 0
 
 
-def test_it_says_that_nobody_in_it_is_real(demo):
+def test_the_demo_is_marked_as_synthetic(demo):
     assert "say nothing about real faces" in (demo / SYNTHETIC_MARK).read_text()
     assert is_marked_synthetic(demo)
 
 
-def test_a_mark_that_came_with_other_photographs_says_nothing(demo, tmp_path):
+def test_the_marker_does_not_cover_changed_photographs(demo, tmp_path):
     copied = tmp_path / "copied"
     shutil.copytree(demo, copied)
     assert is_marked_synthetic(copied)
@@ -55,13 +55,13 @@ def test_a_mark_that_came_with_other_photographs_says_nothing(demo, tmp_path):
     assert not is_marked_synthetic(copied)
 
 
-def test_it_is_the_same_whoever_draws_it(demo, tmp_path, params):
+def test_the_demo_does_not_depend_on_the_number_of_processes(demo, tmp_path, params):
     settings = params.demo.model_copy(update={"train": 14, "golden": 6, "size": 128})
     write_demo(settings, params.codec, tmp_path / "again", workers=2)
     assert tree(tmp_path / "again") == tree(demo)
 
 
-def test_more_photographs_leave_the_first_as_they_are(demo, tmp_path, params):
+def test_more_photographs_do_not_change_the_first_ones(demo, tmp_path, params):
     settings = params.demo.model_copy(update={"train": 3, "golden": 1, "size": 128})
     write_demo(settings, params.codec, tmp_path / "fewer", workers=1)
     for name, content in tree(tmp_path / "fewer").items():
@@ -69,7 +69,7 @@ def test_more_photographs_leave_the_first_as_they_are(demo, tmp_path, params):
             assert (demo / name).read_bytes() == content
 
 
-def test_photographs_hold_several_faces_of_many_sizes_some_hidden_some_none():
+def test_photographs_vary_in_number_size_and_occlusion_of_faces():
     scenes = [draw_scene(generator("scene", number), 160, with_people=True) for number in range(25)]
     faces = [face for scene in scenes for face in scene.faces]
     heights = np.array([face.bbox[3] for face in faces])
@@ -79,10 +79,10 @@ def test_photographs_hold_several_faces_of_many_sizes_some_hidden_some_none():
     assert draw_scene(generator("scene", 1), 160, with_people=False).faces == ()
 
 
-def test_photographs_to_pretrain_on_show_crowds_and_faces_of_the_heights_asked_for(tmp_path, params):
+def test_pretraining_photographs_show_crowds_with_the_given_face_heights(tmp_path, params):
     own = params.pretrain.model_copy(update={"photographs": 12, "size": 160, "face_height": (8, 40)})
     for name, workers in (("one", 1), ("two", 2)):
-        write_drawn(own, params.codec, 10, tmp_path / name, workers)
+        write_pretraining_set(own, params.codec, 10, tmp_path / name, workers)
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
     photographs = list(Photographs(tmp_path / "one"))
     assert len(photographs) == 12

@@ -1,4 +1,4 @@
-"""What the training sees depends on seed, epoch and photograph alone."""
+"""Training data depend on seed, epoch and photograph alone."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.conftest import noise
 
 @pytest.fixture
 def dataset(make_store, params):
-    from facade.detector.data import SeededCoco, training_steps
+    from facade.detector.data import SeededCoco, training_pipeline
 
     build(model_config(params.detector, params.detect))  # puts mmdet's transforms in their registry
     faces = (Face((10, 10, 30, 30)), Face((60, 40, 20, 25), ignore=True))
@@ -19,20 +19,20 @@ def dataset(make_store, params):
     train = params.train.model_copy(update={"crop": 96})
     detect = params.detect.model_copy(update={"size": 128})
 
-    def make(seed: int, kept: int = 0) -> SeededCoco:
-        load = {"type": "LoadPhotograph", "root": str(store.root), "kept": kept}
+    def make(seed: int, cache_size: int = 0) -> SeededCoco:
+        load = {"type": "LoadPhotograph", "root": str(store.root), "cache_size": cache_size}
         return SeededCoco(
             seed=seed,
             ann_file=str(store.annotations),
             data_prefix={"img": ""},
             filter_cfg=None,
-            pipeline=training_steps(load, train, detect),
+            pipeline=training_pipeline(load, train, detect),
         )
 
     return make
 
 
-def test_the_order_of_asking_changes_nothing(dataset):
+def test_the_order_of_loading_changes_nothing(dataset):
     forward, backward = dataset(0), dataset(0)
     ahead = [forward[number]["inputs"] for number in range(4)]
     behind = [backward[number]["inputs"] for number in reversed(range(4))][::-1]
@@ -40,16 +40,16 @@ def test_the_order_of_asking_changes_nothing(dataset):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("kept", [10, 2**20])
-def test_photographs_that_are_kept_in_memory_change_nothing(dataset, kept):
-    keeps, reads = dataset(0, kept), dataset(0)
+@pytest.mark.parametrize("cache_size", [10, 2**20])
+def test_caching_photographs_changes_nothing(dataset, cache_size):
+    cached, uncached = dataset(0, cache_size), dataset(0)
     for epoch in range(3):
-        keeps.epoch = reads.epoch = epoch
+        cached.epoch = uncached.epoch = epoch
         for number in range(4):
-            assert torch.equal(keeps[number]["inputs"], reads[number]["inputs"])
+            assert torch.equal(cached[number]["inputs"], uncached[number]["inputs"])
 
 
-def test_epochs_and_seeds_see_other_crops(dataset):
+def test_crops_differ_between_epochs_and_seeds(dataset):
     first, other_seed = dataset(0), dataset(1)
     pixels = first[0]["inputs"]
     assert not torch.equal(pixels, other_seed[0]["inputs"])
@@ -59,7 +59,7 @@ def test_epochs_and_seeds_see_other_crops(dataset):
     assert torch.equal(pixels, first[0]["inputs"])
 
 
-def test_crops_have_the_size_asked_for_and_ignored_faces_stay_ignored(dataset):
+def test_crops_have_the_given_size_and_ignored_faces_stay_ignored(dataset):
     seen = 0
     for seed in range(6):
         item = dataset(seed)[0]
@@ -69,7 +69,7 @@ def test_crops_have_the_size_asked_for_and_ignored_faces_stay_ignored(dataset):
 
 
 def test_photographs_without_faces_are_trained_on_too(make_store, params):
-    from facade.detector.data import SeededCoco, training_steps
+    from facade.detector.data import SeededCoco, training_pipeline
 
     build(model_config(params.detector, params.detect))
     store = make_store({"a.jpg": (noise(60, 80), ()), "b.jpg": (noise(60, 80), (Face((5, 5, 20, 20)),))})
@@ -78,14 +78,14 @@ def test_photographs_without_faces_are_trained_on_too(make_store, params):
         ann_file=str(store.annotations),
         data_prefix={"img": ""},
         filter_cfg=None,
-        pipeline=training_steps({"type": "LoadPhotograph", "root": str(store.root)}, params.train, params.detect),
+        pipeline=training_pipeline({"type": "LoadPhotograph", "root": str(store.root)}, params.train, params.detect),
     )
     assert len(dataset) == 2
     assert np.isfinite(dataset[0]["inputs"].numpy()).all()
 
 
-def crops(share, scale=(0.5, 2.0), count=40):
-    """What `FaceCrop` makes of a black photograph in which each face is a white rectangle."""
+def crops(face_share, scale=(0.5, 2.0), count=40):
+    """Crops by `FaceCrop` of a black photograph in which each face is a white rectangle."""
     from mmdet.structures.bbox import HorizontalBoxes
 
     from facade.detector.data import FaceCrop
@@ -94,7 +94,7 @@ def crops(share, scale=(0.5, 2.0), count=40):
     image = np.zeros((360, 480, 3), np.uint8)
     for left, top, right, bottom in boxes.astype(int):
         image[top:bottom, left:right] = 255
-    crop = FaceCrop(480, scale, 128, share)
+    crop = FaceCrop(480, scale, 128, face_share)
     np.random.seed(7)  # noqa: NPY002  mmdet's own
     for _ in range(count):
         yield crop.transform({
@@ -103,7 +103,7 @@ def crops(share, scale=(0.5, 2.0), count=40):
         })  # fmt: skip
 
 
-def test_boxes_go_with_the_pixels():
+def test_boxes_are_transformed_with_the_pixels():
     seen = 0
     for one in crops(0.7):
         height, width = one["img_shape"]
@@ -117,15 +117,15 @@ def test_boxes_go_with_the_pixels():
             assert inside.all()
             covered[int(top) : int(bottom) + 1, int(left) : int(right) + 1] = True
             seen += 1
-        # What lies in no box is black, but for a rim of a pixel that a crop left of a face.
+        # Outside of all boxes, pixels are black, except for a one-pixel edge of a clipped face.
         assert np.count_nonzero(white & ~covered) <= 2 * 128
         assert len(one["gt_bboxes"]) == len(one["gt_bboxes_labels"]) == len(one["gt_ignore_flags"])
     assert seen > 20
 
 
-def test_crops_around_a_face_hold_one_that_is_learned_from():
-    def shown(share):
-        return np.mean([bool((~one["gt_ignore_flags"]).any()) for one in crops(share, (1.5, 2.0))])
+def test_crops_around_a_face_contain_a_face_that_is_not_ignored():
+    def share_with_face(face_share):
+        return np.mean([bool((~one["gt_ignore_flags"]).any()) for one in crops(face_share, (1.5, 2.0))])
 
-    assert shown(1.0) == 1
-    assert shown(0.0) < 0.5
+    assert share_with_face(1.0) == 1
+    assert share_with_face(0.0) < 0.5

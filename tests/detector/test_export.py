@@ -1,4 +1,4 @@
-"""The ONNX file finds what mmdet finds."""
+"""The exported ONNX file gives the detections of mmdet."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from facade.detector.export import export
-from facade.detector.infer import detections
+from facade.detector.infer import TrainedDetector, coco_results
 from facade.detector.model import build, model_config
-from facade.networks.open_detector import face_detector
+from facade.networks.open_detector import open_detector
 from tests.conftest import REPOSITORY, noise
 
 
@@ -18,31 +18,31 @@ from tests.conftest import REPOSITORY, noise
 def exported(tmp_path, params):
     """A detector with random weights, and its ONNX file."""
     torch.manual_seed(5)
-    detect = params.detect.model_copy(update={"size": 128, "score": 0.0, "most": 500})
+    detect = params.detect.model_copy(update={"size": 128, "min_score": 0.0, "max_detections": 500})
     model = build(model_config(params.detector, detect)).eval()
-    # A fresh head says .01 everywhere; a wider one tells places apart.
+    # A new head gives scores of 0.01 everywhere; larger weights make them differ.
     model.bbox_head.gfl_cls.weight.data.normal_(0, 0.1)
     torch.save(model.state_dict(), tmp_path / "seed-0.pth")
-    described = {"detector": params.detector.model_dump(mode="json"), "size": 128}
-    (tmp_path / "model.json").write_text(json.dumps(described))
+    description = {"detector": params.detector.model_dump(mode="json"), "size": 128}
+    (tmp_path / "model.json").write_text(json.dumps(description))
     export(tmp_path / "seed-0.pth", tmp_path / "faces.onnx")
     return model, detect, tmp_path / "faces.onnx"
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (96, 128), (70, 128)])
-def test_onnx_finds_what_mmdet_finds(make_store, exported, shape):
+def test_onnx_gives_the_detections_of_mmdet(make_store, exported, shape):
     model, detect, file = exported
     store = make_store({"a.jpg": (noise(*shape, 3), ())})
-    found = detections(model, store, list(store.items()), detect)
-    wanted = np.array([[*one["bbox"], one["score"]] for one in found])
-    got = face_detector(file).detect(store.pixels(next(iter(store))), 0.0)[: len(wanted)]
+    results = coco_results(TrainedDetector(model, detect), store, list(store.items()))
+    wanted = np.array([[*one["bbox"], one["score"]] for one in results])
+    got = open_detector(file).detect(store.pixels(next(iter(store))), 0.0)[: len(wanted)]
     assert len(wanted) >= 10
     assert np.ptp(wanted[:, 4]) > 0.1
     np.testing.assert_allclose(got[:, 4], wanted[:, 4], atol=2e-5)
     np.testing.assert_allclose(got[:, :4], wanted[:, :4], atol=2e-2)
 
 
-def test_the_file_says_nothing_of_where_it_was_made(exported, tmp_path):
+def test_the_file_contains_no_local_paths(exported, tmp_path):
     _, _, file = exported
     assert file.stat().st_size < 3e6
     for place in (tmp_path, REPOSITORY, Path.home()):

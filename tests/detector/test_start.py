@@ -1,4 +1,4 @@
-"""What a training starts from: whole detectors, and backbones under their author's names."""
+"""Initial weights: whole detectors, and backbones under any names."""
 
 import pytest
 import timm
@@ -30,7 +30,7 @@ def equal(model, original) -> bool:
     return torch.equal(model.backbone.body.conv_stem.weight, original.conv_stem.weight)
 
 
-def test_a_whole_detector_is_loaded_whole(tmp_path, model, params):
+def test_all_weights_of_a_detector_are_loaded(tmp_path, model, params):
     torch.manual_seed(2)
     other = build(model_config(params.detector, params.detect))
     load_start(model, saved(other.state_dict(), tmp_path))
@@ -38,13 +38,13 @@ def test_a_whole_detector_is_loaded_whole(tmp_path, model, params):
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_a_backbone_is_found_by_the_names_of_timm(tmp_path, model, backbone, prefix):
+def test_a_backbone_is_matched_by_timms_names(tmp_path, model, backbone, prefix):
     state = {f"{prefix}{name}": value for name, value in backbone.state_dict().items()}
     load_start(model, saved({"state_dict": state}, tmp_path))
     assert equal(model, backbone)
 
 
-def test_a_backbone_under_other_names_is_found_by_its_order(tmp_path, model, backbone):
+def test_a_backbone_under_other_names_is_matched_by_order(tmp_path, model, backbone):
     state = {f"layer{number}": value for number, value in enumerate(backbone.state_dict().values())}
     load_start(model, saved(state, tmp_path))
     own = list(model.backbone.body.state_dict().values())
@@ -53,21 +53,21 @@ def test_a_backbone_under_other_names_is_found_by_its_order(tmp_path, model, bac
 
 
 @pytest.mark.parametrize(
-    ("state", "sentence"),
+    ("state", "message"),
     [
-        ({"layer0": torch.zeros(3, 3)}, "neither this detector's nor its backbone's"),
+        ({"layer0": torch.zeros(3, 3)}, "match neither this detector nor its backbone"),
         ({"epoch": 3}, "holds no state dict"),
     ],
 )
-def test_weights_of_something_else_are_refused(tmp_path, model, state, sentence):
-    with pytest.raises(FacadeError, match=sentence):
+def test_unrelated_weights_are_refused(tmp_path, model, state, message):
+    with pytest.raises(FacadeError, match=message):
         load_start(model, saved(state, tmp_path))
 
 
 def test_another_detector_is_refused(tmp_path, model, params):
-    """Not taken for its backbone, whose tensors come first."""
+    """Its first tensors, which are a backbone's, are not matched by order."""
     other = build(model_config(params.detector.model_copy(update={"convs": 2}), params.detect))
-    with pytest.raises(FacadeError, match="holds another detector than this one"):
+    with pytest.raises(FacadeError, match="holds weights of another detector"):
         load_start(model, saved(other.state_dict(), tmp_path))
 
 
@@ -75,7 +75,7 @@ def test_tensors_of_one_shape_in_another_order_are_refused(tmp_path, model, back
     state = list(backbone.state_dict().items())
     norm = next(number for number, (name, _) in enumerate(state) if name.endswith("bn1.weight"))
     state[norm], state[norm + 1] = state[norm + 1], state[norm]
-    with pytest.raises(FacadeError, match="neither this detector's"):
+    with pytest.raises(FacadeError, match="match neither this detector"):
         load_start(model, saved({f"x{number}.{name}": value for number, (name, value) in enumerate(state)}, tmp_path))
 
 

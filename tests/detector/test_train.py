@@ -1,4 +1,4 @@
-"""Real mmdet training of a few steps: repeatable, and not to be killed."""
+"""Real mmdet training of a few steps: reproducible, and resumed after a kill."""
 
 import json
 import multiprocessing
@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from facade.dataset import Face, Photographs
-from facade.dataset.store import finish
-from facade.detections import Part, calibration_part, detect_arm
-from facade.detector.devices import groups_for, own_device
+from facade.dataset.store import finish_dataset
+from facade.detections import DetectionPart, calibration_part, detect_arm
+from facade.detector.devices import device_groups, worker_device
 from facade.detector.model import build, model_config
 from facade.detector.train import train_arm
 from facade.errors import FacadeError
-from facade.heads import Expression, Light, Pose, View, develop, draw_head, draw_identity
+from facade.heads import Expression, Light, Pose, View, develop, render_head, sample_identity
 from facade.parallel import cores
 from facade.params import Params
 from facade.seeds import generator
@@ -46,7 +46,7 @@ def faces(make_store) -> Photographs:
     for number in range(10):
         picture = noise(96, 96, number)
         view = View.of_face(Pose(), 30, 40, 40)
-        head = draw_head(draw_identity(generator("t", number)), Expression(), view, Light(), picture.shape[:2])
+        head = render_head(sample_identity(generator("t", number)), Expression(), view, Light(), picture.shape[:2])
         cover = head.alpha[..., None]
         picture[:] = picture * (1 - cover) + 255 * develop(head.linear) * cover
         pictures[f"{number}.jpg"] = (picture, (Face(head.bbox),))
@@ -62,7 +62,7 @@ def train(small: Params, faces: Photographs, out: Path) -> dict[str, bytes]:
     return tree(out)
 
 
-def test_two_trainings_are_equal_to_the_byte_even_if_one_was_killed(tmp_path, small, faces):
+def test_two_trainings_are_byte_identical_even_if_one_was_killed(tmp_path, small, faces):
     once = train(small, faces, tmp_path / "once")
     assert set(once) == {"models/seed-0.pth", "models/seed-1.pth", "models/model.json", "curves.csv", "validation.csv"}
     assert once["models/seed-0.pth"] != once["models/seed-1.pth"]
@@ -102,13 +102,13 @@ def kill_after_an_epoch(small: Params, faces: Photographs, out: Path, script: Pa
     assert not (out / "models").exists()
 
 
-def test_detections_lie_on_the_photographs_scale_and_are_repeatable(tmp_path, small, faces):
+def test_detections_are_in_pixels_of_the_photograph_and_reproducible(tmp_path, small, faces):
     longer = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 80, "seeds": (0,)})})
     train(longer, faces, tmp_path)
     for name in ("one", "two"):
         detect_arm(
             tmp_path / "models",
-            {"all": Part(faces.root), "calibration": calibration_part(faces.root, CALIBRATION)},
+            {"all": DetectionPart(faces.root), "calibration": calibration_part(faces.root, CALIBRATION)},
             tmp_path / name,
             longer.detector,
             longer.train,
@@ -121,7 +121,7 @@ def test_detections_lie_on_the_photographs_scale_and_are_repeatable(tmp_path, sm
     assert {result["image_id"] for result in results} <= {number for number, _ in faces.items()}
     assert len({result["image_id"] for result in apart}) <= 2
     assert apart == [result for result in results if result["image_id"] in {one["image_id"] for one in apart}]
-    # 80 epochs on ten pictures learn them by heart: the surest detections lie on the faces.
+    # 80 epochs on ten photographs overfit: the highest-scoring detections are on the faces.
     truth = {number: photograph.faces[0].bbox for number, photograph in faces.items()}
     best = {}
     for result in results:
@@ -134,7 +134,7 @@ def test_detections_lie_on_the_photographs_scale_and_are_repeatable(tmp_path, sm
     assert hits >= 6
 
 
-def test_weights_hold_nothing_but_numbers(tmp_path, small, faces):
+def test_weights_contain_tensors_alone_and_no_local_paths(tmp_path, small, faces):
     one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (3,)})})
     train(one, faces, tmp_path)
     state = torch.load(tmp_path / "models" / "seed-3.pth", weights_only=True)
@@ -144,22 +144,22 @@ def test_weights_hold_nothing_but_numbers(tmp_path, small, faces):
 
 
 @pytest.mark.slow
-def test_shards_teach_and_show_the_same_as_files(tmp_path, small, faces):
+def test_shards_give_the_same_weights_and_detections_as_files(tmp_path, small, faces):
     one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (3,)})})
     sharded = tmp_path / "sharded" / "raw"
     shutil.copytree(faces.root, sharded)
-    finish(sharded, faces.content(), "shards")
+    finish_dataset(sharded, faces.content(), "shards")
     (sharded / "annotations.json").unlink()
     for name, photographs in (("files", faces), ("shards", Photographs(sharded))):
         out = tmp_path / name
         train(one, photographs, out)
-        parts = {"all": Part(photographs.root), "apart": calibration_part(photographs.root, CALIBRATION)}
+        parts = {"all": DetectionPart(photographs.root), "apart": calibration_part(photographs.root, CALIBRATION)}
         detect_arm(out / "models", parts, out / "found", one.detector, one.train, one.detect)
     assert tree(tmp_path / "files") == tree(tmp_path / "shards")
 
 
 def test_photographs_of_the_calibration_part_are_not_trained_on(tmp_path, small, faces):
-    """Whatever they show: with other pixels in them the training ends with the same weights."""
+    """Replacing their pixels does not change the trained weights."""
     one = small.model_copy(update={"train": small.train.model_copy(update={"epochs": 1, "seeds": (0,)})})
     train(one, faces, tmp_path / "before")
     apart = calibration_part(faces.root, CALIBRATION).files
@@ -185,25 +185,25 @@ def test_a_calibration_part_that_leaves_no_face_is_refused(tmp_path, small, make
 @pytest.mark.parametrize(
     ("seeds", "devices", "batch", "groups"),
     [
-        (4, None, 4, None),  # as many runs side by side as cores allow, each on one
+        (4, None, 4, None),  # as many runs in parallel as cores allow, one core each
         (2, 2, 4, [1, 1]),
         (1, 2, 4, [2]),
-        (1, 3, 4, [2]),  # a batch of four cannot be parted into three
+        (1, 3, 4, [2]),  # a batch of four cannot be split into three equal parts
         (2, 5, 4, [2, 2]),
         (1, 2, 3, [1, 1]),
     ],
 )
-def test_seeds_are_spread_over_devices_before_a_run_is(params, seeds, devices, batch, groups):
+def test_each_run_has_its_own_device_before_a_run_is_spread_over_several(params, seeds, devices, batch, groups):
     own = {"seeds": tuple(range(seeds)), "devices": devices, "batch": batch, "device": "cpu"}
-    found = [len(group) for group in groups_for(params.train.model_copy(update=own))]
+    found = [len(group) for group in device_groups(params.train.model_copy(update=own))]
     assert found == (groups or [1] * max(1, cores() // params.train.threads))
 
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(tmp_path, small, faces):
-    """A backbone without batch norms, whose statistics each process would have of its own part: the same gradients.
+    """With a backbone without batch norm, whose statistics would differ, gradients are the same.
 
-    But for those of the boxes: while scores are low, mmdet divides their losses by at least one in each process.
+    Those of the boxes are an exception: while scores are low, mmdet divides their losses by at least one per process.
     """
     detector = small.detector.model_copy(update={"backbone": "convnext_atto", "strides": (8, 16, 32)})
     own = {"epochs": 1, "seeds": (0,), "warmup": 0.0}
@@ -220,7 +220,7 @@ def test_two_processes_learn_what_one_does(tmp_path, small, faces):
     assert losses["one"] == pytest.approx(losses["two"], rel=1e-3)
 
 
-def test_two_processes_that_were_killed_go_on_and_end_with_the_same_weights(tmp_path, small, faces):
+def test_two_processes_that_were_killed_resume_and_end_with_the_same_weights(tmp_path, small, faces):
     own = small.train.model_copy(update={"seeds": (0,), "devices": 2})
     both = small.model_copy(update={"train": own})
     once = train(both, faces, tmp_path / "once")
@@ -229,16 +229,16 @@ def test_two_processes_that_were_killed_go_on_and_end_with_the_same_weights(tmp_
 
 
 def test_a_process_that_fails_ends_the_others_of_its_run(tmp_path, small, faces, monkeypatch):
-    """Otherwise they would wait for it for ever."""
+    """Otherwise they would wait for it forever."""
     both = small.model_copy(update={"train": small.train.model_copy(update={"seeds": (0,), "devices": 2})})
     monkeypatch.setattr("facade.detector.train._in_process", second_fails)
     begin = time.monotonic()
-    with pytest.raises(FacadeError, match=r"exit status 7; .*error-1\.log tells why"):
+    with pytest.raises(FacadeError, match=r"exit status 7; .*error-1\.log "):
         train(both, faces, tmp_path)
     assert time.monotonic() - begin < 60
 
 
-def second_fails(run, news, rank, meeting):
+def second_fails(run, messages, rank, rendezvous):
     if rank == 1:
         os._exit(7)
     time.sleep(300)
@@ -253,40 +253,40 @@ def test_bfloat16_trains(tmp_path, small, faces):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_gets_a_sentence(tmp_path, small, faces):
+def test_a_missing_gpu_is_reported(tmp_path, small, faces):
     wrong = small.model_copy(update={"train": small.train.model_copy(update={"device": "cuda"})})
     with pytest.raises(FacadeError, match="torch finds no GPU"):
         train(wrong, faces, tmp_path)
 
 
-def test_a_detector_that_cannot_be_built_gets_a_sentence(tmp_path, small, faces):
+def test_an_unknown_backbone_is_refused_with_a_message(tmp_path, small, faces):
     wrong = small.model_copy(update={"detector": small.detector.model_copy(update={"backbone": "resnet9000"})})
     with pytest.raises(FacadeError, match="detector.backbone is 'resnet9000'"):
         train(wrong, faces, tmp_path)
 
 
-def test_a_missing_model_gets_a_sentence(tmp_path, small, faces):
+def test_a_missing_model_is_reported(tmp_path, small, faces):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "model.json").write_text('{"arm": "raw"}')
-    parts = {"golden": Part(faces.root)}
+    parts = {"golden": DetectionPart(faces.root)}
     with pytest.raises(FacadeError, match=r"seed-0\.pth is missing.*dvc repro train-raw"):
         detect_arm(tmp_path / "models", parts, tmp_path / "out", small.detector, small.train, small.detect)
 
 
-def test_workers_take_gpus_in_turn_and_a_clusters_worker_the_one_that_it_sees(params, monkeypatch):
+def test_local_workers_take_gpus_in_turn_and_a_cluster_worker_takes_the_one_it_sees(params, monkeypatch):
     train = params.train.model_copy(update={"device": "auto", "devices": 4})
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    for there, places in ((4, ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]), (1, ["cuda:0"] * 4)):
-        monkeypatch.setattr(torch.cuda, "device_count", lambda there=there: there)
+    for count, expected in ((4, ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]), (1, ["cuda:0"] * 4)):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
         found = []
         for worker in range(1, 5):
             monkeypatch.setattr(multiprocessing.current_process(), "_identity", (worker,))
-            found.append(own_device(train))
-        assert found == places
+            found.append(worker_device(train))
+        assert found == expected
 
 
-def test_a_training_starts_from_the_weights_that_it_is_given(tmp_path, small, faces):
-    """Neck and head included: with next to no learning rate, what comes out is what went in."""
+def test_a_training_starts_from_its_initial_weights(tmp_path, small, faces):
+    """Neck and head included: with a learning rate near zero, the weights stay the same."""
     still = {
         "epochs": 1,
         "seeds": (0,),

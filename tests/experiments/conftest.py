@@ -1,5 +1,5 @@
-"""Small studies, written as the detect stage writes them."""
+"""Small evaluations, in the format of the detect stage."""
 
-from tests.measure.conftest import write_study
+from tests.measure.conftest import write_evaluation
 
-__all__ = ["write_study"]
+__all__ = ["write_evaluation"]

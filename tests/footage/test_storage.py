@@ -1,4 +1,4 @@
-"""Footage in object storage, and in shards: the same bytes as from folders, on an S3 server of moto's."""
+"""Footage in object storage and in shards gives the same bytes as in folders, on moto's S3 server."""
 
 import io
 import json
@@ -11,22 +11,22 @@ from upath import UPath
 
 from facade.cli import app
 from facade.errors import FacadeError
-from facade.footage.anonymize_files import anonymize, jobs
+from facade.footage.anonymize_files import plan_jobs, run_jobs
+from facade.footage.anonymize_video import anonymize_video
 from facade.footage.job import Job
-from facade.footage.movie import anonymize_video
-from facade.storage import files_below, place
+from facade.storage import list_files, to_path
 from tests.conftest import noise
 from tests.footage.films import film_of_people, settings
 from tests.footage.test_command import facade
 
 
 def upload(folder, url: str) -> None:
-    for path, name in files_below(folder):
-        (place(url) / name).write_bytes(path.read_bytes())
+    for path, name in list_files(folder):
+        (to_path(url) / name).write_bytes(path.read_bytes())
 
 
 def objects(url: str) -> dict[str, bytes]:
-    return {name: path.read_bytes() for path, name in files_below(place(url))}
+    return {name: path.read_bytes() for path, name in list_files(to_path(url))}
 
 
 def photographs(count: int = 4) -> dict[str, bytes]:
@@ -60,22 +60,22 @@ def coco(path, names) -> None:
 
 @pytest.fixture
 def tarred(tmp_path):
-    """Photographs in a folder, and the same in a tar that holds other things, too."""
+    """Photographs in a folder, and the same in a tar with other members."""
     files = photographs()
     for name, content in files.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(content)
-    strange = {
+    unsupported = {
         "odd\udcff.jpg": files["day/0.jpg"],
         "day/0.json": b'{"who": "Jane"}',
         "day/bad.jpg": b"no picture",
         "../out.png": files["day/1.png"],
     }
-    (tmp_path / "000.tar").write_bytes(tar_of(files | strange))
+    (tmp_path / "000.tar").write_bytes(tar_of(files | unsupported))
     return tmp_path, files
 
 
-def test_what_lies_in_storage_becomes_what_files_become(s3, tmp_path):
+def test_objects_in_storage_give_the_same_bytes_as_files(s3, tmp_path):
     bucket, _ = s3
     (tmp_path / "in/deep").mkdir(parents=True)
     boxes = {("c.mp4", number): rows for number, rows in enumerate(film_of_people(tmp_path / "in/c.mp4", 30))}
@@ -83,28 +83,28 @@ def test_what_lies_in_storage_becomes_what_files_become(s3, tmp_path):
         name = f"deep/{number}.jpg"
         (tmp_path / "in" / name).write_bytes(cv2.imencode(".jpg", noise(90, 120, number))[1].tobytes())
         boxes |= boxes_of([name])
-    how = settings(boxes)
-    found, _ = jobs([tmp_path / "in"], tmp_path / "out")
-    assert anonymize(found, how, False, print, 1) == []
+    options = settings(boxes)
+    found, _ = plan_jobs([tmp_path / "in"], tmp_path / "out")
+    assert run_jobs(found, options, False, print, 1) == []
     upload(tmp_path / "in", f"s3://{bucket}/in")
-    found, _ = jobs([place(f"s3://{bucket}/in/")], place(f"s3://{bucket}/out"))
-    said: list[str] = []
-    assert anonymize(found, how, False, said.append, 1) == []
-    assert objects(f"s3://{bucket}/out") == {name: path.read_bytes() for path, name in files_below(tmp_path / "out")}
+    found, _ = plan_jobs([to_path(f"s3://{bucket}/in/")], to_path(f"s3://{bucket}/out"))
+    lines: list[str] = []
+    assert run_jobs(found, options, False, lines.append, 1) == []
+    assert objects(f"s3://{bucket}/out") == {name: path.read_bytes() for path, name in list_files(tmp_path / "out")}
     assert len(objects(f"s3://{bucket}/out")) == 8
-    said.clear()
-    assert anonymize(found, how, False, said.append, 1) == []
-    assert [line.rpartition(": ")[2] for line in said] == ["done before"] * 4
+    lines.clear()
+    assert run_jobs(found, options, False, lines.append, 1) == []
+    assert [line.rpartition(": ")[2] for line in lines] == ["already done"] * 4
 
 
-def test_a_video_in_storage_that_was_interrupted_goes_on(s3, tmp_path):
-    """What was done lies beside the target, in storage: the next one to work on it may be another machine."""
+def test_an_interrupted_video_in_storage_is_resumed(s3, tmp_path):
+    """Unfinished work is in storage, next to the target: another machine may resume it."""
     bucket, _ = s3
     boxes = {("c.mp4", number): rows for number, rows in enumerate(film_of_people(tmp_path / "c.mp4", 40))}
     upload(tmp_path, f"s3://{bucket}/in")
     alone = Job(tmp_path / "c.mp4", "c.mp4", tmp_path / "out.mp4")
-    anonymize_video(alone, settings(boxes), 1, stretch=15)
-    job = Job(place(f"s3://{bucket}/in/c.mp4"), "c.mp4", place(f"s3://{bucket}/out/out.mp4"))
+    anonymize_video(alone, settings(boxes), 1, segment=15)
+    job = Job(to_path(f"s3://{bucket}/in/c.mp4"), "c.mp4", to_path(f"s3://{bucket}/out/out.mp4"))
     calls = 0
 
     class Stops:
@@ -112,28 +112,28 @@ def test_a_video_in_storage_that_was_interrupted_goes_on(s3, tmp_path):
             nonlocal calls
             calls += 1
             if calls == 25:
-                raise FacadeError("somebody pulled the plug")
+                raise FacadeError("power failure")
             return settings(boxes).treatment(image, photograph)
 
-    with pytest.raises(FacadeError, match="plug"):
-        anonymize_video(job, settings(boxes, treatment=Stops()), 1, stretch=15)
+    with pytest.raises(FacadeError, match="power failure"):
+        anonymize_video(job, settings(boxes, treatment=Stops()), 1, segment=15)
     assert sorted(objects(f"s3://{bucket}/out")) == [
         ".out.mp4.partial/faces-00000000.json", ".out.mp4.partial/faces-00000015.json",
         ".out.mp4.partial/faces-00000030.json", ".out.mp4.partial/job.txt", ".out.mp4.partial/pictures-00000000.nut",
     ]  # fmt: skip
-    anonymize_video(job, settings(boxes), 1, stretch=15)
+    anonymize_video(job, settings(boxes), 1, segment=15)
     assert sorted(objects(f"s3://{bucket}/out")) == ["out.mp4", "out.mp4.json"]
     assert objects(f"s3://{bucket}/out")["out.mp4"] == (tmp_path / "out.mp4").read_bytes()
 
 
-def test_a_shard_becomes_what_its_photographs_become_and_holds_nothing_else(tarred):
+def test_a_shard_gives_the_same_photographs_as_files_and_nothing_else(tarred):
     root, files = tarred
-    found, _ = jobs([root / "in"], root / "out")
-    assert anonymize(found, settings(boxes_of(files)), False, print, 1) == []
-    shards, _ = jobs([root / "000.tar"], root / "anonymous")
-    said: list[str] = []
-    how = settings(boxes_of([*files, "day/bad.jpg"], "000.tar/"))
-    assert anonymize(shards, how, False, said.append, 1) == []
+    found, _ = plan_jobs([root / "in"], root / "out")
+    assert run_jobs(found, settings(boxes_of(files)), False, print, 1) == []
+    shards, _ = plan_jobs([root / "000.tar"], root / "anonymous")
+    lines: list[str] = []
+    options = settings(boxes_of([*files, "day/bad.jpg"], "000.tar/"))
+    assert run_jobs(shards, options, False, lines.append, 1) == []
     with tarfile.open(root / "anonymous/000.tar") as tar:
         members = tar.getmembers()
         assert {member.name: tar.extractfile(member).read() for member in members} == {
@@ -142,25 +142,25 @@ def test_a_shard_becomes_what_its_photographs_become_and_holds_nothing_else(tarr
     assert {(member.uname, member.mtime, member.uid) for member in members} == {("", 0, 0)}
     report = json.loads((root / "anonymous/000.tar.json").read_text())
     assert (report["kind"], report["pictures"], report["faces"]) == ("shard", 4, 4)
-    for left in (
-        "day/0.json: no photograph",
+    for skipped in (
+        "day/0.json: not a photograph",
         "day/bad.jpg: not a picture",
-        "../out.png: the name leads out",
-        "odd\\udcff.jpg: the name is no text",
+        "../out.png: the name escapes the folder",
+        "odd\\udcff.jpg: the name is not printable",
     ):
-        assert left in report["notes"][0]
-        assert left in said[0]
+        assert skipped in report["notes"][0]
+        assert skipped in lines[0]
     assert b"Jane" not in (root / "anonymous/000.tar").read_bytes()
-    assert anonymize(shards, how, False, said.append, 1) == []
-    assert said[-1].endswith("done before")
+    assert run_jobs(shards, options, False, lines.append, 1) == []
+    assert lines[-1].endswith("already done")
 
 
-def test_a_photograph_of_a_shard_that_boxes_do_not_name_stops_it(tarred):
+def test_a_shard_with_a_photograph_that_the_boxes_do_not_list_is_refused(tarred):
     root, files = tarred
     coco(root / "faces.json", [f"000.tar/{name}" for name in list(files)[:-1]])
     done = facade(root / "000.tar", root / "out.tar", "--boxes", root / "faces.json")
     assert done.returncode == 1
-    assert f"says nothing of 000.tar/{list(files)[-1]}" in done.stderr
+    assert f"does not list 000.tar/{list(files)[-1]}" in done.stderr
     assert not (root / "out.tar").exists()
     assert not list(root.glob(".*out.tar*"))
 
@@ -178,10 +178,10 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize("content", DAMAGED, ids=["none", "content", "boundary", "header", "bit", "two"])
-def test_a_shard_that_is_none_or_damaged_gets_a_sentence(tmp_path, content):
+def test_a_damaged_shard_is_refused_with_a_message(tmp_path, content):
     (tmp_path / "0.tar").write_bytes(content)
-    found, _ = jobs([tmp_path / "0.tar"], tmp_path / "out.tar")
-    errors = anonymize(found, settings(boxes_of(photographs(), "0.tar/")), False, print, 1)
+    found, _ = plan_jobs([tmp_path / "0.tar"], tmp_path / "out.tar")
+    errors = run_jobs(found, settings(boxes_of(photographs(), "0.tar/")), False, print, 1)
     assert "0.tar cannot be read as a tar" in str(errors[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.tar"]
 
@@ -189,7 +189,7 @@ def test_a_shard_that_is_none_or_damaged_gets_a_sentence(tmp_path, content):
 def test_the_command_reads_and_writes_storage(s3, tarred):
     bucket, _ = s3
     root, files = tarred
-    place(f"s3://{bucket}/in/000.tar").write_bytes((root / "000.tar").read_bytes())
+    to_path(f"s3://{bucket}/in/000.tar").write_bytes((root / "000.tar").read_bytes())
     coco(root / "faces.json", [f"000.tar/{name}" for name in [*files, "day/bad.jpg"]])
     done = facade(f"s3://{bucket}/in", f"s3://{bucket}/out", "--boxes", root / "faces.json")
     assert done.returncode == 0, done.stderr
@@ -197,58 +197,58 @@ def test_the_command_reads_and_writes_storage(s3, tarred):
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("s3://nobody-has-this-bucket/in", "is missing"),
-        ("carrier://pigeon/in", "cannot be reached"),
-        ("ftp://127.0.0.1:1/in", "cannot be reached"),
-        ("reference://in", "cannot be reached"),
-        ("abfs://a/in", "cannot be reached"),
+        ("carrier://pigeon/in", "cannot be accessed"),
+        ("ftp://127.0.0.1:1/in", "cannot be accessed"),
+        ("reference://in", "cannot be accessed"),
+        ("abfs://a/in", "cannot be accessed"),
     ],
 )
-def test_storage_that_is_not_there_gets_a_sentence(s3, source, told):
-    with pytest.raises(FacadeError, match=told):
+def test_unknown_storage_is_refused_with_a_message(s3, source, message):
+    with pytest.raises(FacadeError, match=message):
         app(["anonymize", source, "s3://out/there"], standalone_mode=False)
 
 
-def test_storage_that_does_not_answer_gets_a_sentence(s3, monkeypatch, tmp_path):
+def test_unreachable_storage_is_refused_with_a_message(s3, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     UPath("s3://x/").fs.clear_instance_cache()
     try:
-        with pytest.raises(FacadeError, match="cannot be looked through: storage does not answer"):
+        with pytest.raises(FacadeError, match="the inputs cannot be listed: "):
             app(["anonymize", "s3://bucket/in", str(tmp_path)], standalone_mode=False)
     finally:
         UPath("s3://x/").fs.clear_instance_cache()
 
 
-def test_keys_that_lead_out_of_their_folder_are_left_out(s3, tmp_path):
-    """Whoever may put objects there could write anywhere on this machine."""
+def test_keys_that_escape_their_folder_are_skipped(s3, tmp_path):
+    """Otherwise a writer of the bucket could write anywhere on this machine."""
     import boto3
 
     bucket, _ = s3
     picture = photographs(1)["day/0.jpg"]
     for key in ("in/a.jpg", "in/../../up.jpg", f"in/{tmp_path}/absolute.jpg"):
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=picture)
-    found, strange = jobs([place(f"s3://{bucket}/in")], tmp_path / "deep/deep/out")
+    found, unsupported = plan_jobs([to_path(f"s3://{bucket}/in")], tmp_path / "deep/deep/out")
     assert [job.name for job in found] == ["a.jpg"]
-    assert len(strange) == 2
+    assert len(unsupported) == 2
 
 
-def test_another_name_of_the_same_storage_is_no_other_place(s3):
+def test_another_uri_of_the_same_object_is_the_same_file(s3):
     bucket, _ = s3
-    place(f"s3://{bucket}/in/a.jpg").write_bytes(b"a picture")
-    with pytest.raises(FacadeError, match="is a source itself"):
-        jobs([place(f"s3://{bucket}/in/a.jpg")], place(f"s3a://{bucket}/in/a.jpg"))
+    to_path(f"s3://{bucket}/in/a.jpg").write_bytes(b"a picture")
+    with pytest.raises(FacadeError, match="is an input itself"):
+        plan_jobs([to_path(f"s3://{bucket}/in/a.jpg")], to_path(f"s3a://{bucket}/in/a.jpg"))
 
 
-def test_a_playlist_in_storage_opens_no_file(s3, tmp_path):
-    """What a stranger puts into storage must not make FFmpeg read this machine's files."""
+def test_a_playlist_in_storage_opens_no_local_file(s3, tmp_path):
+    """An object from an untrusted writer must not make FFmpeg read local files."""
     bucket, _ = s3
     film_of_people(tmp_path / "own.mp4", 10)
     text = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\nfile://{tmp_path}/own.mp4\n#EXT-X-ENDLIST\n"
-    place(f"s3://{bucket}/in/a.mp4").write_text(text)
-    found, _ = jobs([place(f"s3://{bucket}/in")], place(f"s3://{bucket}/out"))
-    errors = anonymize(found, settings({}), False, print, 1)
+    to_path(f"s3://{bucket}/in/a.mp4").write_text(text)
+    found, _ = plan_jobs([to_path(f"s3://{bucket}/in")], to_path(f"s3://{bucket}/out"))
+    errors = run_jobs(found, settings({}), False, print, 1)
     assert "cannot be read as a video" in str(errors[0])
     assert objects(f"s3://{bucket}/out") == {}

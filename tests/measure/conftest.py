@@ -1,4 +1,4 @@
-"""A small study: three arms, three seeds, detections written as the detect stage writes them."""
+"""A small evaluation: three arms, three seeds, detections in the format of the detect stage."""
 
 import json
 
@@ -9,9 +9,10 @@ from tests.measure.test_weighted import random_case
 
 
 @pytest.fixture
-def write_study(tmp_path, params):
-    """Writes a study, and gives what `read_evaluation` is called with. Raw finds all that the detector found, pseudo the
-    same, blur one in twelve.
+def write_evaluation(tmp_path, params):
+    """Writes detections, and returns the arguments of `read_evaluation`.
+
+    Raw and pseudo keep all detections, blur one in twelve.
     """
 
     def write(arms=("raw", "pseudo", "blur"), seeds=(0, 1, 10), photographs=120, events=6, **changes):
@@ -25,19 +26,19 @@ def write_study(tmp_path, params):
             for part, whole in (("golden", results), ("calibration", calibrated)):
                 kept = whole[::12] if arm == "blur" else whole
                 for seed in seeds:
-                    # Runs differ a little: another detection is left out in each.
+                    # Runs differ slightly: each leaves out other detections.
                     own = [result for number, result in enumerate(kept) if number % 13 != seed % 3]
                     path = tmp_path / arm / part / f"seed-{seed}.json"
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(json.dumps(own))
-        settings = params.evaluate.model_copy(update={"draws": 150, **changes})
+        settings = params.evaluate.model_copy(update={"bootstrap_samples": 150, **changes})
         return truth, dict.fromkeys(arms, calibration), {arm: tmp_path / arm for arm in arms}, settings
 
     return write
 
 
 @pytest.fixture
-def study(write_study):
-    """The study, and its settings."""
-    written = write_study()
+def evaluation(write_evaluation):
+    """The evaluation, and its settings."""
+    written = write_evaluation()
     return read_evaluation(*written), written[-1]

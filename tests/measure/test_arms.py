@@ -1,4 +1,4 @@
-"""What is told of each arm."""
+"""Metrics of each arm, and their differences to raw."""
 
 import json
 
@@ -8,35 +8,41 @@ import pytest
 from facade.measure.arms import measure_arm, summary
 from facade.measure.compare import NOT_MEASURED
 from facade.measure.golden_evaluation import read_evaluation
-from facade.measure.wider_protocol import levels
+from facade.measure.wider_protocol import difficulty_levels
 
 
-def measured(study):
-    judged = levels(study.truth, None)
-    return study.truth, {name: measure_arm(study, name, judged, 0.5) for name in study.results}
+def measured(evaluation):
+    scored = difficulty_levels(evaluation.truth, None)
+    return evaluation.truth, {name: measure_arm(evaluation, name, scored, 0.5) for name in evaluation.results}
 
 
 @pytest.fixture
-def arms(study):
-    return measured(study[0])
+def arms(evaluation):
+    return measured(evaluation[0])
 
 
 def test_means_and_differences_to_raw(arms):
     truth, by_name = arms
-    told = summary(truth, by_name)
+    content = summary(truth, by_name)
     raw = np.mean(by_name["raw"].metrics["AP50"])
-    assert told["raw"]["AP50"] == pytest.approx(raw, rel=1e-3)
-    assert told["raw"]["AP50_sd"] == pytest.approx(np.std(by_name["raw"].metrics["AP50"], ddof=1), rel=1e-3)
-    for metric in ("AP50", "precision", "recall", "F1", "misses_a_photo", "AP_from_16px"):
+    assert content["raw"]["AP50"] == pytest.approx(raw, rel=1e-3)
+    assert content["raw"]["AP50_sd"] == pytest.approx(np.std(by_name["raw"].metrics["AP50"], ddof=1), rel=1e-3)
+    for metric in ("AP50", "precision", "recall", "F1", "fn_per_image", "AP_from_16px"):
         difference = by_name["blur"].mean(metric) - by_name["raw"].mean(metric)
-        assert told["blur_minus_raw"][metric] == pytest.approx(difference, rel=1e-3), metric
-    assert "threshold" not in told["blur_minus_raw"]
-    assert told["golden"]["seeds"] == 3
-    assert told["golden"]["faces"] + told["golden"]["ignored"] == len(truth["annotations"])
+        assert content["blur_minus_raw"][metric] == pytest.approx(difference, rel=1e-3), metric
+    assert "threshold" not in content["blur_minus_raw"]
+    assert content["golden"]["seeds"] == 3
+    assert content["golden"]["faces"] + content["golden"]["ignored"] == len(truth["annotations"])
 
 
-def test_the_metrics_are_readable_for_dvc(arms):
-    """dvc drops lists without a word, nests names at dots, and JSON has no NaN."""
+def test_main_metrics_of_an_arm_come_first(arms):
+    content = summary(*arms)
+    for name in ("raw", "blur", "pseudo", "blur_minus_raw"):
+        assert list(content[name])[:4] == ["AP50", "AP", "precision", "recall"]
+
+
+def test_metrics_are_readable_by_dvc(arms):
+    """DVC silently drops lists and nests names at dots; JSON has no NaN."""
 
     def check(value):
         assert not isinstance(value, list)
@@ -47,21 +53,21 @@ def test_the_metrics_are_readable_for_dvc(arms):
         if isinstance(value, float):
             assert value == float(f"{value:.4g}")
 
-    told = summary(*arms)
-    check(told)
-    json.dumps(told, allow_nan=False)
+    content = summary(*arms)
+    check(content)
+    json.dumps(content, allow_nan=False)
 
 
-def test_a_single_seed_has_no_deviation(write_study):
-    told = summary(*measured(read_evaluation(*write_study(seeds=(1,)))))
-    assert told["raw"]["AP50_sd"] == NOT_MEASURED
+def test_a_single_seed_has_no_deviation(write_evaluation):
+    content = summary(*measured(read_evaluation(*write_evaluation(seeds=(1,)))))
+    assert content["raw"]["AP50_sd"] == NOT_MEASURED
 
 
-def test_what_one_run_could_not_measure_has_no_mean(write_study):
-    """A run that finds nothing on the calibration part is not used: it has no precision, and a recall of 0."""
-    written = write_study()
+def test_metric_missing_in_one_run_has_no_mean(write_evaluation):
+    """A run without detections on the calibration photographs has a recall of 0 and no precision."""
+    written = write_evaluation()
     (written[2]["blur"] / "calibration" / "seed-1.json").write_text("[]")
-    told = summary(*measured(read_evaluation(*written)))
-    assert told["blur"]["precision"] == told["blur"]["threshold"] == NOT_MEASURED
-    assert told["blur"]["recall"] < told["raw"]["recall"]
-    json.dumps(told, allow_nan=False)
+    content = summary(*measured(read_evaluation(*written)))
+    assert content["blur"]["precision"] == content["blur"]["threshold"] == NOT_MEASURED
+    assert content["blur"]["recall"] < content["raw"]["recall"]
+    json.dumps(content, allow_nan=False)

@@ -11,11 +11,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from facade.errors import FacadeError
-from facade.measure.average_precision import NAMES, average_precision
+from facade.measure.average_precision import METRICS, average_precision
 
 
 def random_case(seed: int) -> tuple[dict, list[dict]]:
-    """Crowded photographs, ignored faces, empty ones, tied scores, hits, near misses and noise."""
+    """Crowded photographs, ignored faces, empty photographs, tied scores, detections near faces and elsewhere."""
     random = np.random.default_rng(seed)
     images = [{"id": number, "file_name": f"{number}.jpg", "width": 640, "height": 480} for number in range(1, 9)]
     annotations, results = [], []
@@ -60,23 +60,23 @@ def reference(truth: dict, results: list[dict]) -> dict[str, float]:
 
     thresholds = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
     sizes = {"AP_small": 1, "AP_medium": 2, "AP_large": 3}
-    answers = {name: mean(precision[places, :, :, 0, 2]) for name, places in thresholds.items()}
-    answers |= {name: mean(precision[:, :, :, place, 2]) for name, place in sizes.items()}
-    return {**answers, "AR": mean(recall[:, :, 0, 2])}
+    values = {name: mean(precision[index, :, :, 0, 2]) for name, index in thresholds.items()}
+    values |= {name: mean(precision[:, :, :, index, 2]) for name, index in sizes.items()}
+    return {**values, "AR": mean(recall[:, :, 0, 2])}
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_average_precision_equals_pycocotools_on_random_detections(seed):
     truth, results = random_case(seed)
     ours, theirs = average_precision(truth, results), reference(truth, results)
-    assert set(ours) == set(NAMES) == set(theirs)
+    assert set(ours) == set(METRICS) == set(theirs)
     for name, value in theirs.items():
         mine = ours[name]
         assert (mine is None) == (value == -1), name
         assert mine is None or math.isclose(mine, value, abs_tol=1e-9), name
 
 
-def test_crowded_photographs_are_not_cut_at_a_hundred_detections():
+def test_crowded_photographs_are_not_limited_to_100_detections():
     boxes = [[10.0 * (number % 20), 10.0 * (number // 20), 8.0, 8.0] for number in range(300)]
     truth = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}],
@@ -96,14 +96,14 @@ def test_sizes_without_a_face_are_not_measured():
     assert average_precision(truth, results)["AP_large"] is None
 
 
-def test_the_labels_are_left_as_they_are():
+def test_labels_are_not_modified():
     truth, results = random_case(2)
     before = copy.deepcopy(truth)
     average_precision(truth, results)
     assert truth == before
 
 
-def test_no_detections_at_all_score_zero():
+def test_no_detections_score_zero():
     truth, _ = random_case(1)
     assert average_precision(truth, [])["AP"] == 0
 
@@ -113,18 +113,18 @@ def test_no_detections_at_all_score_zero():
     [
         ({"score": float("nan")}, "number 0, has a score or box that is not finite"),
         ({"bbox": [0, 0, float("inf"), 5]}, "number 0, has a score or box that is not finite"),
-        ({"image_id": 99}, "photograph 99, which is not among those looked at"),
+        ({"image_id": 99}, "refers to photograph 99, which is not in the data set"),
     ],
 )
-def test_detections_that_cannot_be_scored_are_refused(change, sentence):
+def test_invalid_detections_are_rejected(change, sentence):
     truth, results = random_case(2)
     results[0] = {**results[0], **change}
     with pytest.raises(FacadeError, match=sentence):
         average_precision(truth, results)
 
 
-def test_a_golden_set_without_faces_is_refused():
+def test_golden_set_without_faces_is_rejected():
     truth, results = random_case(3)
     truth["annotations"] = []
-    with pytest.raises(FacadeError, match="no face to judge"):
+    with pytest.raises(FacadeError, match="no face to score"):
         average_precision(truth, results)

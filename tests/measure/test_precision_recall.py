@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facade.measure.average_precision import average_precision
-from facade.measure.precision_recall import match, nearest, precision_at_recalls, recall_at
+from facade.measure.precision_recall import closest_detections, match_detections, precision_at_recalls, recall_at_fppi
 from tests.measure.test_average_precision import random_case
 from tests.measure.test_weighted import arrays
 
@@ -19,7 +19,7 @@ def truth_of(*faces: tuple[list[float], bool], photographs: int = 1) -> dict:
     }
 
 
-def found(*detections: tuple[list[float], float]) -> list[dict]:
+def results(*detections: tuple[list[float], float]) -> list[dict]:
     return [{"image_id": 1, "bbox": box, "score": score} for box, score in detections]
 
 
@@ -27,55 +27,57 @@ FACE, FAR = [0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 10.0, 10.0]
 
 
 @pytest.mark.parametrize(
-    ("faces", "detections", "right"),
+    ("faces", "detections", "true_positive"),
     [
         ([(FACE, False)], [(FACE, 0.9)], [True]),
         ([(FACE, False)], [(FAR, 0.9)], [False]),
-        ([(FACE, False)], [(FACE, 0.9), (FACE, 0.8)], [True, False]),  # a face is found once
-        ([(FACE, True)], [(FACE, 0.9)], []),  # neither right nor wrong
+        ([(FACE, False)], [(FACE, 0.9), (FACE, 0.8)], [True, False]),  # a face is matched once
+        ([(FACE, True)], [(FACE, 0.9)], []),  # ignored
         ([(FACE, True)], [(FACE, 0.9), (FACE, 0.8)], []),  # however often
         ([([0.0, 0.0, 40.0, 40.0], True)], [(FACE, 0.9)], []),  # inside an ignored crowd
         ([(FACE, False), (FACE, True)], [(FACE, 0.9), (FACE, 0.8)], [True]),
-        ([(FACE, False)], [([0.0, 0.0, 10.0, 5.1], 0.9)], [True]),  # overlap 0.51
-        ([(FACE, False)], [([0.0, 0.0, 10.0, 4.9], 0.9)], [False]),  # overlap 0.49
+        ([(FACE, False)], [([0.0, 0.0, 10.0, 5.1], 0.9)], [True]),  # IoU 0.51
+        ([(FACE, False)], [([0.0, 0.0, 10.0, 4.9], 0.9)], [False]),  # IoU 0.49
     ],
 )
-def test_matching(faces, detections, right):
-    assert match(*arrays(truth_of(*faces), found(*detections)), 0.5).right.tolist() == right
+def test_matching(faces, detections, true_positive):
+    assert (
+        match_detections(*arrays(truth_of(*faces), results(*detections)), 0.5).true_positive.tolist() == true_positive
+    )
 
 
-def test_how_near_a_detection_came_is_told_by_intersection_over_union():
+def test_closest_detections_are_measured_by_iou():
     truth = truth_of(([5.0, 0.0, 10.0, 10.0], False), (FAR, False))
-    overlap, score = nearest(*arrays(truth, found((FACE, 0.9), (FAR, 0.3), (FAR, 0.2))), 0.5)
-    np.testing.assert_allclose(overlap, [50 / 150, 1])
+    iou, score = closest_detections(*arrays(truth, results((FACE, 0.9), (FAR, 0.3), (FAR, 0.2))), 0.5)
+    np.testing.assert_allclose(iou, [50 / 150, 1])
     np.testing.assert_allclose(score, [0, 0.3])
 
 
-def test_equal_scores_are_let_in_together_or_not_at_all():
+def test_a_threshold_admits_all_tied_scores_or_none():
     truth, nowhere = truth_of((FACE, False)), [100.0, 100.0, 10.0, 10.0]
     for one, other in ((FACE, nowhere), (nowhere, FACE)):
-        assert recall_at(match(*arrays(truth, found((one, 0.5), (other, 0.5))), 0.5), 0.5) == 0
-        assert recall_at(match(*arrays(truth, found((one, 0.5), (other, 0.5))), 0.5), 1) == 1
+        assert recall_at_fppi(match_detections(*arrays(truth, results((one, 0.5), (other, 0.5))), 0.5), 0.5) == 0
+        assert recall_at_fppi(match_detections(*arrays(truth, results((one, 0.5), (other, 0.5))), 0.5), 1) == 1
 
 
 def test_recall_at_a_false_positive_rate():
     truth = truth_of((FACE, False), (FAR, False), photographs=10)
     nowhere = [100.0, 100.0, 10.0, 10.0]
-    matched = match(*arrays(truth, found((FACE, 0.9), (nowhere, 0.8), (nowhere, 0.7), (FAR, 0.6))), 0.5)
-    assert recall_at(matched, 0.1) == 0.5, "one false positive in ten photographs is allowed, the second is not"
-    assert recall_at(matched, 0.2) == 1.0
-    assert recall_at(match(*arrays(truth, found((nowhere, 0.8), (FACE, 0.5))), 0.5), 0.05) == 0.0
+    matched = match_detections(*arrays(truth, results((FACE, 0.9), (nowhere, 0.8), (nowhere, 0.7), (FAR, 0.6))), 0.5)
+    assert recall_at_fppi(matched, 0.1) == 0.5, "one false positive in ten photographs is allowed, the second is not"
+    assert recall_at_fppi(matched, 0.2) == 1.0
+    assert recall_at_fppi(match_detections(*arrays(truth, results((nowhere, 0.8), (FACE, 0.5))), 0.5), 0.05) == 0.0
 
 
 def test_no_detections_give_no_recall():
-    matched = match(*arrays(truth_of((FACE, False)), []), 0.5)
-    assert recall_at(matched, 1.0) == 0.0
+    matched = match_detections(*arrays(truth_of((FACE, False)), []), 0.5)
+    assert recall_at_fppi(matched, 1.0) == 0.0
     assert precision_at_recalls(matched, np.linspace(0, 1, 5)).tolist() == [0] * 5
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_mean_of_the_curve_is_coco_ap50(seed):
     """Independent oracle: COCO's AP is the mean of this curve at recalls 0, 0.01, ... 1."""
-    truth, results = random_case(seed)
-    curve = precision_at_recalls(match(*arrays(truth, results), 0.5), np.linspace(0, 1, 101))
-    assert curve.mean() == pytest.approx(average_precision(truth, results)["AP50"], abs=1e-9)
+    truth, detections = random_case(seed)
+    curve = precision_at_recalls(match_detections(*arrays(truth, detections), 0.5), np.linspace(0, 1, 101))
+    assert curve.mean() == pytest.approx(average_precision(truth, detections)["AP50"], abs=1e-9)

@@ -1,4 +1,4 @@
-"""Average precision with weights, against pycocotools."""
+"""Average precision of weighted photographs, against pycocotools."""
 
 import contextlib
 import copy
@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from facade.measure.arrays import detection_arrays, ground_truth_arrays
-from facade.measure.weighted import matched_run
+from facade.measure.weighted import match_run
 from facade.seeds import generator
 
 
@@ -37,12 +37,12 @@ def random_case(seed: int, photographs: int = 12) -> tuple[dict, list[dict]]:
 
 
 def arrays(truth: dict, results: list[dict]):
-    """Labels and detections as the matching takes them."""
+    """Labels and detections as arrays."""
     return ground_truth_arrays(truth), detection_arrays(truth, results)
 
 
 def by_pycocotools(truth: dict, results: list[dict], areas: tuple[float, float] = (0, 1e10)) -> np.ndarray:
-    """Average precision at each of COCO's ten overlaps; faces whose area lies outside a range are ignored."""
+    """Average precision at each of COCO's ten IoU thresholds; faces whose area lies outside a range are ignored."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = copy.deepcopy(truth)
@@ -56,16 +56,16 @@ def by_pycocotools(truth: dict, results: list[dict], areas: tuple[float, float] 
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_with_all_weights_one_it_is_cocos(seed):
+def test_unit_weights_equal_pycocotools(seed):
     truth, results = random_case(seed)
-    run = matched_run(*arrays(truth, results))
+    run = match_run(*arrays(truth, results))
     np.testing.assert_allclose(run.average_precision(np.ones(12)), by_pycocotools(truth, results), atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_photograph_that_counts_twice_is_as_if_it_were_there_twice(seed):
-    """Independent oracle: the data set with photographs really copied and left out. Scores without ties: their order
-    among equals is not defined."""
+def test_weighted_photographs_equal_copied_photographs(seed):
+    """Independent oracle: the data set with photographs copied and left out. Scores have no ties, as their order is
+    undefined."""
     truth, results = random_case(seed)
     random = generator("no ties", seed)
     for result in results:
@@ -73,29 +73,29 @@ def test_a_photograph_that_counts_twice_is_as_if_it_were_there_twice(seed):
     weights = random.integers(0, 4, 12)
     copied = {**truth, "images": [], "annotations": []}
     detections = []
-    for place, image in enumerate(truth["images"]):
-        for _ in range(weights[place]):
+    for index, image in enumerate(truth["images"]):
+        for _ in range(weights[index]):
             number = len(copied["images"]) + 1
             copied["images"].append({**image, "id": number})
             own = [annotation for annotation in truth["annotations"] if annotation["image_id"] == image["id"]]
             first = len(copied["annotations"]) + 1
             copied["annotations"] += [{**one, "id": first + n, "image_id": number} for n, one in enumerate(own)]
             detections += [{**r, "image_id": number} for r in results if r["image_id"] == image["id"]]
-    # Copies of one detection tie among themselves, which changes nothing: they are all right, or all wrong.
+    # Copies of a detection tie, which changes nothing: they are all true, or all false positives.
     wanted = by_pycocotools(copied, detections)
-    got = matched_run(*arrays(truth, results)).average_precision(weights)
+    got = match_run(*arrays(truth, results)).average_precision(weights)
     np.testing.assert_allclose(got, wanted, atol=0.02)
     assert np.abs(got - wanted).mean() < 0.005
 
 
-def test_nothing_to_find_is_not_a_number_and_nothing_found_is_zero():
+def test_no_faces_give_nan_and_no_detections_give_zero():
     truth, results = random_case(3)
-    run = matched_run(*arrays(truth, results))
+    run = match_run(*arrays(truth, results))
     assert np.isnan(run.average_precision(np.zeros(12))).all()
-    assert (matched_run(*arrays(truth, [])).average_precision(np.ones(12)) == 0).all()
+    assert (match_run(*arrays(truth, [])).average_precision(np.ones(12)) == 0).all()
 
 
-def test_fewer_overlaps_give_the_same_numbers():
+def test_fewer_iou_thresholds_give_the_same_values():
     truth, results = random_case(5)
-    one = matched_run(*arrays(truth, results), (0.5,)).average_precision(np.ones(12))
-    np.testing.assert_array_equal(one, matched_run(*arrays(truth, results)).average_precision(np.ones(12))[:1])
+    one = match_run(*arrays(truth, results), (0.5,)).average_precision(np.ones(12))
+    np.testing.assert_array_equal(one, match_run(*arrays(truth, results)).average_precision(np.ones(12))[:1])

@@ -1,17 +1,17 @@
-"""WIDER FACE's protocol against a plain reference, and its ground truth as it is published."""
+"""WIDER FACE's protocol against a naive reference, and its published ground truth."""
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
 from facade.errors import FacadeError
-from facade.measure.wider_protocol import levels, wider_average_precision
+from facade.measure.wider_protocol import difficulty_levels, wider_average_precision
 from tests.conftest import SHARED
 from tests.measure.test_weighted import arrays, random_case
 
 
 def reference(truth, results, counted):
-    """Threshold by threshold and photograph by photograph, as the protocol is told; nothing is shared with the code."""
+    """A naive implementation, threshold by threshold and photograph by photograph, that shares no code."""
     low, high = min(one["score"] for one in results), max(one["score"] for one in results)
     pictures = []
     for image in truth["images"]:
@@ -45,8 +45,8 @@ def reference(truth, results, counted):
         curve.append((found / len(counted), found / proposals if proposals else 0.0))
     recall, precision = [0.0, *(r for r, _ in curve), 1.0], [0.0, *(p for _, p in curve), 0.0]
     area = 0.0
-    for place in range(1, len(recall)):
-        area += (recall[place] - recall[place - 1]) * max(precision[place:])
+    for index in range(1, len(recall)):
+        area += (recall[index] - recall[index - 1]) * max(precision[index:])
     return area
 
 
@@ -62,27 +62,27 @@ def iou(one, other):
 
 def protocol(truth, results, counted):
     faces, found = arrays(truth, results)
-    return wider_average_precision(faces, found, faces.among(frozenset(counted)))
+    return wider_average_precision(faces, found, faces.mask(frozenset(counted)))
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_it_equals_the_plain_reference_with_ignored_faces_and_ties(seed):
+def test_it_equals_the_naive_reference_with_ignored_faces_and_ties(seed):
     truth, results = random_case(seed)
     random = np.random.default_rng(seed)
     counted = frozenset(face["id"] for face in truth["annotations"] if random.random() < 0.6)
     assert protocol(truth, results, counted) == pytest.approx(reference(truth, results, counted), abs=1e-9)
 
 
-def test_levels_by_height_have_names_of_their_own_and_lie_in_each_other():
+def test_levels_by_height_have_distinct_names_and_are_nested():
     truth, _ = random_case(2)
-    found = levels(truth, None)
+    found = difficulty_levels(truth, None)
     assert list(found) == ["AP_from_34px", "AP_from_16px", "AP_from_9px"]
     high, middle, low = found.values()
     assert high < middle < low
     assert not any(face["id"] in low for face in truth["annotations"] if face["iscrowd"])
 
 
-def test_one_score_for_all_and_nothing_found():
+def test_identical_scores_no_detections_and_no_faces():
     truth, results = random_case(1)
     counted = frozenset(face["id"] for face in truth["annotations"])
     same = [{**one, "score": 0.5} for one in results]
@@ -93,26 +93,26 @@ def test_one_score_for_all_and_nothing_found():
 
 def cells(rows):
     column = np.empty((len(rows), 1), object)
-    for place, row in enumerate(rows):
-        column[place, 0] = row
+    for index, row in enumerate(rows):
+        column[index, 0] = row
     return column
 
 
 @pytest.fixture
 def golden(tmp_path):
-    """A golden set, and ground truth in the form in which it is published: nested cells, faces counted from 1."""
+    """A golden set, and ground truth in its published format: nested cells, faces numbered from 1."""
     truth, results = random_case(6)
     for image in truth["images"]:
         image["file_name"] = f"{image['id'] % 2}--Event/{image['id']}.jpg"
-    seen = {}
+    counts = {}
     for face in truth["annotations"]:
-        face["index"] = seen.get(face["image_id"], 0)
-        seen[face["image_id"]] = face["index"] + 1
+        face["index"] = counts.get(face["image_id"], 0)
+        counts[face["image_id"]] = face["index"] + 1
     for level, step in (("easy", 3), ("medium", 2), ("hard", 1)):
         events = {}
         for image in truth["images"]:
             events.setdefault(f"{image['id'] % 2}--Event", []).append(image["id"])
-        kept = {number: np.arange(1, seen.get(number, 0) + 1, step)[:, None] for number in range(1, 13)}
+        kept = {number: np.arange(1, counts.get(number, 0) + 1, step)[:, None] for number in range(1, 13)}
         savemat(
             tmp_path / f"wider_{level}_val.mat",
             {
@@ -124,44 +124,44 @@ def golden(tmp_path):
     return truth, results, tmp_path
 
 
-def test_official_levels_are_read_by_the_place_of_each_face(golden):
+def test_official_levels_are_read_by_the_index_of_each_face(golden):
     truth, results, folder = golden
-    found = levels(truth, folder)
+    found = difficulty_levels(truth, folder)
     assert list(found) == ["WIDER_easy", "WIDER_medium", "WIDER_hard"]
     for name, step in (("WIDER_easy", 3), ("WIDER_medium", 2), ("WIDER_hard", 1)):
         assert found[name] == {face["id"] for face in truth["annotations"] if face["index"] % step == 0}
         assert protocol(truth, results, found[name]) == pytest.approx(reference(truth, results, found[name]), abs=1e-9)
 
 
-def test_ground_truth_of_another_set_is_refused(golden):
+def test_ground_truth_of_another_set_is_rejected(golden):
     truth, _, folder = golden
     truth["images"][0]["file_name"] = "9--Other/x.jpg"
-    with pytest.raises(FacadeError, match=r"does not know 1 of the golden photographs, as 9--Other/x"):
-        levels(truth, folder)
+    with pytest.raises(FacadeError, match=r"lacks 1 of the golden photographs, for example 9--Other/x"):
+        difficulty_levels(truth, folder)
 
 
-def test_labels_without_their_places_are_refused(golden):
+def test_labels_without_indices_are_rejected(golden):
     truth, _, folder = golden
     for face in truth["annotations"]:
         del face["index"]
     with pytest.raises(FacadeError, match="are not in the golden labels"):
-        levels(truth, folder)
+        difficulty_levels(truth, folder)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"MATLAB 5.0 MAT-file", b"\0" * 500])
-def test_what_is_no_ground_truth_gets_a_sentence(golden, content):
+def test_invalid_ground_truth_is_rejected(golden, content):
     truth, _, folder = golden
     if content is None:
         (folder / "wider_easy_val.mat").unlink()
     else:
         (folder / "wider_easy_val.mat").write_bytes(content)
     with pytest.raises(FacadeError, match=r"wider_easy_val\.mat"):
-        levels(truth, folder)
+        difficulty_levels(truth, folder)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no WIDER FACE at hand")
-def test_the_published_ground_truth_is_understood():
-    """Easy is part of medium, medium of hard; and places lie within the labels."""
+@pytest.mark.skipif(not SHARED.is_dir(), reason="WIDER FACE is not available")
+def test_published_ground_truth_can_be_read():
+    """Easy is a subset of medium, medium of hard; and indices are within the labels."""
     root = SHARED / "data" / "widerface-640"
     lines = (root / "wider_face_split" / "wider_face_val_bbx_gt.txt").read_text().splitlines()
     truth = {"images": [], "annotations": []}
@@ -169,15 +169,15 @@ def test_the_published_ground_truth_is_understood():
     while at < len(lines):
         name, count = lines[at].strip(), int(lines[at + 1])
         truth["images"].append({"id": len(truth["images"]) + 1, "file_name": name})
-        for place in range(count):
-            box = [float(value) for value in lines[at + 2 + place].split()[:4]]
+        for index in range(count):
+            box = [float(value) for value in lines[at + 2 + index].split()[:4]]
             truth["annotations"].append(
-                {"id": len(truth["annotations"]), "image_id": len(truth["images"]), "bbox": box, "index": place,
+                {"id": len(truth["annotations"]), "image_id": len(truth["images"]), "bbox": box, "index": index,
                  "iscrowd": 0}
             )  # fmt: skip
         at += 2 + max(count, 1)
-    found = levels(truth, root / "ground_truth")
+    found = difficulty_levels(truth, root / "ground_truth")
     assert found["WIDER_easy"] < found["WIDER_medium"] < found["WIDER_hard"]
     heights = {face["id"]: face["bbox"][3] for face in truth["annotations"]}
     easy, hard = (np.median([heights[number] for number in found[f"WIDER_{level}"]]) for level in ("easy", "hard"))
-    assert easy > 1.5 * hard, "easy faces are large ones: the places name the right faces"
+    assert easy > 1.5 * hard, "easy faces are large: the indices refer to the right faces"

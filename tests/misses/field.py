@@ -1,4 +1,4 @@
-"""A field pool, and models that miss what a test wants."""
+"""A field pool, and fake detectors that miss the faces that a test chooses."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from facade.dataset.duplicates import perceptual_hash
 from facade.dataset.records import Face
 from facade.demo.photograph import draw_scene
-from facade.misses.harvest import Golden, Runs
+from facade.misses.harvest import CalibratedRuns, GoldenHashes
 from facade.seeds import generator
 
 
@@ -32,23 +32,23 @@ def wider_lines(faces: tuple[Face, ...]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Finds:
-    """Finds nothing but one box."""
+class FakeDetector:
+    """Detects a single box, or nothing."""
 
     box: tuple[float, ...] | None = None
     score: float = 0.9
 
-    imports = ()
+    preload = ()
 
-    def find(self, name: str, first: int, pictures: list[np.ndarray]) -> list[np.ndarray]:
+    def faces(self, name: str, first: int, images: list[np.ndarray]) -> list[np.ndarray]:
         del name, first
         rows = [] if self.box is None else [[*self.box, self.score]]
-        return [np.array(rows, float).reshape(-1, 5) for _ in pictures]
+        return [np.array(rows, float).reshape(-1, 5) for _ in images]
 
 
-def runs(*finders: Finds, arm: str = "pseudo") -> Runs:
-    return Runs(arm, "0" * 16, tuple(range(len(finders))), finders, (0.5,) * len(finders))
+def runs(*detectors: FakeDetector, arm: str = "pseudo") -> CalibratedRuns:
+    return CalibratedRuns(arm, "0" * 16, tuple(range(len(detectors))), detectors, (0.5,) * len(detectors))
 
 
-def golden(*pictures: np.ndarray) -> Golden:
-    return Golden(tuple(map(perceptual_hash, pictures)), 4)
+def golden(*pictures: np.ndarray) -> GoldenHashes:
+    return GoldenHashes(tuple(map(perceptual_hash, pictures)), 4)

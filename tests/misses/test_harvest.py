@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from facade.anonymize.treat import recoded
-from facade.audit.coverage import findings
+from facade.audit.coverage import classify_faces
 from facade.dataset.records import Photograph
 from facade.dataset.store import decode, encode
 from facade.errors import FacadeError
 from facade.misses import harvest as module
-from facade.misses.add import reported
-from facade.misses.harvest import anonymizer, harvest, missed_faces
-from facade.misses.ledger import Ledger, judged, read_ledger, with_entries
+from facade.misses.add import report_misses
+from facade.misses.harvest import build_anonymizer, detect_misses, harvest
+from facade.misses.ledger import Ledger, add_entries, read_ledger, review_miss
 from tests.conftest import noise
-from tests.misses.field import Finds, golden, runs, scenes, wider_lines
+from tests.misses.field import FakeDetector, golden, runs, scenes, wider_lines
 
 NOTHING = Ledger(Path("none"), ())
 
@@ -30,20 +30,20 @@ def pool(write_wider):
     return write
 
 
-def take(monkeypatch, pool, params, models, looks):
-    monkeypatch.setattr(module, "runs_of", lambda arm, params: models)
-    monkeypatch.setattr(module, "golden_looks", lambda params: looks)
+def run_harvest(monkeypatch, pool, params, models, hashes):
+    monkeypatch.setattr(module, "calibrated_runs", lambda arm, params: models)
+    monkeypatch.setattr(module, "golden_hashes", lambda params: hashes)
     monkeypatch.setattr(module, "is_marked_synthetic", lambda root: True)
-    told = []
-    kept, left, synthetic = harvest(pool, NOTHING, ["pseudo"], params, 0.5, told.append, workers=1)
-    return kept, left, synthetic, told
+    lines = []
+    new, skipped, synthetic = harvest(pool, NOTHING, ["pseudo"], params, 0.5, lines.append, workers=1)
+    return new, skipped, synthetic, lines
 
 
-def test_every_missed_face_is_recorded_and_nobody_is_left_in_what_is_stored(monkeypatch, pool, params, tmp_path):
+def test_every_missed_face_is_recorded_and_every_stored_face_is_treated(monkeypatch, pool, params, tmp_path):
     root, _ = pool()
-    kept, left, synthetic, _ = take(monkeypatch, root, params, runs(Finds(), Finds()), golden())
-    assert (len(kept), len(left)) == (3, 0)
-    with_entries(Ledger(tmp_path / "misses", ()), [(one.entry, one.files) for one in kept], synthetic)
+    new, skipped, synthetic, _ = run_harvest(monkeypatch, root, params, runs(FakeDetector(), FakeDetector()), golden())
+    assert (len(new), len(skipped)) == (3, 0)
+    add_entries(Ledger(tmp_path / "misses", ()), [(one.entry, one.files) for one in new], synthetic)
     ledger = read_ledger(tmp_path / "misses")
     sources = {name.stem: cv2.imread(str(name)) for name in root.rglob("*.jpg")}
     for entry in ledger.entries:
@@ -56,7 +56,7 @@ def test_every_missed_face_is_recorded_and_nobody_is_left_in_what_is_stored(monk
                 key=lambda one: np.abs(one.astype(int) - stored).mean(),
             )
             before = recoded(source, params.codec)
-            found = findings(before, stored, recoded(before, params.codec), entry.photograph.faces)
+            found = classify_faces(before, stored, recoded(before, params.codec), entry.photograph.faces)
             assert "untreated" not in found
             assert "treated" in found
     files = [path.read_bytes() for path in (tmp_path / "misses").rglob("*.jpg")]
@@ -64,90 +64,90 @@ def test_every_missed_face_is_recorded_and_nobody_is_left_in_what_is_stored(monk
     assert b"a/0" not in (tmp_path / "misses/annotations.json").read_bytes()
 
 
-def test_found_faces_are_no_misses_and_a_share_of_the_runs_decides(params):
+def test_detected_faces_are_no_misses_and_the_share_of_runs_decides(params):
     pixels, faces = scenes(1)[0]
-    judged = [n for n, face in enumerate(faces) if not face.ignore]
+    scored = [n for n, face in enumerate(faces) if not face.ignore]
     photograph = Photograph("a.jpg", pixels.shape[1], pixels.shape[0], faces)
-    finds = Finds(faces[judged[0]].bbox)
-    missed, _ = missed_faces(pixels, photograph, [runs(finds, Finds(), Finds())], 0.5, 0.5)
-    assert judged[0] in missed
-    assert missed[judged[0]].by == {"pseudo": [1, 2]}
-    assert missed[judged[0]].best_score == pytest.approx(0.9)
-    missed, _ = missed_faces(pixels, photograph, [runs(finds, finds, Finds())], 0.5, 0.5)
-    assert judged[0] not in missed
-    unsure = Finds(faces[judged[0]].bbox, 0.3)
-    missed, _ = missed_faces(pixels, photograph, [runs(unsure)], 0.5, 0.5)
-    assert missed[judged[0]].best_score == pytest.approx(0.3)
+    hit = FakeDetector(faces[scored[0]].bbox)
+    missed, _ = detect_misses(pixels, photograph, [runs(hit, FakeDetector(), FakeDetector())], 0.5, 0.5)
+    assert scored[0] in missed
+    assert missed[scored[0]].by == {"pseudo": [1, 2]}
+    assert missed[scored[0]].best_score == pytest.approx(0.9)
+    missed, _ = detect_misses(pixels, photograph, [runs(hit, hit, FakeDetector())], 0.5, 0.5)
+    assert scored[0] not in missed
+    low_confidence = FakeDetector(faces[scored[0]].bbox, 0.3)
+    missed, _ = detect_misses(pixels, photograph, [runs(low_confidence)], 0.5, 0.5)
+    assert missed[scored[0]].best_score == pytest.approx(0.3)
 
 
-def test_what_looks_like_a_golden_photograph_is_refused(monkeypatch, pool, params):
+def test_a_near_duplicate_of_a_golden_photograph_is_refused(monkeypatch, pool, params):
     root, taken = pool()
     pixels, _ = taken[1]
     twin = cv2.convertScaleAbs(pixels, alpha=0.95, beta=4)
-    kept, left, _, told = take(monkeypatch, root, params, runs(Finds()), golden(twin))
-    assert len(kept) == 2
-    assert [one.name for one in left] == ["a/1.jpg"]
-    assert "golden" in told[0]
+    new, skipped, _, lines = run_harvest(monkeypatch, root, params, runs(FakeDetector()), golden(twin))
+    assert len(new) == 2
+    assert [one.name for one in skipped] == ["a/1.jpg"]
+    assert "golden" in lines[0]
 
 
-def test_somebody_whom_nobody_labelled_is_treated_when_a_model_sees_them(monkeypatch, pool, params, write_wider):
+def test_an_unlabelled_face_that_a_model_detects_is_treated(monkeypatch, pool, params, write_wider):
     pixels, faces = scenes(1)[0]
     box = (2.0, 2.0, 30.0, 34.0)
     root = write_wider(train={"a/0.jpg": (pixels, wider_lines(faces))})
-    (kept,), _, _, _ = take(monkeypatch, root, params, runs(Finds(box)), golden())
+    (new,), _, _, _ = run_harvest(monkeypatch, root, params, runs(FakeDetector(box)), golden())
     before = recoded(cv2.imread(str(next(root.rglob("*.jpg")))), params.codec)
-    after = decode(kept.files["blur"])
+    after = decode(new.files["blur"])
     changed = np.abs(before[8:28, 8:24].astype(int) - after[8:28, 8:24]).mean()
     assert changed > 2
-    assert len(kept.entry.photograph.faces) == len(faces), "the labels are the reviewed ones"
+    assert len(new.entry.photograph.faces) == len(faces), "the labels are the reviewed ones"
 
 
-def test_a_treatment_that_hides_nobody_is_not_stored(monkeypatch, pool, params):
+def test_a_photograph_whose_treatment_has_no_effect_is_not_stored(monkeypatch, pool, params):
     weak = params.model_copy(update={"blur": params.blur.model_copy(update={"sigma": 0.01, "widen": 0})})
-    monkeypatch.setattr("facade.anonymize.blur_faces.LEAST_SIGMA", 0.05)
+    monkeypatch.setattr("facade.anonymize.blur_faces.MIN_SIGMA", 0.05)
     root, _ = pool()
-    kept, left, _, told = take(monkeypatch, root, weak, runs(Finds()), golden())
-    assert not kept
-    assert len(left) == len(told) == 3
-    assert "leaves face" in told[0]
+    new, skipped, _, lines = run_harvest(monkeypatch, root, weak, runs(FakeDetector()), golden())
+    assert not new
+    assert len(skipped) == len(lines) == 3
+    assert "leaves face" in lines[0]
 
 
-def test_real_people_need_a_key_of_their_own(monkeypatch, pool, params):
+def test_real_people_need_a_secret_key(monkeypatch, pool, params):
     root, _ = pool()
-    monkeypatch.setattr(module, "runs_of", lambda arm, params: runs(Finds()))
-    monkeypatch.setattr(module, "golden_looks", lambda params: golden())
+    monkeypatch.setattr(module, "calibrated_runs", lambda arm, params: runs(FakeDetector()))
+    monkeypatch.setattr(module, "golden_hashes", lambda params: golden())
     with pytest.raises(FacadeError, match="synthesize.key"):
         harvest(root, NOTHING, ["pseudo"], params, 0.5, print, workers=1)
 
 
-def test_a_person_reports_a_miss(params, tmp_path):
+def test_a_reported_miss_is_recorded(params, tmp_path):
     pixels, faces = scenes(1)[0]
     cv2.imwrite(str(tmp_path / "Jane.png"), pixels)
     face = max(faces, key=lambda one: one.bbox[3])
-    others = Finds((2.0, 2.0, 30.0, 34.0))
-    made = anonymizer(params, synthetic=True)
-    kept = reported(tmp_path / "Jane.png", [face.bbox], NOTHING, runs(others), golden(), made, params)
-    assert list(kept.entry.misses) == [0]
-    assert [one.ignore for one in kept.entry.photograph.faces] == [False, True]
-    assert "Jane" not in kept.entry.photograph.file
+    others = FakeDetector((2.0, 2.0, 30.0, 34.0))
+    made = build_anonymizer(params, synthetic=True)
+    new = report_misses(tmp_path / "Jane.png", [face.bbox], NOTHING, runs(others), golden(), made, params)
+    assert list(new.entry.misses) == [0]
+    assert [one.ignore for one in new.entry.photograph.faces] == [False, True]
+    assert "Jane" not in new.entry.photograph.file
     with pytest.raises(FacadeError, match="golden"):
-        reported(tmp_path / "Jane.png", [face.bbox], NOTHING, runs(others), golden(pixels), made, params)
+        report_misses(tmp_path / "Jane.png", [face.bbox], NOTHING, runs(others), golden(pixels), made, params)
     with pytest.raises(FacadeError, match="no area"):
-        reported(tmp_path / "Jane.png", [(900, 900, 10, 10)], NOTHING, runs(others), golden(), made, params)
+        report_misses(tmp_path / "Jane.png", [(900, 900, 10, 10)], NOTHING, runs(others), golden(), made, params)
     with pytest.raises(FacadeError, match="no such file"):
-        reported(tmp_path / "none.png", [face.bbox], NOTHING, runs(others), golden(), made, params)
+        report_misses(tmp_path / "none.png", [face.bbox], NOTHING, runs(others), golden(), made, params)
 
 
-def test_a_second_report_on_a_photograph_treats_those_of_the_first_again(params, tmp_path):
+def test_a_second_report_on_a_photograph_treats_the_faces_of_the_first_again(params, tmp_path):
     pixels = noise(160, 200, 5)
     cv2.imwrite(str(tmp_path / "p.png"), pixels)
-    made = anonymizer(params, synthetic=True)
+    made = build_anonymizer(params, synthetic=True)
     ledger = Ledger(tmp_path / "misses", ())
     first, second = (20.0, 20.0, 40.0, 48.0), (120.0, 60.0, 44.0, 50.0)
     for box in (first, second):
-        kept = reported(tmp_path / "p.png", [box], ledger, runs(Finds()), golden(), made, params)
-        ledger = with_entries(ledger, [(kept.entry, kept.files)], synthetic=True)
-        judged(ledger, kept.entry.photograph.file, 0, "accepted")
+        new = report_misses(tmp_path / "p.png", [box], ledger, runs(FakeDetector()), golden(), made, params)
+        ledger = add_entries(ledger, [(new.entry, new.files)], synthetic=True)
+        review_miss(ledger, new.entry.photograph.file, 0, "accepted")
         ledger = read_ledger(tmp_path / "misses")
     (entry,) = ledger.entries
     assert [face.bbox for face in entry.photograph.faces] == [first, second]
@@ -155,13 +155,13 @@ def test_a_second_report_on_a_photograph_treats_those_of_the_first_again(params,
     for arm in ("blur", "pseudo"):
         stored = decode(ledger.read_image(arm, entry))
         before = recoded(pixels, params.codec)
-        assert findings(before, stored, recoded(before, params.codec), entry.photograph.faces) == ["treated"] * 2
+        assert classify_faces(before, stored, recoded(before, params.codec), entry.photograph.faces) == ["treated"] * 2
 
 
-def test_a_photograph_with_a_label_of_nothing_is_refused(monkeypatch, write_wider, params):
+def test_a_photograph_with_a_label_without_area_is_refused(monkeypatch, write_wider, params):
     pixels, faces = scenes(1)[0]
     root = write_wider(train={"a/0.jpg": (pixels, [*wider_lines(faces), "10 10 0 12 0 0 0 0 0 0"])})
-    kept, left, _, told = take(monkeypatch, root, params, runs(Finds()), golden())
-    assert not kept
-    assert "no area" in left[0].reason
-    assert told
+    new, skipped, _, lines = run_harvest(monkeypatch, root, params, runs(FakeDetector()), golden())
+    assert not new
+    assert "no area" in skipped[0].reason
+    assert lines

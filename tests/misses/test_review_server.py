@@ -8,8 +8,8 @@ import pytest
 
 from facade.dataset.records import Face, Photograph
 from facade.dataset.store import encode
-from facade.misses.ledger import Entry, Ledger, Miss, read_ledger, with_entries
-from facade.misses.review_server import Reviewer
+from facade.misses.ledger import Entry, KnownMiss, Ledger, add_entries, read_ledger
+from facade.misses.review_server import ReviewServer
 from tests.conftest import noise
 
 NAMES = tuple(letter * 16 + ".jpg" for letter in "abcd")
@@ -19,10 +19,10 @@ NAMES = tuple(letter * 16 + ".jpg" for letter in "abcd")
 def server(tmp_path, params):
     new = []
     for number, name in enumerate(NAMES):
-        entry = Entry(Photograph(name, 160, 120, (Face((40, 30, 40, 48)),)), {0: Miss(by={"pseudo": [0, 2]})}, {})
+        entry = Entry(Photograph(name, 160, 120, (Face((40, 30, 40, 48)),)), {0: KnownMiss(by={"pseudo": [0, 2]})}, {})
         new.append((entry, {arm: encode(noise(120, 160, number), params.codec) for arm in ("blur", "pseudo")}))
-    with_entries(Ledger(tmp_path / "misses", ()), new, synthetic=True)
-    with Reviewer(tmp_path / "misses") as serving:
+    add_entries(Ledger(tmp_path / "misses", ()), new, synthetic=True)
+    with ReviewServer(tmp_path / "misses") as serving:
         thread = threading.Thread(target=serving.serve_forever)
         thread.start()
         yield serving
@@ -32,9 +32,9 @@ def server(tmp_path, params):
 
 def test_a_reviewer_accepts_corrects_rejects_and_removes(chromium, server):
     page = chromium.new_page(viewport={"width": 1000, "height": 800})
-    faults = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(server.address)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server.url)
     assert "4 of 4" in page.inner_text("h1")
     first, second, third, fourth = page.locator("article").all()
     first.get_by_role("button", name="Accept").click()
@@ -55,7 +55,7 @@ def test_a_reviewer_accepts_corrects_rejects_and_removes(chromium, server):
     image = first.locator("img")
     image.scroll_into_view_if_needed()
     page.wait_for_function("[...document.images].some(image => image.naturalWidth == 160)")
-    assert not faults
+    assert not errors
     page.close()
 
     entries = {entry.photograph.file: entry for entry in read_ledger(server.root).entries}
@@ -67,7 +67,7 @@ def test_a_reviewer_accepts_corrects_rejects_and_removes(chromium, server):
 
 def test_a_box_outside_the_picture_is_refused_on_the_page(chromium, server):
     page = chromium.new_page()
-    page.goto(server.address)
+    page.goto(server.url)
     first = page.locator("article").first
     first.locator("input[name=width]").fill("500")
     first.get_by_role("button", name="Accept").click()
@@ -80,11 +80,11 @@ def test_a_box_outside_the_picture_is_refused_on_the_page(chromium, server):
     ("path", "status"),
     [("/", 403), ("/?secret=wrong", 403), ("/image/pseudo/../../etc/passwd?{}", 404), ("/image/raw/{name}?{}", 404)],
 )
-def test_others_see_nothing(server, path, status):
-    secret = server.address.partition("?")[2]
+def test_requests_without_the_secret_or_for_other_files_are_refused(server, path, status):
+    secret = server.url.partition("?")[2]
     address = f"http://127.0.0.1:{server.server_port}" + path.replace("{}", secret).replace("{name}", NAMES[0])
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(address)
     assert caught.value.code == status
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/judge", data=b"{}")
+        urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/review", data=b"{}")

@@ -1,4 +1,4 @@
-"""The report as a reader has it: in a browser, without a network, on a telephone; and nobody real in it."""
+"""The report in a browser: self-contained, readable on a phone, and without real people."""
 
 import base64
 import json
@@ -12,18 +12,18 @@ import pytest
 from facade.dataset import Face, Photographs
 from facade.measure.arms import measure_arm
 from facade.measure.arrays import detection_arrays, ground_truth_arrays
-from facade.measure.bootstrap import Difference, draw
+from facade.measure.bootstrap import Difference, draw_bootstrap
 from facade.measure.compare import Comparison
-from facade.measure.false_negatives import Miss
-from facade.measure.golden_evaluation import Study
-from facade.measure.operating_point import Outcome
-from facade.measure.shortcut import Fired
-from facade.measure.slices import Sliced
-from facade.measure.verdict import judge
-from facade.measure.wider_protocol import levels
+from facade.measure.false_negatives import FalseNegative
+from facade.measure.golden_evaluation import GoldenEvaluation
+from facade.measure.operating_point import OperatingPoint
+from facade.measure.shortcut import PatchFalsePositives
+from facade.measure.slices import SliceResult
+from facade.measure.verdict import decide
+from facade.measure.wider_protocol import difficulty_levels
 from facade.report.faces import draw_faces
 from facade.report.gallery import CELLS, gallery, mosaic
-from facade.report.page import Measured, write_page
+from facade.report.page import Measurements, write_page
 from facade.seeds import generator
 from tests.conftest import noise
 
@@ -32,15 +32,15 @@ RED = (10, 20, 250)
 
 
 def privacy(attack=True):
-    """What an audit of photographs of nobody finds, with an attacker or without one."""
+    """The audit report of synthetic photographs, with or without an attacker."""
     rates = {f"{metric}{end}": 0.25 for metric in ("rank1", "rank10", "auc", "tar") for end in ("", "_low", "_high")}
     linked = {"faces": 176, "chance_rank1": 0.0057, "chance_rank10": 0.057, "untreated": rates, "recognition": rates}
-    found = {"found": 3, "treated": False, "hidden_from_both": {"seen": 7.5, "low": 2.1, "high": 26.9}}
+    unlabelled = {"found": 3, "treated": False, "hidden_from_both": {"seen": 7.5, "low": 2.1, "high": 26.9}}
     return {
-        "passed": attack, "stopped_by": "nothing" if attack else "1 untreated face: face 3 of a.jpg",
-        "real_people_would_be_stopped_by": "25.0 % of 176 faces are linked" if attack else "1 untreated face",
+        "passed": attack, "stopped_by": [] if attack else ["1 untreated face: face 3 of a.jpg"],
+        "would_stop_with_real_people": ["25.0 % of 176 faces are linked" if attack else "1 untreated face"],
         "coverage": {"faces": 566, "treated": 566, "untreated": 0, "nothing_to_see": 0}, "leaks": 0,
-        "unlabelled": found if attack else "not measured", "faces_large_enough_to_know": 176,
+        "unlabelled": unlabelled if attack else "not measured", "faces_large_enough_to_know": 176,
         "reidentification": linked if attack else "not measured", "attacker": "a network of some kind",
         "reidentification_lacks": "Weights are missing",
     }  # fmt: skip
@@ -55,7 +55,7 @@ def face_picture(number):
 
 @pytest.fixture
 def write(tmp_path, make_store, params):
-    """Writes a page of a small study; `synthetic` and `show_raw` say what it may show."""
+    """Writes the report of a small evaluation; `synthetic` and `show_raw` control what it may show."""
 
     def page(synthetic=True, show_raw=False, arms=("raw", "blur", "pseudo"), calibrated=True, **diffusion):
         golden = make_store(
@@ -65,30 +65,36 @@ def write(tmp_path, make_store, params):
         results = [
             {"image_id": n, "category_id": 1, "bbox": [41, 31, 39, 48], "score": 0.9 - 0.1 * n} for n in range(1, 4)
         ]
-        outcome = Outcome(0.4, np.array([True] * 3 + [False] * 2), np.full(5, 0.3), np.full(5, 0.2), np.zeros(5, int))
-        found = detection_arrays(truth, results)
-        study = Study(
-            truth, ground_truth_arrays(truth), [0, 1], {arm: [results] * 2 for arm in arms}, {arm: [found] * 2 for arm in arms},
-            {arm: [outcome] * 2 for arm in arms}, draw(5, 2, 100, generator("page")),
+        point = OperatingPoint(
+            0.4, np.array([True] * 3 + [False] * 2), np.full(5, 0.3), np.full(5, 0.2), np.zeros(5, int)
+        )
+        detections = detection_arrays(truth, results)
+        evaluation = GoldenEvaluation(
+            truth, ground_truth_arrays(truth), [0, 1], {arm: [results] * 2 for arm in arms},
+            {arm: [detections] * 2 for arm in arms}, {arm: [point] * 2 for arm in arms},
+            draw_bootstrap(5, 2, 100, generator("page")),
         )  # fmt: skip
-        judged = levels(truth, None)
+        scored = difficulty_levels(truth, None)
         differences = {
-            pair: Difference(seen, 0.02, 2e-4, 1e-4, 100, 4)
-            for pair, seen in ((("pseudo", "raw"), -0.02), (("blur", "raw"), -0.4), (("blur", "pseudo"), -0.38))
+            pair: Difference(estimate, 0.02, 2e-4, 1e-4, 100, 4)
+            for pair, estimate in ((("pseudo", "raw"), -0.02), (("blur", "raw"), -0.4), (("blur", "pseudo"), -0.38))
             if set(pair) <= set(arms)
         }
         compared = [
-            Comparison(*pair, metric, one, judge(one, 0.03, 0.05 / 3))
+            Comparison(*pair, metric, one, decide(one, 0.03, 0.05 / 3))
             for pair, one in differences.items()
             for metric in ("AP50", "AP", "recall")
         ]
-        few = Sliced("height", "16 to 32 px", 7, ())
-        measured = Measured(
-            arms={arm: measure_arm(study, arm, judged, 0.5) for arm in arms},
+        few = SliceResult("height", "16 to 32 px", 7, ())
+        patches = [
+            PatchFalsePositives("blurred", 90, 0.5, 0.4, 0.6), PatchFalsePositives("pasted", 88, None, None, None)
+        ]  # fmt: skip
+        measurements = Measurements(
+            arms={arm: measure_arm(evaluation, arm, scored, 0.5) for arm in arms},
             compared=compared,
-            sliced=[Sliced("height", "32 to 64 px", 264, tuple(compared)), few],
-            fired={arm: [Fired("blurred", 90, 0.5, 0.4, 0.6), Fired("pasted", 88, None, None, None)] for arm in arms},
-            missed=[Miss(face, f"e/{face['image_id'] - 1}.jpg", {"blur": [0, 1]}, 0.33, 0.3, 0.2)
+            slices=[SliceResult("height", "32 to 64 px", 264, tuple(compared)), few],
+            shortcut=dict.fromkeys(arms, patches),
+            missed=[FalseNegative(face, f"e/{face['image_id'] - 1}.jpg", {"blur": [0, 1]}, 0.33, 0.3, 0.2)
                     for face in truth["annotations"]],
             calibrated=calibrated,
             references={"YuNet": {"AP50": 0.5, "AP": None}},
@@ -96,53 +102,53 @@ def write(tmp_path, make_store, params):
         )  # fmt: skip
         stores = {arm: make_store({"a.jpg": (face_picture(9), (Face((40, 30, 40, 50)),))}, arm, synthetic)
                   for arm in arms}  # fmt: skip
-        painted = params.synthesize.diffusion.model_copy(update=diffusion)
+        diffusion_params = params.synthesize.diffusion.model_copy(update=diffusion)
         shown = params.model_copy(
             update={
                 "report": params.report.model_copy(update={"show_raw": show_raw}),
                 "evaluate": params.evaluate.model_copy(update={"references": (Path("/home/alice/secret/peer.onnx"),)}),
-                "synthesize": params.synthesize.model_copy(update={"diffusion": painted}),
+                "synthesize": params.synthesize.model_copy(update={"diffusion": diffusion_params}),
             }
         )
         path = tmp_path / "report" / "index.html"
         faces = draw_faces(stores, synthetic or show_raw)
-        write_page(measured, Photographs(golden.root), faces, shown, VERSIONS, path)
+        write_page(measurements, Photographs(golden.root), faces, shown, VERSIONS, path)
         return path
 
     return page
 
 
 def pictures(page):
-    """Every bitmap in a page, decoded."""
-    found = []
+    """All bitmaps in a page, decoded."""
+    bitmaps = []
     for kind, encoded in re.findall(r"data:image/([a-z+]+);base64,([A-Za-z0-9+/=]+)", page):
         content = base64.b64decode(encoded)
         if kind == "svg+xml":
-            found += pictures(re.sub(r"\s", "", content.decode()))
+            bitmaps += pictures(re.sub(r"\s", "", content.decode()))
         else:
-            found.append(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))
-    return found
+            bitmaps.append(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))
+    return bitmaps
 
 
 def stripes(picture):
-    """Pixels in which both colours of the faces of this test stand side by side, as in no mosaic."""
+    """Numbers of pixels in the two colors of the striped faces of this test, which a mosaic mixes."""
     red = np.abs(picture.astype(int) - RED).max(2) < 60
     cyan = np.abs(picture.astype(int) - (250, 250, 0)).max(2) < 60
     return int(red.sum()), int(cyan.sum())
 
 
-def test_it_renders_without_errors_requests_or_scripts(write, chromium):
+def test_page_renders_without_errors_requests_or_scripts(write, chromium):
     path = write()
     page = chromium.new_page(viewport={"width": 1000, "height": 800})
-    faults, asked = [], []
-    page.on("console", lambda message: faults.append(message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    errors, requests = [], []
+    page.on("console", lambda message: errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(path.as_uri())
     page.wait_for_load_state("networkidle")
-    assert faults == []
-    assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
-    assert len([url for url in asked if url.startswith("file:")]) == 1
+    assert errors == []
+    assert [url for url in requests if not url.startswith(("data:", "file:"))] == []
+    assert len([url for url in requests if url.startswith("file:")]) == 1
     assert "<script" not in path.read_text()
     images = page.locator("img")
     assert images.count() >= 6
@@ -154,7 +160,7 @@ def test_it_renders_without_errors_requests_or_scripts(write, chromium):
     page.close()
 
 
-def test_it_is_readable_at_400_pixels(write, chromium):
+def test_page_is_readable_at_400_pixels(write, chromium):
     page = chromium.new_page(viewport={"width": 400, "height": 800})
     page.goto(write().as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
@@ -163,7 +169,7 @@ def test_it_is_readable_at_400_pixels(write, chromium):
         ".map(element => parseFloat(getComputedStyle(element).fontSize))"
     )
     assert min(sizes) >= 12
-    # Figures are drawn for this width: their letters are not scaled below what they were drawn at.
+    # Figures are drawn for this width, so that their text is not scaled down.
     scales = page.evaluate(
         "[...document.querySelectorAll('img[width]')].map(e => e.getBoundingClientRect().width / 420)"
     )
@@ -172,70 +178,70 @@ def test_it_is_readable_at_400_pixels(write, chromium):
     page.close()
 
 
-def test_what_was_not_measured_says_so(write):
+def test_missing_measurements_say_so(write):
     text = write().read_text()
     assert "not measured" in text
     assert "too few faces" in text
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower()
 
 
-def test_the_page_says_who_is_still_there_and_names_who_looked(write):
+def test_page_reports_the_privacy_audit_and_its_attacker(write):
     text = re.sub(r"\s+", " ", write().read_text())
     assert "Blurred</b>: passed its audit" in text
-    assert "real people training would not have begun: 25.0 % of 176 faces are linked" in text
-    assert "Pseudonymized</b>: did not pass its audit. Stopped by: 1 untreated face" in text
-    assert "among 176 faces by a network of some kind" in text
+    assert "with real people the audit would have failed: 25.0 % of 176 faces are linked" in text
+    assert "Pseudonymized</b>: failed its audit. Reasons: 1 untreated face" in text
+    assert "re-identification of 176 faces by a network of some kind" in text
     assert "upper bound: untreated faces" in text
     assert "7.5 (2.1 to 26.9)" in text
-    assert "whether somebody can be known again is not measured. Weights are missing." in text
+    assert "re-identification is not measured. Weights are missing." in text
 
 
-def test_without_a_raw_arm_the_page_says_so(write):
+def test_page_without_a_raw_arm_says_so(write):
     text = write(arms=("blur", "pseudo")).read_text()
     assert "No raw arm was trained" in text
     assert "compared with each other" in text
 
 
-def test_nobody_real_is_shown(write):
+def test_real_people_are_not_shown(write):
     bitmaps = pictures(write(synthetic=False).read_text())
     assert bitmaps
     assert all(min(stripes(picture)) == 0 for picture in bitmaps)
 
 
 @pytest.mark.parametrize("allowed", [{"synthetic": True}, {"synthetic": False, "show_raw": True}])
-def test_those_who_agreed_or_do_not_exist_are_shown(write, allowed):
+def test_synthetic_or_consenting_people_are_shown(write, allowed):
     bitmaps = pictures(write(**allowed).read_text())
     assert any(min(stripes(picture)) > 20 for picture in bitmaps)
 
 
-def test_a_mosaic_holds_no_more_than_its_cells():
+def test_mosaic_has_at_most_its_number_of_cells():
     picture = mosaic(noise(144, 130, 1))
     assert picture.shape == (144, 130, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) <= CELLS**2
 
 
-def test_faces_at_the_border_and_of_one_pixel_have_pictures(make_store):
+def test_faces_at_the_border_and_of_one_pixel_have_tiles(make_store):
     store = make_store({"a.jpg": (noise(60, 80), (Face((0, 0, 1, 1)), Face((70, 50, 10, 10))))})
     missed = [
-        Miss({"bbox": list(face.bbox)}, "a.jpg", {"raw": [0]}, 1.0, 0.0, 0.0)
+        FalseNegative({"bbox": list(face.bbox)}, "a.jpg", {"raw": [0]}, 1.0, 0.0, 0.0)
         for photograph in store for face in photograph.faces
     ]  # fmt: skip
     assert len(gallery(store, missed, show=False)) == 2
 
 
-def test_the_page_is_the_same_every_time_and_names_no_place_of_this_machine(write, tmp_path):
+def test_page_is_byte_identical_every_time_and_contains_no_local_path(write, tmp_path):
     first = write().read_bytes()
     assert write().read_bytes() == first
     assert str(tmp_path).encode() not in first
-    assert b"engine" not in first, "where it was computed changes nothing"
+    assert b"engine" not in first, "the engine does not change results"
 
 
 @pytest.mark.parametrize("secret", ["/home/alice/secret/sd15", "~/secret/sd15"])
-def test_where_somebody_keeps_weights_is_not_told(write, secret):
+def test_page_contains_no_path_of_weights(write, secret):
     assert "secret" not in write(model=secret).read_text()
 
 
-def test_misses_without_an_operating_point_are_not_measured(write):
+def test_missed_faces_without_operating_points_are_not_measured(write):
     text = write(calibrated=False).read_text()
     assert "without calibration photographs there is no operating threshold" in text
     assert "golden faces are missed" not in text

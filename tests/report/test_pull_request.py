@@ -1,4 +1,4 @@
-"""What a reviewer is told first; that the comment is replaced, not repeated; and what the workflow lets others do."""
+"""Alarms for a reviewer, the comment that is replaced, and the permissions of the workflow."""
 
 import itertools
 import json
@@ -6,12 +6,13 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from facade.report.alarms import alarms
-from facade.report.pull_request import MARK
+from facade.report.pull_request import MARK, verdict_table
 from facade.report.revision import Revision
 from tests.conftest import REPOSITORY
 
@@ -34,9 +35,9 @@ def privacy(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def revision(answer="non-inferior", lock="aaaa", blur=None, report=False, iou=0.5, **audit: object) -> Revision:
-    limits = {"max_reid": 5, "most": 2000, "detector": "publisher", "require": ["unlabelled"], "least": 40,
-              "recognition": "arcface", "people": 400} | audit  # fmt: skip
+def revision(verdict="non-inferior", lock="aaaa", blur=None, report=False, iou=0.5, **audit: object) -> Revision:
+    limits = {"max_reid": 5, "max_faces": 2000, "detector": "publisher", "require": ["unlabelled"],
+              "min_face_height": 40, "recognition": "arcface", "identities": 400} | audit  # fmt: skip
     return Revision(
         "some",
         {
@@ -45,14 +46,16 @@ def revision(answer="non-inferior", lock="aaaa", blur=None, report=False, iou=0.
             "ingest": {"golden_lock": lock},
             "report": {"show_raw": report},
         },
-        {"verdict": {"metric": "AP50", "pseudo_against_raw": {"answer": answer, "AP50": -0.01}}},
+        {"verdict": {"metric": "AP50", "pseudo_vs_raw": {"verdict": verdict, "AP50": -0.01}}},
         {"golden_lock": lock},
         {"blur": privacy() if blur is None else blur, "pseudo": {}},
     )
 
 
-def test_a_change_for_the_better_raises_no_alarm():
-    better = revision("non-inferior", max_reid=3, most=4000, require=["unlabelled", "reidentification"], least=20)
+def test_improvement_raises_no_alarm():
+    better = revision(
+        "non-inferior", max_reid=3, max_faces=4000, require=["unlabelled", "reidentification"], min_face_height=20
+    )
     assert alarms(revision("inconclusive"), better) == []
     assert alarms(revision(), revision()) == []
 
@@ -60,51 +63,61 @@ def test_a_change_for_the_better_raises_no_alarm():
 @pytest.mark.parametrize(
     ("then", "now", "sentence"),
     [
-        (revision(), revision("inconclusive"), "verdict on pseudo against raw got worse"),
-        (revision("inconclusive"), revision("inferior"), "it was inconclusive, and is inferior"),
+        (revision(), revision("inconclusive"), "verdict on pseudo vs raw got worse"),
+        (revision("inconclusive"), revision("inferior"), "it was inconclusive, now it is inferior"),
         (revision(), revision("one seed"), "is one seed"),
         (revision(), revision(lock="bbbb"), "golden set changed"),
         (revision(), revision(max_reid=6), "`audit.max_reid` was loosened** (5, now 6)"),
-        (revision(), revision(most=100), "fewer faces are attacked"),
-        (revision(), revision(least=80), "`audit.least` was loosened"),
-        (revision(), revision(people=10), "learns from fewer people"),
+        (revision(), revision(max_faces=100), "fewer faces are attacked"),
+        (revision(), revision(min_face_height=80), "`audit.min_face_height` was loosened"),
+        (revision(), revision(identities=10), "trained on fewer identities"),
         (revision(), revision(recognition="tiny"), "`audit.recognition` was changed** (arcface, now tiny)"),
         (revision(), revision(iou=0.3), "`evaluate.iou` was changed** (0.5, now 0.3)"),
         (revision(), revision(iou=None), "`evaluate.iou` was changed** (0.5, now None)"),
-        (revision(), revision(detector="other"), "another network looks for faces"),
-        (revision(blur={}), revision(blur=privacy(passed=False, stopped_by="a face")), "gate of blur is shut"),
-        (revision(), revision(blur=privacy(unlabelled={"found": 4, "treated": False})), "as they were** (0, now 4)"),
+        (revision(), revision(detector="other"), "another network detects unlabelled faces"),
+        (revision(blur={}), revision(blur=privacy(passed=False, stopped_by=["a face"])), "gate of blur is closed"),
+        (
+            revision(),
+            revision(blur=privacy(unlabelled={"found": 4, "treated": False})),
+            "untreated unlabelled faces** (0, now 4)",
+        ),
         (revision(), revision(blur=privacy(attacker="tiny")), "another attacker** (ArcFace; now tiny)"),
-        (revision(), revision(detector=None), "nobody looks for faces"),
-        (revision(), revision(require=[]), "no longer needs to know of unlabelled"),
+        (revision(), revision(detector=None), "unlabelled faces are not detected"),
+        (revision(), revision(require=[]), "no longer requires a measurement of unlabelled"),
         (revision(), revision(report=True), "pictures may show untreated faces"),
-        (revision(), revision(blur=privacy(passed=False, stopped_by="a face")), "gate of blur is shut**: a face"),
-        (revision(), revision(blur=privacy(coverage={"untreated": 2})), "left as they were** (0, now 2)"),
-        (revision(), revision(blur=privacy(leaks=1)), "tell more than the picture"),
-        (revision(), revision(blur=privacy(reidentification="not measured")), "who can be known again is no longer"),
-        (revision(), revision(blur=privacy(reidentification={"recognition": attack(0.2)})), "the intervals lie apart"),
-        (revision(), revision(blur=privacy(unlabelled="not measured")), "no longer looked for"),
+        (revision(), revision(blur=privacy(passed=False, stopped_by=["a face"])), "gate of blur is closed**: a face"),
+        (revision(), revision(blur=privacy(coverage={"untreated": 2})), "untreated labelled faces** (0, now 2)"),
+        (revision(), revision(blur=privacy(leaks=1)), "metadata leaks"),
+        (revision(), revision(blur=privacy(reidentification="not measured")), "re-identification is no longer"),
+        (revision(), revision(blur=privacy(reidentification={"recognition": attack(0.2)})), "intervals do not overlap"),
+        (revision(), revision(blur=privacy(unlabelled="not measured")), "no longer detected"),
         (revision(), revision(blur={}), "no longer measured"),
     ],
 )
-def test_what_a_reviewer_must_decide_on_is_told(then, now, sentence):
-    told = alarms(then, now)
-    assert len(told) == 1
-    assert sentence in told[0]
+def test_change_raises_one_alarm(then, now, sentence):
+    sentences = alarms(then, now)
+    assert len(sentences) == 1
+    assert sentence in sentences[0]
 
 
-def test_chance_alone_raises_no_alarm():
-    """A rate within the interval of the one before, and the upper bound, which no treatment changes."""
+def test_random_variation_raises_no_alarm():
+    """Overlapping intervals, and an upper bound that no treatment changes."""
     rates = {"recognition": attack(0.022), "untreated": attack(0.95)}
     assert alarms(revision(), revision(blur=privacy(reidentification=rates))) == []
 
 
-def test_the_first_experiment_has_nothing_to_be_worse_than():
+def test_base_revision_with_older_metric_names_is_not_measured():
+    older = replace(revision(), golden={"verdict": {"metric": "AP50", "pseudo_against_raw": {"answer": "inferior"}}})
+    assert alarms(older, revision()) == []
+    assert "| pseudo vs raw | not measured | non-inferior (" in verdict_table(older, revision())
+
+
+def test_first_experiment_raises_no_alarm():
     nothing = Revision("before", {}, {}, {}, {"blur": {}, "pseudo": {}})
     assert alarms(nothing, revision()) == []
 
 
-# What gh does for the script, on a file of comments in place of GitHub.
+# A stub of gh that works on a file of comments instead of GitHub.
 GH = """#!{python}
 import json, pathlib, sys
 words = sys.argv[1:]
@@ -132,7 +145,7 @@ else:
 """
 
 
-def test_the_comment_is_replaced_and_nobody_elses(tmp_path):
+def test_only_our_own_comment_is_replaced(tmp_path):
     store, gh = tmp_path / "comments.json", tmp_path / "gh"
     others = [
         {"id": 1, "body": "Nice.", "user": {"type": "User"}},
@@ -162,13 +175,13 @@ def test_the_comment_is_replaced_and_nobody_elses(tmp_path):
         ["zizmor", "--offline", "--no-progress", str(WORKFLOW)],
     ],
 )
-def test_the_workflow_is_one_and_gives_strangers_no_rights(command):
+def test_workflow_is_valid_and_secure(command):
     program = Path(sys.executable).parent / command[0]
     done = subprocess.run([str(program), *command[1:]], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_targets_that_the_workflow_calls_are_there():
+def test_make_targets_of_the_workflow_exist():
     makefile = (REPOSITORY / "Makefile").read_text()
     words = WORKFLOW.read_text().replace("--silent ", "").split()
     called = {after for word, after in itertools.pairwise(words) if word == "make"}

@@ -1,4 +1,4 @@
-"""A diffusion model as a source of faces. The model here is tiny and untaught; the road to it is the real one."""
+"""A diffusion model as a source of faces: a tiny untrained model in the real pipeline."""
 
 import json
 import pickle
@@ -14,26 +14,26 @@ from facade.heads.light import Light
 from facade.heads.pose import Pose, View
 from facade.params import Diffusion
 from facade.seeds import generator
-from facade.sources.diffusion import DiffusionFaces, cheeks_and_chin, softly_widened, view_in_words
-from facade.sources.source import Setting
+from facade.sources.diffusion import DiffusionFaces, bare_skin_discs, describe_view, feathered_mask
+from facade.sources.source import FaceRequest
 
 FIVE_POINTS = np.array([(-3.2, 3.3, 8.5), (3.2, 3.3, 8.5), (0, 0, 11.5), (-2.5, -3.2, 9), (2.5, -3.2, 9)])
 
 
-def setting(number: int, height: int = 48, width: int = 40, pose: Pose | None = None) -> Setting:
-    """A gap in the middle of a smooth picture."""
+def request(number: int, height: int = 48, width: int = 40, pose: Pose | None = None) -> FaceRequest:
+    """A mask in the middle of a smooth picture."""
     view = View(pose or Pose(), height / 48, width / 2, height / 2)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    gap = (np.hypot(x + 0.5 - width / 2, y + 0.5 - height / 2) < 0.3 * width).astype(np.float32)
+    mask = (np.hypot(x + 0.5 - width / 2, y + 0.5 - height / 2) < 0.3 * width).astype(np.float32)
     pixels = np.stack([x / width, y / height, np.full_like(x, number % 7 / 7)], axis=-1)
     box = (0.2 * width, height / 2 - 0.3 * width, 0.6 * width, 0.6 * width)
-    who = generator("pseudonym", number)
-    return Setting(who, pixels, gap, view, view.project(FIVE_POINTS).astype(np.float32), box, Light())
+    random = generator("pseudonym", number)
+    return FaceRequest(random, pixels, mask, view, view.project(FIVE_POINTS).astype(np.float32), box, Light())
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """A folder with an inpainting model in diffusers' layout: every part that a real one has, 1/100 as wide."""
+    """A folder with an inpainting model in diffusers' layout: all parts of a real one, 1/100 as wide."""
     pytest.importorskip("diffusers", reason="requirements-diffusion.txt is not installed")
     import torch
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
@@ -84,12 +84,12 @@ def faces(model) -> DiffusionFaces:
 
 
 def pixels(source: DiffusionFaces, *numbers: int, **how) -> list[np.ndarray]:
-    return [layer.pixels for layer in source.layers(setting(number, **how) for number in numbers)]
+    return [layer.pixels for layer in source.render(request(number, **how) for number in numbers)]
 
 
-def test_layers_come_in_order_and_in_the_shape_of_their_settings(faces):
+def test_layers_have_the_order_and_shapes_of_their_requests(faces):
     shapes = [(48, 40), (31, 64), (90, 33)]
-    layers = list(faces.layers(setting(number, *shape) for number, shape in enumerate(shapes)))
+    layers = list(faces.render(request(number, *shape) for number, shape in enumerate(shapes)))
     assert [layer.pixels.shape for layer in layers] == [(*shape, 3) for shape in shapes]
     for layer, shape in zip(layers, shapes, strict=True):
         assert layer.alpha.shape == layer.skin.shape == shape
@@ -104,12 +104,12 @@ def test_the_same_seed_gives_the_same_face_and_another_seed_another(faces):
     one, again, other = pixels(faces, 1, 1, 2)
     assert np.abs(one - again).max() < 1e-5
     assert np.abs(one - other).max() > 0.01
-    np.testing.assert_array_equal(pixels(faces, 1, 2), pixels(faces, 1, 2), "repeated, a run is equal to the byte")
+    np.testing.assert_array_equal(pixels(faces, 1, 2), pixels(faces, 1, 2), "a repeated run is byte-identical")
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
-def test_neither_batch_nor_neighbours_decide_who_comes(model, faces, batch):
-    """Equal up to the last digits, as processors add in another order in a larger batch; one by one, equal."""
+def test_the_identity_does_not_depend_on_batch_or_neighbors(model, faces, batch):
+    """Equal up to the last digits, as the order of summation depends on the batch; identical one by one."""
     numbers = [5, 3, 8, 1]
     alone = [pixels(faces, number)[0] for number in numbers]
     together = pixels(DiffusionFaces(wanted(model, batch=batch)), *numbers)
@@ -117,22 +117,22 @@ def test_neither_batch_nor_neighbours_decide_who_comes(model, faces, batch):
     np.testing.assert_allclose(pixels(faces, *numbers[::-1])[::-1], alone, atol=1e-4)
 
 
-def test_no_more_settings_are_held_than_a_batch(faces):
+def test_no_more_requests_are_held_than_a_batch(faces):
     taken = []
-    layers = faces.layers(taken.append(number) or setting(number) for number in range(100))
+    layers = faces.render(taken.append(number) or request(number) for number in range(100))
     next(layers)
     assert taken == [0, 1]
 
 
-def test_no_settings_give_no_layers_and_load_nothing():
-    assert list(DiffusionFaces(wanted("/no/such/model")).layers([])) == []
+def test_without_requests_no_model_is_loaded():
+    assert list(DiffusionFaces(wanted("/no/such/model")).render([])) == []
 
 
-def test_the_picture_under_the_mask_is_not_seen(faces):
-    """What lies in the gap is erased already; a model that starts from noise does not look at it, either."""
-    white = setting(1)
-    white.pixels[white.gap > 0] = 1
-    (layer,) = faces.layers([white])
+def test_the_picture_under_the_mask_is_not_used(faces):
+    """The masked area is already erased; a model that starts from noise does not use it either."""
+    white = request(1)
+    white.pixels[white.mask > 0] = 1
+    (layer,) = faces.render([white])
     np.testing.assert_allclose(layer.pixels, pixels(faces, 1)[0], atol=1e-5)
 
 
@@ -142,16 +142,16 @@ def test_a_prompt_may_be_empty_fixed_or_described(model, faces, prompt):
     assert np.abs(face - pixels(faces, 1)[0]).max() > 0, "another prompt, another picture"
 
 
-def test_less_strength_starts_from_what_lies_under_the_gap(model):
-    source, white = DiffusionFaces(wanted(model, strength=0.5)), setting(1)
-    white.pixels[white.gap > 0] = 1
-    (layer,) = source.layers([white])
+def test_less_strength_starts_from_the_picture_under_the_mask(model):
+    source, white = DiffusionFaces(wanted(model, strength=0.5)), request(1)
+    white.pixels[white.mask > 0] = 1
+    (layer,) = source.render([white])
     assert np.abs(layer.pixels - pixels(source, 1)[0]).max() > 1e-3
 
 
-def test_a_face_that_a_safety_checker_blackens_is_painted_anew(model, monkeypatch):
+def test_a_face_that_the_safety_checker_blacks_out_is_painted_again(model, monkeypatch):
     source, asked = DiffusionFaces(wanted(model, batch=3)), []
-    expected, another = pixels(source, 1, 2, 3), source._try([source._order(setting(2))], 1)[0]
+    expected, another = pixels(source, 1, 2, 3), source._try([source._job(request(2))], 1)[0]
     paint = source._pipeline
 
     def blacken(times):
@@ -166,7 +166,7 @@ def test_a_face_that_a_safety_checker_blackens_is_painted_anew(model, monkeypatc
         monkeypatch.setitem(source.__dict__, "_pipeline", painting)
 
     blacken(times=1)
-    first, second, third = source.layers(setting(number) for number in (1, 2, 3))
+    first, second, third = source.render(request(number) for number in (1, 2, 3))
     assert asked == [3, 1]
     np.testing.assert_allclose([first.pixels, third.pixels], [expected[0], expected[2]], atol=1e-4)
     assert np.abs(second.pixels - expected[1]).max() > 0.01
@@ -177,7 +177,7 @@ def test_a_face_that_a_safety_checker_blackens_is_painted_anew(model, monkeypatc
         pixels(source, 1, 2, 3)
 
 
-def test_a_picture_that_is_no_numbers_gets_a_sentence(model, monkeypatch):
+def test_a_picture_with_non_finite_values_is_reported(model, monkeypatch):
     source = DiffusionFaces(wanted(model))
     paint = source._pipeline
 
@@ -187,22 +187,22 @@ def test_a_picture_that_is_no_numbers_gets_a_sentence(model, monkeypatch):
         return result
 
     monkeypatch.setitem(source.__dict__, "_pipeline", painting)
-    with pytest.raises(FacadeError, match="no numbers"):
+    with pytest.raises(FacadeError, match="not finite"):
         pixels(source, 1)
 
 
-def test_before_the_first_face_a_source_can_be_sent_to_another_process(model, faces):
+def test_before_the_first_request_a_source_can_be_pickled(model, faces):
     sent = pickle.loads(pickle.dumps(DiffusionFaces(wanted(model))))  # noqa: S301 - our own
     np.testing.assert_array_equal(pixels(sent, 4), pixels(faces, 4))
 
 
-def test_without_diffusers_a_sentence_says_what_to_install(monkeypatch):
+def test_without_diffusers_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(FacadeError, match=r"pip install -r requirements-diffusion\.txt"):
         pixels(DiffusionFaces(wanted("any/model")), 1)
 
 
-def test_a_model_that_is_not_there_gets_a_sentence(model, tmp_path, monkeypatch):
+def test_a_missing_model_is_reported(model, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
@@ -213,18 +213,18 @@ def test_a_model_that_is_not_there_gets_a_sentence(model, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
-        ({"prompt": "{age}"}, "braces around something else"),
-        ({"prompt": "{"}, "braces around something else"),
-        ({"prompt": "{}"}, "braces around something else"),
-        ({"prompt": "{who.age}"}, "braces around something else"),
+        ({"prompt": "{age}"}, "unknown placeholder"),
+        ({"prompt": "{"}, "unknown placeholder"),
+        ({"prompt": "{}"}, "unknown placeholder"),
+        ({"prompt": "{who.age}"}, "unknown placeholder"),
         ({"steps": 4, "strength": 0.2}, "less than one"),
         ({"size": 500}, "multiple of 8"),
     ],
 )
-def test_parameters_that_cannot_be_are_named(change, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_invalid_parameters_are_reported(change, message):
+    with pytest.raises(ValueError, match=message):
         wanted("any/model", **change)
 
 
@@ -237,27 +237,27 @@ def test_parameters_that_cannot_be_are_named(change, sentence):
         (Pose(80, -20, 15), "profile view facing right, looking down"),
     ],
 )
-def test_a_view_is_said_in_words(pose, words):
-    assert view_in_words(pose) == words
+def test_a_view_is_described_in_words(pose, words):
+    assert describe_view(pose) == words
 
 
-def test_the_gap_is_covered_whole_and_the_edge_is_soft():
-    gap = np.zeros((40, 40), np.float32)
-    gap[15:25, 10:30] = 1
-    gap[14, 10:30] = 0.1
-    alpha = softly_widened(gap, 5)
-    assert (alpha[gap > 0] == 1).all()
-    np.testing.assert_array_equal(alpha[23:26, 20], 1, "one pixel more, where edges were interpolated")
+def test_the_mask_is_covered_and_the_edge_is_soft():
+    mask = np.zeros((40, 40), np.float32)
+    mask[15:25, 10:30] = 1
+    mask[14, 10:30] = 0.1
+    alpha = feathered_mask(mask, 5)
+    assert (alpha[mask > 0] == 1).all()
+    np.testing.assert_array_equal(alpha[23:26, 20], 1, "one pixel more, for interpolated edges")
     assert (np.diff(alpha[25:31, 20]) < 0).all()
     assert not alpha[30:].any()
-    assert not softly_widened(np.zeros_like(gap), 5).any()
+    assert not feathered_mask(np.zeros_like(mask), 5).any()
 
 
 @pytest.mark.parametrize(("yaw", "left", "right"), [(0, True, True), (45, True, False), (-45, False, True)])
-def test_skin_is_sought_on_the_cheeks_that_are_seen(yaw, left, right):
-    place = setting(0, 96, 96, Pose(yaw))
-    skin = cheeks_and_chin(place)
-    assert not (skin & (place.gap == 0)).any()
+def test_skin_is_expected_on_the_visible_cheeks(yaw, left, right):
+    place = request(0, 96, 96, Pose(yaw))
+    skin = bare_skin_discs(place)
+    assert not (skin & (place.mask == 0)).any()
     for eye, mouth, seen in ((0, 3, left), (1, 4, right)):
         x, y = ((place.keypoints[eye] + place.keypoints[mouth]) / 2).astype(int)
         assert skin[y, x] == seen

@@ -1,6 +1,6 @@
-"""What is done to faces: blurred, pixelated, blanked, or replaced by a synthetic face."""
+"""Treatments of faces: blur, pixelate, blank, or replace by a synthetic face."""
 
 from facade.anonymize.blur_faces import BlurFaces
-from facade.anonymize.treat import keep, treat
+from facade.anonymize.treat import leave_faces, treat
 
-__all__ = ["BlurFaces", "keep", "treat"]
+__all__ = ["BlurFaces", "leave_faces", "treat"]

@@ -1,48 +1,48 @@
-"""Places of a photograph where no face is."""
+"""Random boxes in the background of a photograph, where no face is."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
-from facade.anonymize.region import reached, widened
+from facade.anonymize.region import affected_box, widen_box
 from facade.dataset import Photograph
 from facade.dataset.records import Box
 
-# Faces are kept away from by this percentage of their boxes: hair and necks are no background.
-AWAY = 60
-# So many places are tried before there is none; a size is a third smaller then, once.
+# Face boxes are widened by this percentage and kept free: hair and necks are not background.
+FACE_MARGIN = 60
+# Positions tried for each size; then once more at a size smaller by this factor.
 TRIES = 60
-SMALLER = 0.67
+SHRINK = 0.67
 
 
-def free_places(
+def sample_background_boxes(
     photograph: Photograph,
     sizes: Iterable[tuple[float, float]],
     random: np.random.Generator,
     widen: float = 0.0,
     feather: float = 0.0,
 ) -> list[Box | None]:
-    """A place for each size where a treatment touches no labelled face, no border, and no other place.
+    """A random box of each size where a treatment touches no labelled face, no border, and no other box.
 
     Args:
-        photograph: Its labels say where faces are, the ignored ones too.
-        sizes: Width and height of each place, pixels.
-        random: Decides which.
-        widen: Percent by which the treatment is wider and higher than its place.
-        feather: Width of its soft edge outside, in percent of the diagonal of the place.
+        photograph: Its labels say where faces are, including the ignored ones.
+        sizes: Width and height of each box, pixels.
+        random: Draws the positions.
+        widen: Percent by which the treatment is wider and higher than its box.
+        feather: Width of its soft outer edge, in percent of the diagonal of the box.
 
     Returns:
-        Boxes x y w h, whole pixels, in the order of the sizes; None where no place was found.
+        Boxes x y w h, whole pixels, in the order of the sizes; None where there is no room.
     """
-    taken = [widened(face.bbox, AWAY) for face in photograph.faces]
-    places: list[Box | None] = []
+    taken = [widen_box(face.bbox, FACE_MARGIN) for face in photograph.faces]
+    boxes: list[Box | None] = []
     for size in sizes:
-        tries = (_try(photograph, size, factor, taken, random, (widen, feather)) for factor in (1, SMALLER))
-        place = next((found for found in tries if found), None)
-        places.append(place)
-        if place is not None:
-            taken.append(reached(place, widen, feather))
-    return places
+        tries = (_try(photograph, size, factor, taken, random, (widen, feather)) for factor in (1, SHRINK))
+        box = next((candidate for candidate in tries if candidate), None)
+        boxes.append(box)
+        if box is not None:
+            taken.append(affected_box(box, widen, feather))
+    return boxes
 
 
 def _try(
@@ -58,11 +58,11 @@ def _try(
         return None
     for _ in range(TRIES):
         x, y = int(random.integers(photograph.width - w + 1)), int(random.integers(photograph.height - h + 1))
-        place = (float(x), float(y), float(w), float(h))
-        left, top, wide, high = reached(place, *spill)
+        box = (float(x), float(y), float(w), float(h))
+        left, top, wide, high = affected_box(box, *spill)
         within = left >= 0 and top >= 0 and left + wide <= photograph.width and top + high <= photograph.height
         if within and not any(
             left < a + c and a < left + wide and top < b + d and b < top + high for a, b, c, d in taken
         ):
-            return place
+            return box
     return None

@@ -1,4 +1,4 @@
-"""Blurring, pixelating and blanking faces."""
+"""Blur, pixelate or blank the faces of a photograph."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,57 +6,56 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facade.anonymize.background_boxes import free_places
-from facade.anonymize.gaussian import blur_face
-from facade.anonymize.region import blend, diagonal, region, shape_of
-from facade.anonymize.treat import Treated
+from facade.anonymize.background_boxes import sample_background_boxes
+from facade.anonymize.gaussian_blur import blur_face
+from facade.anonymize.region import blend, diagonal, region, region_geometry
+from facade.anonymize.treat import BuiltTreatment, Treated
 from facade.dataset import Face, Photograph
 from facade.dataset.records import Box
 from facade.params import Blur
 from facade.seeds import generator
 
-# Below, a blur leaves a face of a few pixels as it was: standard deviation, and side of a mosaic cell, in pixels.
-LEAST_SIGMA, LEAST_CELL = 1.0, 2
+# With less, a blur leaves a face of a few pixels as it was: standard deviation, and side of a mosaic cell, in pixels.
+MIN_SIGMA, MIN_CELL = 1.0, 2
 
 
 @dataclass(frozen=True)
 class BlurFaces:
-    """Treats every labelled face of a photograph, the ignored ones too: everybody is anonymized, whoever is scored.
+    """Treats every labelled face of a photograph, including ignored ones: all are anonymized, whether scored or not.
 
-    With `decoys`, places where no face is are treated likewise, so that the traces of the treatment say nothing.
+    With `decoys`, background boxes are treated likewise, so that the artefacts of the treatment do not predict a face.
     """
 
     params: Blur
 
     def __call__(self, image: np.ndarray, photograph: Photograph) -> Treated:
-        """A treated copy of a photograph, (H, W, 3) uint8, BGR, and how many faces were treated.
+        """A treated copy of a photograph, (H, W, 3) uint8, BGR, and the number of treated faces.
 
-        Faces are treated one after the other, each on what the ones before left: where two overlap nothing comes
-        back from the untreated photograph.
+        Faces are treated one after the other, each on top of the previous ones, so that untreated pixels never come
+        back where two faces overlap.
         """
         return self.in_place(image.copy(), photograph)
 
     def in_place(self, image: np.ndarray, photograph: Photograph) -> Treated:
-        """Treat the picture itself, and return it: for who needs it untreated no more.
+        """Treat the given array itself and return it, for callers that no longer need the original.
 
         Raises:
-            ValueError: The picture is not C-contiguous, such as a part or a mirrored view of another, or is not to be
-                written to.
+            ValueError: The array is not C-contiguous (for example a crop or a mirrored view), or is read-only.
         """
         if not (image.flags.c_contiguous and image.flags.writeable):
-            raise ValueError("faces are blurred in place in a picture alone that is C-contiguous and writeable")
+            raise ValueError("blurring in place needs an image that is C-contiguous and writeable")
         decoys = self._decoys(photograph)
         for face in (*photograph.faces, *decoys):
             ellipse = self.params.shape == "ellipse"
             where = (face.bbox, image.shape, self.params.widen, self.params.feather, ellipse, face.cut)
             if self.params.method == "gaussian":
-                blur_face(image, shape_of(*where), strength(face, photograph.file, self.params))
+                blur_face(image, region_geometry(*where), face_sigma(face, photograph.file, self.params))
                 continue
             area = region(*where)
             if self.params.method == "pixelate":
-                patch = pixelated(image[area.rows, area.columns], self.params.cells)
+                patch = pixelate(image[area.rows, area.columns], self.params.cells)
             else:
-                patch = blank(image[area.rows, area.columns])
+                patch = solid_fill(image[area.rows, area.columns])
             blend(image, area, patch)
         return Treated(image, Counter(faces=len(photograph.faces), decoys=len(decoys)))
 
@@ -65,43 +64,54 @@ class BlurFaces:
             return ()
         sizes = [face.bbox[2:] for face in photograph.faces] * self.params.decoys
         random = generator("decoys", photograph.file)
-        places = free_places(photograph, sizes, random, self.params.widen, self.params.feather)
-        return tuple(Face(place) for place in places if place is not None)
+        boxes = sample_background_boxes(photograph, sizes, random, self.params.widen, self.params.feather)
+        return tuple(Face(box) for box in boxes if box is not None)
 
 
-def strength(face: Face, file: str, params: Blur) -> float:
-    """Standard deviation of the blur of a face, in pixels; with `vary` it is the face's own.
+def build_blur(params: Blur, in_place: bool = False) -> BuiltTreatment:
+    """The treatment that blurs faces.
 
     Args:
-        face: Whose box it depends on.
-        file: Name of the photograph.
-        params: How strong, and how much it varies.
+        params: How faces are blurred.
+        in_place: Whether it may overwrite the image that it is given, which saves a copy.
     """
-    sigma = sigma_of(face.bbox, params.sigma)
-    if params.vary == 1:
+    faces = BlurFaces(params)
+    return BuiltTreatment(faces.in_place if in_place else faces, f"blur {params!r}")
+
+
+def face_sigma(face: Face, file: str, params: Blur) -> float:
+    """Standard deviation of the blur of a face, in pixels; with `sigma_jitter` each face has its own.
+
+    Args:
+        face: The face; sigma scales with its box.
+        file: Name of the photograph.
+        params: Strength of the blur and its jitter.
+    """
+    sigma = sigma_in_pixels(face.bbox, params.sigma)
+    if params.sigma_jitter == 1:
         return sigma
-    # By what a mirror leaves as it is: who knows the method treats a mirrored picture alike.
+    # Seeded by what mirroring leaves unchanged, so that the parrot attack's mirrored gallery is treated alike.
     _, y, w, h = face.bbox
     exponent = generator("strength", file, *(f"{value:.2f}" for value in (y, w, h))).uniform(-1, 1)
-    return max(sigma * float(params.vary**exponent), LEAST_SIGMA)
+    return max(sigma * float(params.sigma_jitter**exponent), MIN_SIGMA)
 
 
-def sigma_of(bbox: Box, percent: float) -> float:
+def sigma_in_pixels(bbox: Box, percent: float) -> float:
     """Standard deviation of the blur of a face, in pixels, from percent of the diagonal of its box."""
-    return max(percent / 100 * diagonal(bbox), LEAST_SIGMA)
+    return max(percent / 100 * diagonal(bbox), MIN_SIGMA)
 
 
-def pixelated(part: np.ndarray, cells: int) -> np.ndarray:
-    """The part as a mosaic, each cell its mean colour; (h, w, 3) uint8, with at most `cells` cells a side."""
-    return cv2.resize(cells_in(part, cells), part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+def pixelate(part: np.ndarray, cells: int) -> np.ndarray:
+    """A crop as a mosaic of cell means, (h, w, 3) uint8, with at most `cells` cells per side."""
+    return cv2.resize(mosaic_cells(part, cells), part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
-def cells_in(part: np.ndarray, cells: int) -> np.ndarray:
-    """The mean colours of a mosaic's cells, (down, across, 3) uint8."""
-    across, down = (max(1, min(cells, side // LEAST_CELL)) for side in part.shape[1::-1])
+def mosaic_cells(part: np.ndarray, cells: int) -> np.ndarray:
+    """The mean colors of a mosaic's cells, (rows, columns, 3) uint8."""
+    across, down = (max(1, min(cells, side // MIN_CELL)) for side in part.shape[1::-1])
     return cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
 
 
-def blank(part: np.ndarray) -> np.ndarray:
-    """The part in one flat grey, the same for everybody; (h, w, 3) uint8."""
+def solid_fill(part: np.ndarray) -> np.ndarray:
+    """The crop in one flat gray, the same for every face; (h, w, 3) uint8."""
     return np.full_like(part, 128)

@@ -1,7 +1,7 @@
-"""Golden photographs with patches where no face is: does a detector take the traces of a treatment for a face?
+"""Golden photographs with patches in the background: does a detector mistake treatment artefacts for faces?
 
-What a net learned from treated faces may be the treatment: the smooth patch of a blur, the seam of a pasted face. Each
-photograph gets a blurred patch, one pasted from elsewhere, and names a place that is left alone, to compare with.
+A detector trained on treated faces may have learned the treatment: the smooth patch of a blur, the seam of a pasted
+face. Each photograph gets one blurred patch, one patch pasted from another photograph, and one untouched reference box.
 """
 
 from dataclasses import dataclass, replace
@@ -11,31 +11,34 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facade.anonymize.background_boxes import free_places
+from facade.anonymize.background_boxes import sample_background_boxes
 from facade.anonymize.blur_faces import BlurFaces
 from facade.anonymize.region import blend, region
 from facade.dataset import Face, Photograph, Photographs, encode
 from facade.dataset.records import Box
-from facade.dataset.store import CATEGORY, finish
+from facade.dataset.store import CATEGORY, finish_dataset
 from facade.errors import FacadeError
-from facade.files import whole_directory
-from facade.parallel import in_order
+from facade.files import atomic_directory
+from facade.parallel import ordered_map
 from facade.params import Blur, Codec, Patches
 from facade.seeds import generator
 
 KINDS = ("blurred", "pasted", "untouched")
-# A patch is no wider and no higher than this share of its photograph, so that several find a place.
-LARGEST = 0.3
-# How far a blurred patch goes beyond its place, and how soft its edge is, percent (as `blur.widen`, `blur.feather`).
+# A patch is at most this fraction of the shorter side of its photograph, so that there is room for several.
+MAX_SIZE = 0.3
+# How far a blurred patch extends beyond its box, and the width of its soft edge, percent (as `blur.widen` and
+# `blur.feather`).
 WIDEN, FEATHER = 15.0, 4.0
-# Edge of the pasted patch, percent of its diagonal: about as soft as a pseudonym's.
+# Soft edge of the pasted patch, percent of its diagonal: about that of a pseudonym.
 SEAM = 2.0
-# So many other photographs are looked at for something to paste.
+# Number of other photographs to try as sources of a pasted patch.
 DONORS = 8
 
 
 @dataclass(frozen=True)
-class _Patch:
+class _WritePatches:
+    """Write one golden photograph with its patches; returns kind and box of each."""
+
     golden: Photographs
     sizes: tuple[tuple[float, float], ...]
     blur: Blur
@@ -43,63 +46,64 @@ class _Patch:
     into: Path
 
     def __call__(self, number: int) -> list[tuple[str, Box]]:
-        everybody = list(self.golden)
-        photograph = everybody[number]
+        photographs = list(self.golden)
+        photograph = photographs[number]
         random = generator("patches", photograph.file)
-        limit = LARGEST * min(photograph.width, photograph.height)
-        drawn = [self.sizes[int(random.integers(len(self.sizes)))] for _ in KINDS]
-        sizes = [tuple(side * min(1.0, limit / max(size)) for side in size) for size in drawn]
-        places = dict(zip(KINDS, free_places(photograph, sizes, random, WIDEN, FEATHER), strict=True))  # type: ignore[arg-type]
+        limit = MAX_SIZE * min(photograph.width, photograph.height)
+        face_sizes = [self.sizes[int(random.integers(len(self.sizes)))] for _ in KINDS]
+        sizes = [tuple(side * min(1.0, limit / max(size)) for side in size) for size in face_sizes]
+        candidates = sample_background_boxes(photograph, sizes, random, WIDEN, FEATHER)  # type: ignore[arg-type]
+        boxes = dict(zip(KINDS, candidates, strict=True))
         image = self.golden.pixels(photograph)
-        if place := places["blurred"]:
-            image = BlurFaces(self.blur)(image, replace(photograph, faces=(Face(place),))).pixels
-        if place := places["pasted"]:
-            others = [everybody[(number + step) % len(everybody)] for step in range(1, DONORS + 1)]
-            if not self._paste(image, place, others, random):
-                places["pasted"] = None
+        if box := boxes["blurred"]:
+            image = BlurFaces(self.blur)(image, replace(photograph, faces=(Face(box),))).pixels
+        if box := boxes["pasted"]:
+            others = [photographs[(number + step) % len(photographs)] for step in range(1, DONORS + 1)]
+            if not self._paste(image, box, others, random):
+                boxes["pasted"] = None
         target = self.into / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(encode(image, self.codec))
-        return [(kind, place) for kind, place in places.items() if place is not None]
+        return [(kind, box) for kind, box in boxes.items() if box is not None]
 
-    def _paste(self, image: np.ndarray, place: Box, others: list[Photograph], random: np.random.Generator) -> bool:
-        """Paste a piece of another photograph without a face, in place; False if there is none of that size."""
+    def _paste(self, image: np.ndarray, box: Box, others: list[Photograph], random: np.random.Generator) -> bool:
+        """Paste a background crop of another photograph, in place; False if none of that size is found."""
         for other in others:
-            (source,) = free_places(other, [place[2:]], random)
+            (source,) = sample_background_boxes(other, [box[2:]], random)
             if source is None:
                 continue
             x, y, w, h = (int(value) for value in source)
-            piece = self.golden.pixels(other)[y : y + h, x : x + w]
-            area = region(place, image.shape, 0, SEAM, ellipse=True)
+            crop = self.golden.pixels(other)[y : y + h, x : x + w]
+            area = region(box, image.shape, 0, SEAM, ellipse=True)
             size = (area.columns.stop - area.columns.start, area.rows.stop - area.rows.start)
-            blend(image, area, cv2.resize(piece, size, interpolation=cv2.INTER_LINEAR))
+            blend(image, area, cv2.resize(crop, size, interpolation=cv2.INTER_LINEAR))
             return True
         return False
 
 
 def write_patches(golden: Photographs, into: Path, params: Patches, codec: Codec, workers: int | None = None) -> None:
-    """Write copies of the golden photographs with patches, labelled by `kind` in place of faces.
+    """Write copies of the golden photographs with patches, annotated by `kind`; faces are not annotated.
 
     Args:
-        golden: The golden set; it stays as it is.
+        golden: The golden set; it is not changed.
         into: The data set to write.
-        params: How strongly the blurred patch is blurred.
+        params: Blur strength of the blurred patch.
         codec: JPEG settings.
-        workers: Processes; all cores by default. The result does not depend on it.
+        workers: Number of processes; all cores by default. The result does not depend on it.
 
     Raises:
-        FacadeError: The golden set has no face to judge, whose size patches could take.
+        FacadeError: The golden set has no face to score, so there are no sizes to sample.
     """
     sizes = tuple(face.bbox[2:] for photograph in golden for face in photograph.faces if not face.ignore)
     if not sizes:
-        raise FacadeError(f"{golden.root} has no face to judge: nothing can be measured on it.")
+        raise FacadeError(f"{golden.root} has no face to score: nothing can be measured on it.")
     blur = Blur(method="gaussian", sigma=params.sigma, cells=6, shape="ellipse", widen=WIDEN, feather=FEATHER)
-    with whole_directory(into) as beside:
-        patch = _Patch(golden, sizes, blur, codec, beside)
+    with atomic_directory(into) as temporary:
+        write_photograph = _WritePatches(golden, sizes, blur, codec, temporary)
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
-        placed = in_order(patch, range(len(golden)), "patches", workers)
-        for (number, photograph), patches in zip(golden.items(), placed, strict=True):
+        results = ordered_map(write_photograph, range(len(golden)), "patches", workers)
+        for (number, photograph), patches in zip(golden.items(), results, strict=True):
             images.append(
                 {"id": number, "file_name": photograph.file, "width": photograph.width, "height": photograph.height}
             )
@@ -110,4 +114,4 @@ def write_patches(golden: Photographs, into: Path, params: Patches, codec: Codec
                 )  # fmt: skip
         info = {"description": "written by Facade: patches, not faces", "synthetic": golden.synthetic}
         content = {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
-        finish(beside, content, golden.store)
+        finish_dataset(temporary, content, golden.store)

@@ -1,95 +1,96 @@
-"""Making a synthetic face look as if the same camera had taken it: tone, sharpness, noise."""
+"""Match a synthetic face to its photograph: tone, sharpness, noise."""
 
 import cv2
 import numpy as np
 
-# How far the spread of light and dark may be narrowed or stretched to that of the photograph; colours may vanish
-# altogether, as in a grey photograph. Skin in WIDER FACE's photographs differs more within a face than drawn skin, half
-# of the time by 1.2 times and more in light, and 2 times and more in colour, where beards and shadows count, too.
-LEAST_SPREAD, MOST_SPREAD = (0.7, 0.0, 0.0), (1.5, 1.6, 1.6)
-# With fewer pixels of skin to compare than this, all pixels are compared.
-FEWEST = 9
-# Blurs tried to make a face as soft as the photograph, standard deviations in pixels.
-SOFTNESS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.2)
-# Grain of a camera after its own smoothing, and how much of it is alike in all three channels.
-GRAIN, GREY_SHARE = 0.6, 0.8
+# Limits of the factor by which the spread of L, a, b is scaled to that of the photograph. Chroma may drop to zero, as
+# in a grayscale photograph. Skin within a face varies more in WIDER FACE than in rendered skin: in half of the faces by
+# a factor of at least 1.2 in lightness and 2 in chroma, beards and shadows included.
+MIN_STRETCH, MAX_STRETCH = (0.7, 0.0, 0.0), (1.5, 1.6, 1.6)
+# With fewer skin pixels than this, all pixels are compared.
+MIN_SKIN_PIXELS = 9
+# Candidate blurs to match the sharpness of the photograph, standard deviations in pixels.
+BLUR_SIGMAS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.2)
+# Blur of the camera grain, standard deviation in pixels, and the fraction of grain that all three channels share.
+GRAIN_SIGMA, GRAY_FRACTION = 0.6, 0.8
 
 
-def same_tone(face: np.ndarray, original: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Give a face the median colour and the spread of tones of the original's skin, in CIE Lab.
+def match_tone(face: np.ndarray, original: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Give a face the median color and the tonal spread of the original's skin, in CIE Lab.
 
     Args:
         face: (h, w, 3) float32, BGR, 0 to 1.
         original: (h, w, 3) float32, BGR, 0 to 1.
-        skin: (h, w) bool: where both show skin.
+        skin: (h, w) bool: pixels where both show skin.
 
     Returns:
         (h, w, 3) float32, BGR, 0 to 1.
     """
-    where = skin if skin.sum() >= FEWEST else np.ones_like(skin)
+    where = skin if skin.sum() >= MIN_SKIN_PIXELS else np.ones_like(skin)
     lab, wanted = cv2.cvtColor(face, cv2.COLOR_BGR2LAB), cv2.cvtColor(original, cv2.COLOR_BGR2LAB)
     low, middle, high = np.percentile(lab[where], (15, 50, 85), axis=0)
     wanted_low, aim, wanted_high = np.percentile(wanted[where], (15, 50, 85), axis=0)
-    stretch = np.clip((wanted_high - wanted_low) / np.maximum(high - low, 1e-3), LEAST_SPREAD, MOST_SPREAD)
+    stretch = np.clip((wanted_high - wanted_low) / np.maximum(high - low, 1e-3), MIN_STRETCH, MAX_STRETCH)
     matched = ((lab - middle) * stretch + aim).astype(np.float32)
-    # What is less colourful than the skin, as teeth and the white of the eye, is moved less, or it would turn blue.
+    # Pixels less saturated than skin, such as teeth and the white of the eye, are shifted less, or they would turn
+    # blue.
     chroma = np.hypot(lab[..., 1], lab[..., 2]) / max(float(np.hypot(middle[1], middle[2])), 1.0)
-    moved = np.clip(chroma, 0, 1)[..., None]
-    matched[..., 1:] = moved * matched[..., 1:] + (1 - moved) * lab[..., 1:] * np.minimum(stretch[1:], 1).astype(
+    shift = np.clip(chroma, 0, 1)[..., None]
+    matched[..., 1:] = shift * matched[..., 1:] + (1 - shift) * lab[..., 1:] * np.minimum(stretch[1:], 1).astype(
         np.float32
     )
     matched[..., 0] = np.clip(matched[..., 0], 0, 100)
     return np.clip(cv2.cvtColor(matched, cv2.COLOR_LAB2BGR), 0, 1)
 
 
-def same_softness(face: np.ndarray, original: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Blur a face until it holds no more fine detail than the original, by the energy of the Laplacian.
+def match_sharpness(face: np.ndarray, original: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Blur a face until it has no more fine detail than the original, by the mean absolute Laplacian.
 
     Args:
         face: (h, w, 3) float32, BGR, 0 to 1.
         original: (h, w, 3) float32, BGR, 0 to 1.
-        where: (h, w) bool: where detail is compared.
+        where: (h, w) bool: pixels where detail is compared.
     """
     if not where.any():
         return face
 
     def detail(picture: np.ndarray) -> float:
-        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F, ksize=3))[where].mean())
+        gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        return float(np.abs(cv2.Laplacian(gray, cv2.CV_32F, ksize=3))[where].mean())
 
-    aim = detail(original)
+    target = detail(original)
     softer = face
-    for sigma in SOFTNESS:
+    for sigma in BLUR_SIGMAS:
         softer = cv2.GaussianBlur(face, (0, 0), sigma) if sigma else face
-        if detail(softer) <= aim:
+        if detail(softer) <= target:
             break
     return softer
 
 
-def noise_of(picture: np.ndarray) -> float:
-    """Standard deviation of the noise in a picture (Immerkær, 1996, with a median, which edges do not disturb).
+def estimate_noise(picture: np.ndarray) -> float:
+    """Standard deviation of the noise in a picture (Immerkær, 1996, with a median, which is robust to edges).
 
     Args:
         picture: (h, w, 3) float32, BGR, 0 to 1.
     """
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    return float(1.4826 * np.median(np.abs(cv2.filter2D(grey, cv2.CV_32F, kernel))) / 6)
+    return float(1.4826 * np.median(np.abs(cv2.filter2D(gray, cv2.CV_32F, kernel))) / 6)
 
 
-def same_noise(face: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
-    """Add grain to a face until it is as noisy as asked for.
+def match_noise(face: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
+    """Add grain to a face to reach a noise level.
 
     Args:
         face: (h, w, 3) float32, BGR, 0 to 1.
-        noise: Standard deviation that the photograph has.
-        random: Where the grain comes from.
+        noise: Standard deviation of the photograph's noise.
+        random: Draws the grain.
     """
-    missing = np.sqrt(max(0.0, noise**2 - noise_of(face) ** 2))
+    missing = np.sqrt(max(0.0, noise**2 - estimate_noise(face) ** 2))
     if missing < 1e-4:
         return face
     height, width = face.shape[:2]
-    grain = GREY_SHARE * random.standard_normal((height, width, 1), np.float32)
-    grain = grain + (1 - GREY_SHARE) * 2 * random.standard_normal((height, width, 3), np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), GRAIN)
+    grain = GRAY_FRACTION * random.standard_normal((height, width, 1), np.float32)
+    grain = grain + (1 - GRAY_FRACTION) * 2 * random.standard_normal((height, width, 3), np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), GRAIN_SIGMA)
     return np.clip(face + grain * (missing / max(float(grain.std()), 1e-6)), 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Replacing faces: a synthetic person takes the place of a real one, held, lit and toned as the person was."""
+"""Replace faces: a synthetic face takes the place of a real one, in the same pose, light and skin tone."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,37 +7,37 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from facade.anonymize.align import face_height, held
-from facade.anonymize.erase import features_in, fill, gap_of
-from facade.anonymize.harmonize import noise_of, same_noise, same_softness, same_tone
-from facade.anonymize.illumination import read_light, skin_coloured
-from facade.anonymize.occluder import in_front
-from facade.anonymize.region import check_box, shrunk
+from facade.anonymize.erase import erased_mask, feature_points, pull_push_fill
+from facade.anonymize.harmonize import estimate_noise, match_noise, match_sharpness, match_tone
+from facade.anonymize.head_pose import estimate_view, projected_face_height
+from facade.anonymize.illumination import estimate_light, skin_colored_mask
+from facade.anonymize.occluder import occluder_mask
+from facade.anonymize.region import check_box, downscale
 from facade.anonymize.treat import Treated
 from facade.dataset import Face, Photograph
 from facade.dataset.records import Box
 from facade.heads.fit import mean_head
-from facade.heads.light import draw_light
-from facade.heads.pose import View, draw_pose
+from facade.heads.light import sample_light
+from facade.heads.pose import View, sample_pose
 from facade.params import Synthesize
 from facade.parsing import face_parser
 from facade.seeds import generator
-from facade.sources.source import FaceSource, Layer, Setting
+from facade.sources.source import FaceRequest, FaceSource, Layer
 
-# The place of a face, or of a whole head, reaches so far beyond the box of all that is erased, in shares of its width
-# and height.
-AROUND = {"face": 0.45, "head": 1.2}
-# A larger face is worked on at this height in pixels, and enlarged again.
-LARGEST = 256.0
-# WIDER FACE's attribute `occlusion` from which something is looked for in front of the face.
-HIDDEN = 1
-# Faces lower than this show no sharpness and no grain that could be measured, pixels.
-MEASURABLE = 10.0
+# Margin of the crop of a face, or of a whole head, around the bounding box of everything that is erased, in fractions
+# of its width and height.
+CROP_MARGIN = {"face": 0.45, "head": 1.2}
+# Larger faces are processed at this height, pixels, and upscaled again.
+MAX_HEIGHT = 256.0
+# Minimum value of WIDER FACE's attribute `occlusion` at which occluders are segmented.
+MIN_OCCLUSION = 1
+# On lower faces, pixels, neither sharpness nor grain can be measured.
+MIN_MEASURABLE_HEIGHT = 10.0
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A labelled face, and how the person holds the head, in the pixels of its place in the photograph."""
+class _FaceCrop:
+    """A labelled face and its crop of the photograph; box, view and landmarks in pixels of the crop."""
 
     number: int
     face: Face
@@ -46,24 +46,24 @@ class _Found:
     bbox: Box
     view: View
     keypoints: np.ndarray
-    by_landmarks: bool
+    from_landmarks: bool
 
     @property
-    def hidden(self) -> bool:
+    def occluded(self) -> bool:
         """Whether the label says that something is in front of the face."""
-        return self.face.attributes.get("occlusion", 0) >= HIDDEN
+        return self.face.attributes.get("occlusion", 0) >= MIN_OCCLUSION
 
 
 @dataclass(frozen=True)
 class ReplaceFaces:
-    """Replaces every labelled face of a photograph, the ignored ones too.
+    """Replaces every labelled face of a photograph, including ignored ones.
 
-    Which synthetic face a person gets depends on the key, the photograph's name and the face's number: never on the
-    person's pixels. Pose, light and tone of the person may be kept (`synthesize.keep`).
+    The pseudonym of a face depends on the key, the photograph's name and the face's number, never on the person's
+    pixels. Pose, light and skin tone of the person may be kept (`synthesize.keep`).
 
     Attributes:
         params: What is kept, and how faces are blended in.
-        source: Where synthetic faces come from.
+        source: The source of synthetic faces.
         key: The secret, from `facade.secret_key`. It is never printed.
     """
 
@@ -77,120 +77,121 @@ class ReplaceFaces:
         Raises:
             ValueError: A box has no area, holds a value that is not finite, or lies outside the photograph.
         """
-        found = [
-            _find(number if face.person is None else face.person, face, image.shape, AROUND[self.params.cover])
+        crops = [
+            _crop(number if face.person is None else face.person, face, image.shape, CROP_MARGIN[self.params.cover])
             for number, face in enumerate(photograph.faces)
         ]
-        # The far ones first, so that the near ones come to lie in front of them.
-        found.sort(key=lambda one: (one.face.bbox[3], one.number))
+        # Small (distant) faces first, so that large (near) ones are drawn over them.
+        crops.sort(key=lambda crop: (crop.face.bbox[3], crop.number))
         counts: Counter[str] = Counter()
-        # Every person vanishes before anybody is drawn: no source, no blend and no fill meets a pixel of a gap.
-        gaps = np.zeros(image.shape[:2], bool)
-        for one in found:
-            gaps[one.rows, one.columns] |= self._gap(image, one, counts)
+        # All faces are erased before the first one is rendered: no source, blend or fill ever reads an erased pixel.
+        erased = np.zeros(image.shape[:2], bool)
+        for crop in crops:
+            erased[crop.rows, crop.columns] |= self._erased(image, crop, counts)
             counts["faces"] += 1
-            counts["held_by_landmarks" if one.by_landmarks else "held_by_box"] += 1
-        erased = image.copy()
-        for one in found:
-            gap = gaps[one.rows, one.columns]
-            filled = fill(image[one.rows, one.columns].astype(np.float32) / 255, ~gap)
-            erased[one.rows, one.columns][gap] = _bytes(filled[gap])
-        treated = erased.copy()
-        layers = self.source.layers(self._settings(image, erased, gaps, found, photograph.file))
-        for one, layer in zip(found, layers, strict=True):
-            self._put(treated, image, one, layer, generator("grain", self.key, photograph.file, one.number))
+            counts["held_by_landmarks" if crop.from_landmarks else "held_by_box"] += 1
+        background = image.copy()
+        for crop in crops:
+            mask = erased[crop.rows, crop.columns]
+            filled = pull_push_fill(image[crop.rows, crop.columns].astype(np.float32) / 255, ~mask)
+            background[crop.rows, crop.columns][mask] = _to_uint8(filled[mask])
+        treated = background.copy()
+        layers = self.source.render(self._requests(image, background, erased, crops, photograph.file))
+        for crop, layer in zip(crops, layers, strict=True):
+            self._blend(treated, image, crop, layer, generator("grain", self.key, photograph.file, crop.number))
         return Treated(treated, counts)
 
-    def _gap(self, image: np.ndarray, one: _Found, counts: Counter[str]) -> np.ndarray:
-        shape = (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start)
-        gap = gap_of(one.view, one.bbox, shape, one.by_landmarks)
-        if one.hidden:
-            front = self._front(image, one)
-            counts["occluders_kept" if front.any() else "occluders_painted_over"] += 1
-            gap &= ~front
-        return gap
+    def _erased(self, image: np.ndarray, crop: _FaceCrop, counts: Counter[str]) -> np.ndarray:
+        """Pixels of the crop to erase, (h, w) bool."""
+        shape = (crop.rows.stop - crop.rows.start, crop.columns.stop - crop.columns.start)
+        mask = erased_mask(crop.view, crop.bbox, shape, crop.from_landmarks)
+        if crop.occluded:
+            occluders = self._occluders(image, crop)
+            counts["occluders_kept" if occluders.any() else "occluders_painted_over"] += 1
+            mask &= ~occluders
+        return mask
 
-    def _front(self, image: np.ndarray, one: _Found) -> np.ndarray:
-        """What stays in front of a face, (h, w) bool; nothing where the box alone tells where the features lie."""
-        if not one.by_landmarks:
-            return np.zeros((one.rows.stop - one.rows.start, one.columns.stop - one.columns.start), bool)
+    def _occluders(self, image: np.ndarray, crop: _FaceCrop) -> np.ndarray:
+        """Objects to keep in front of a face, (h, w) bool; none where the positions of the features are unknown."""
+        if not crop.from_landmarks:
+            return np.zeros((crop.rows.stop - crop.rows.start, crop.columns.stop - crop.columns.start), bool)
         weights = self.params.parsing_weights
         parser = None if weights is None else face_parser(weights)
-        return in_front(image[one.rows, one.columns], one.view, one.keypoints, one.bbox, parser)
+        return occluder_mask(image[crop.rows, crop.columns], crop.view, crop.keypoints, crop.bbox, parser)
 
-    def _settings(
-        self, image: np.ndarray, erased: np.ndarray, gaps: np.ndarray, found: list[_Found], name: str
-    ) -> Iterator[Setting]:
-        for one in found:
-            owner = (self.key, name, one.number)
-            pixels, factor = _worked_on(image, one)
-            view, keypoints = one.view, one.keypoints
+    def _requests(
+        self, image: np.ndarray, background: np.ndarray, erased: np.ndarray, crops: list[_FaceCrop], file: str
+    ) -> Iterator[FaceRequest]:
+        for crop in crops:
+            owner = (self.key, file, crop.number)
+            pixels, factor = _working_copy(image, crop)
+            view, keypoints = crop.view, crop.keypoints
             if "pose" not in self.params.keep:
-                x, y, w, h = one.bbox
-                view = View.of_face(draw_pose(generator("pose", *owner)), h, x + w / 2, y + h / 2)
+                x, y, w, h = crop.bbox
+                view = View.of_face(sample_pose(generator("pose", *owner)), h, x + w / 2, y + h / 2)
                 keypoints = view.project(mean_head().landmarks)
-            light, tone = read_light(pixels, one.view.enlarged(factor), one.hidden)
+            light, tone = estimate_light(pixels, crop.view.enlarged(factor), crop.occluded)
             if "light" not in self.params.keep:
-                light = draw_light(generator("light", *owner))
-            yield Setting(
-                who=generator("pseudonym", *owner),
-                pixels=_worked_on(erased, one)[0].astype(np.float32) / 255,
-                gap=_scaled(gaps[one.rows, one.columns].astype(np.float32), pixels.shape),
+                light = sample_light(generator("light", *owner))
+            yield FaceRequest(
+                random=generator("pseudonym", *owner),
+                pixels=_working_copy(background, crop)[0].astype(np.float32) / 255,
+                mask=_resized(erased[crop.rows, crop.columns].astype(np.float32), pixels.shape),
                 view=view.enlarged(factor),
                 keypoints=(keypoints * factor).astype(np.float32),
-                bbox=tuple(value * factor for value in one.bbox),  # type: ignore[arg-type]
+                bbox=tuple(value * factor for value in crop.bbox),  # type: ignore[arg-type]
                 light=light,
                 tone=tone if "tone" in self.params.keep else None,
             )
 
-    def _put(
-        self, treated: np.ndarray, image: np.ndarray, one: _Found, layer: Layer, random: np.random.Generator
+    def _blend(
+        self, treated: np.ndarray, image: np.ndarray, crop: _FaceCrop, layer: Layer, random: np.random.Generator
     ) -> None:
-        """Blend a layer into the photograph, in place; nothing in front of the face is touched."""
-        pixels, factor = _worked_on(image, one)
+        """Blend a layer into the photograph, in place; occluders are left untouched."""
+        pixels, factor = _working_copy(image, crop)
         original = pixels.astype(np.float32) / 255
-        height = face_height(one.view) * factor
-        sure = layer.alpha > 0.7
+        height = projected_face_height(crop.view) * factor
+        opaque = layer.alpha > 0.7
         face = layer.pixels
         if "tone" in self.params.keep:
-            skin = layer.skin if layer.skin.any() else sure
-            face = same_tone(face, original, skin_coloured(pixels, skin, sure) if one.hidden else skin)
-        if height >= MEASURABLE:
-            face = same_softness(face, original, sure)
+            skin = layer.skin if layer.skin.any() else opaque
+            face = match_tone(face, original, skin_colored_mask(pixels, skin, opaque) if crop.occluded else skin)
+        if height >= MIN_MEASURABLE_HEIGHT:
+            face = match_sharpness(face, original, opaque)
         alpha = _feathered(layer.alpha, self.params.feather / 100 * height)
-        full = (one.rows.stop - one.rows.start, one.columns.stop - one.columns.start)
-        place = treated[one.rows, one.columns]
-        alpha, face = _scaled(alpha, full), _scaled(face, full)
-        if one.hidden:
-            alpha = alpha * ~self._front(image, one)
-        if height >= MEASURABLE:
-            face = same_noise(face, noise_of(image[one.rows, one.columns].astype(np.float32) / 255), random)
-        mixed = place * (1 - alpha[..., None]) + 255 * face * alpha[..., None]
-        place[:] = np.where(alpha[..., None] > 0, np.clip(np.rint(mixed), 0, 255), place).astype(np.uint8)
+        full = (crop.rows.stop - crop.rows.start, crop.columns.stop - crop.columns.start)
+        target = treated[crop.rows, crop.columns]
+        alpha, face = _resized(alpha, full), _resized(face, full)
+        if crop.occluded:
+            alpha = alpha * ~self._occluders(image, crop)
+        if height >= MIN_MEASURABLE_HEIGHT:
+            face = match_noise(face, estimate_noise(image[crop.rows, crop.columns].astype(np.float32) / 255), random)
+        mixed = target * (1 - alpha[..., None]) + 255 * face * alpha[..., None]
+        target[:] = np.where(alpha[..., None] > 0, np.clip(np.rint(mixed), 0, 255), target).astype(np.uint8)
 
 
-def _find(number: int, face: Face, shape: tuple[int, ...], around: float) -> _Found:
+def _crop(number: int, face: Face, shape: tuple[int, ...], margin: float) -> _FaceCrop:
     check_box(face.bbox, shape)
     x, y, w, h = face.bbox
-    view, points, fits = held(face)
-    # Landmarks may lie far outside their box, and a box may be no face's: the place holds what either makes vanish.
-    erased = np.concatenate([features_in(view), [(x, y), (x + w, y + h)]])
-    (left, top), (right, bottom) = erased.min(0), erased.max(0)
-    across, down = around * (right - left), around * (bottom - top)
+    view, points, from_landmarks = estimate_view(face)
+    # Landmarks may lie far outside their box, and a box may hold no face: the crop contains what either of them erases.
+    corners = np.concatenate([feature_points(view), [(x, y), (x + w, y + h)]])
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    across, down = margin * (right - left), margin * (bottom - top)
     rows = slice(max(0, int(top - down)), min(shape[0], int(np.ceil(bottom + down)) + 1))
     columns = slice(max(0, int(left - across)), min(shape[1], int(np.ceil(right + across)) + 1))
     corner = (columns.start, rows.start)
     bbox = (x - corner[0], y - corner[1], w, h)
-    return _Found(number, face, rows, columns, bbox, view.shifted(*corner), points - corner, fits)
+    return _FaceCrop(number, face, rows, columns, bbox, view.shifted(*corner), points - corner, from_landmarks)
 
 
-def _worked_on(image: np.ndarray, one: _Found) -> tuple[np.ndarray, float]:
-    """The place of a face at the size at which it is worked on, and that size as a factor."""
-    factor = min(1.0, LARGEST / max(face_height(one.view), one.face.bbox[3]))
-    return shrunk(image[one.rows, one.columns], factor), factor
+def _working_copy(image: np.ndarray, crop: _FaceCrop) -> tuple[np.ndarray, float]:
+    """The crop at the resolution at which it is processed, and that resolution as a factor."""
+    factor = min(1.0, MAX_HEIGHT / max(projected_face_height(crop.view), crop.face.bbox[3]))
+    return downscale(image[crop.rows, crop.columns], factor), factor
 
 
-def _scaled(layer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _resized(layer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if layer.shape[:2] == shape[:2]:
         return layer
     larger = shape[0] > layer.shape[0]
@@ -198,12 +199,12 @@ def _scaled(layer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _feathered(alpha: np.ndarray, width: float) -> np.ndarray:
-    """The same cover, drawn in by the width of its soft edge, so that nothing of its surroundings is dragged along."""
+    """The alpha mask eroded by the width of its soft edge, then blurred: no background of the layer is blended in."""
     reach = int(width)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    drawn_in = cv2.erode((alpha > 0.5).astype(np.float32), kernel) if reach else 1.0
-    return cv2.GaussianBlur(np.minimum(alpha, drawn_in).astype(np.float32), (0, 0), max(width, 0.4))
+    eroded = cv2.erode((alpha > 0.5).astype(np.float32), kernel) if reach else 1.0
+    return cv2.GaussianBlur(np.minimum(alpha, eroded).astype(np.float32), (0, 0), max(width, 0.4))
 
 
-def _bytes(pixels: np.ndarray) -> np.ndarray:
+def _to_uint8(pixels: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One path for every arm: decode, treat each face, encode. Arms differ in nothing but the treatment."""
+"""The shared path of every arm: decode, treat each face, encode. Arms differ in the treatment alone."""
 
 import hashlib
 from collections import Counter
@@ -15,8 +15,8 @@ from facade.dataset.extra_boxes import ExtraBoxes, with_extra_boxes
 from facade.dataset.shards import Position, shard_file, write_index, write_shard
 from facade.dataset.store import decode, write_annotations
 from facade.errors import FacadeError
-from facade.files import read_json, whole_directory, write_json
-from facade.parallel import in_order
+from facade.files import atomic_directory, read_json, write_json
+from facade.parallel import ordered_map
 from facade.params import Codec
 
 
@@ -31,24 +31,38 @@ class Treated:
 Treatment = Callable[[np.ndarray, Photograph], Treated]
 
 
-def keep(image: np.ndarray, photograph: Photograph) -> Treated:
-    """The treatment of the raw arm: none. The photograph is still encoded anew, as in the other arms."""
+@dataclass(frozen=True)
+class BuiltTreatment:
+    """A treatment that was assembled from its parameters.
+
+    Attributes:
+        treatment: Takes a photograph and its labels, and returns the treated photograph.
+        cache_key: Changes with everything that the treatment depends on besides the photograph. A secret cannot be
+            recovered from it. None where nothing can name what it depends on: partial work is then not resumed.
+    """
+
+    treatment: Treatment
+    cache_key: str | None
+
+
+def leave_faces(image: np.ndarray, photograph: Photograph) -> Treated:
+    """The treatment of the raw arm: none. The photograph is still re-encoded, as in the other arms."""
     del photograph
     return Treated(image)
 
 
 def recoded(image: np.ndarray, codec: Codec) -> np.ndarray:
-    """A picture after one generation of JPEG, (H, W, 3) uint8, BGR: what the codec alone makes of it."""
+    """A picture after one generation of JPEG, (H, W, 3) uint8, BGR: the effect of the codec alone."""
     return decode(encode(image, codec))
 
 
 @dataclass(frozen=True)
-class _Treat:
-    """Treat a photograph, and encode it."""
+class _TreatPhotograph:
+    """Treat and encode one photograph."""
 
     treatment: Treatment
     codec: Codec
-    also: ExtraBoxes
+    extra_boxes: ExtraBoxes
 
     def __call__(self, source: Photographs, photograph: Photograph) -> tuple[bytes, Counter[str]]:
         image = source.pixels(photograph)
@@ -57,16 +71,16 @@ class _Treat:
                 f"{source.where(photograph)} is {image.shape[1]}x{image.shape[0]} pixels, its labels say "
                 f"{photograph.width}x{photograph.height}. Run `dvc repro ingest` again."
             )
-        treated = self.treatment(image, with_extra_boxes(photograph, self.also))
+        treated = self.treatment(image, with_extra_boxes(photograph, self.extra_boxes))
         return encode(treated.pixels, self.codec), treated.counts
 
 
 @dataclass(frozen=True)
 class _TreatFile:
-    """Treat a photograph that is a file of its own."""
+    """Treat a photograph that is stored as its own file."""
 
     source: Photographs
-    treat: _Treat
+    treat: _TreatPhotograph
     into: Path
 
     def __call__(self, photograph: Photograph) -> Counter[str]:
@@ -79,33 +93,34 @@ class _TreatFile:
 
 @dataclass(frozen=True)
 class _TreatShard:
-    """Treat the photographs of a shard. One that was done before, from the same photographs, is taken as it is."""
+    """Treat the photographs of a shard; one that an interrupted run finished from the same photographs is reused."""
 
     root: Path
-    treat: _Treat
+    treat: _TreatPhotograph
     into: Path
 
     def __call__(self, number: int) -> tuple[Counter[str], dict[str, Position]]:
         source = Photographs(self.root, shard=number)
-        everybody = [with_extra_boxes(photograph, self.treat.also) for photograph in source]
-        made_from = hashlib.sha256(f"{source.shard_sum(number)} {everybody!r}".encode()).hexdigest()
-        note = self.into / f".{number:06d}.json"
-        if shard_file(self.into, number).is_file() and note.is_file():
-            told = read_json(note)
-            if told["made_from"] == made_from:
-                return Counter(told["counts"]), {name: Position(*place) for name, place in told["places"].items()}
-        note.unlink(missing_ok=True)  # it is of another shard than the one that is written now
+        everybody = [with_extra_boxes(photograph, self.treat.extra_boxes) for photograph in source]
+        made_from = hashlib.sha256(f"{source.shard_sha256(number)} {everybody!r}".encode()).hexdigest()
+        record_file = self.into / f".{number:06d}.json"
+        if shard_file(self.into, number).is_file() and record_file.is_file():
+            record = read_json(record_file)
+            if record["made_from"] == made_from:
+                positions = {name: Position(*position) for name, position in record["places"].items()}
+                return Counter(record["counts"]), positions
+        record_file.unlink(missing_ok=True)  # it describes another shard than the one that is written now
         counts: Counter[str] = Counter()
 
         def treated() -> Iterator[tuple[str, bytes]]:
             for photograph in source:
-                content, found = self.treat(source, photograph)
-                counts.update(found)
+                content, own = self.treat(source, photograph)
+                counts.update(own)
                 yield photograph.file, content
 
-        places = write_shard(shard_file(self.into, number), number, treated())
-        write_json(note, {"made_from": made_from, "counts": counts, "places": places})
-        return counts, places
+        positions = write_shard(shard_file(self.into, number), number, treated())
+        write_json(record_file, {"made_from": made_from, "counts": counts, "places": positions})
+        return counts, positions
 
 
 def treat(
@@ -114,57 +129,60 @@ def treat(
     into: Path,
     codec: Codec,
     label: str,
-    also: ExtraBoxes | None = None,
-    more: Photographs | None = None,
+    extra_boxes: ExtraBoxes | None = None,
+    known_misses: Photographs | None = None,
     workers: int | None = None,
-    key: str | None = None,
+    resume_key: str | None = None,
 ) -> Counter[str]:
-    """Write a treated copy of a data set: the same photographs, labels, order and form; other pixels in the faces.
+    """Write a treated copy of a data set: same photographs, labels, order and storage format; other pixels in faces.
 
-    In shards, what was done is kept where the work is stopped, and the next call with the same key goes on.
+    With shards, finished shards of an interrupted run are kept, and the next call with the same key resumes.
 
     Args:
         source: The photographs.
-        treatment: What is done to each; picklable, and dependent on the photograph alone. It may work in place.
-        into: The data set to write. It appears when all of it is done.
+        treatment: Applied to each; picklable, and a function of the photograph alone. It may work in place.
+        into: The data set to write. It appears only when it is complete.
         codec: JPEG settings, the same for every arm.
-        label: What the progress bar says.
-        also: Faces to treat besides the labelled ones, by photograph. The labels stay as they are: arms differ in
-            pixels alone.
-        more: Photographs that are anonymized already, the known misses, which come behind the treated ones.
-        workers: Processes; all cores by default. The result does not depend on it.
-        key: Names the treatment, and all that it reads: parameters, a secret (so that it cannot be told from it), the
-            pictures of a bank. None keeps nothing of a work that is stopped.
+        label: Label of the progress bar.
+        extra_boxes: Faces to treat besides the labelled ones, by photograph. The labels do not change: arms differ
+            in pixels alone.
+        known_misses: Photographs that are anonymized already, the known misses, appended to the treated ones.
+        workers: Number of processes; all cores by default. The result does not depend on it.
+        resume_key: Identifies the treatment and all its inputs: parameters, a secret (not recoverable from the key),
+            the pictures of a bank. None keeps nothing of an interrupted run.
 
     Returns:
-        Sums of the counts that the treatment made.
+        The treatment's counts, summed over the photographs.
     """
-    each = _Treat(treatment, codec, also or {})
-    content = concatenated(source, more)
+    treat_photograph = _TreatPhotograph(treatment, codec, extra_boxes or {})
+    content = concatenated(source, known_misses)
     counts: Counter[str] = Counter()
     if not source.sharded:
-        with whole_directory(into) as beside:
-            for found in in_order(_TreatFile(source, each, beside), list(source), label, workers):
-                counts += found
-            if more is not None:
-                for photograph in more:
-                    (beside / "images" / photograph.file).write_bytes(more.read(photograph))
-            write_annotations(beside, content)
+        with atomic_directory(into) as temporary:
+            treat_file = _TreatFile(source, treat_photograph, temporary)
+            for own in ordered_map(treat_file, list(source), label, workers):
+                counts += own
+            if known_misses is not None:
+                for photograph in known_misses:
+                    (temporary / "images" / photograph.file).write_bytes(known_misses.read(photograph))
+            write_annotations(temporary, content)
         return counts
     numbers = source.shard_numbers
-    with whole_directory(into, go_on=None if key is None else f"{key} {codec!r} {code_hash()}") as beside:
-        places: dict[str, Position] = {}
-        for found, own in in_order(_TreatShard(source.root, each, beside), numbers, label, workers, heavy=True):
-            counts += found
-            places |= own
-        if more is not None and len(more):
+    key = None if resume_key is None else f"{resume_key} {codec!r} {code_hash()}"
+    with atomic_directory(into, resume_key=key) as temporary:
+        positions: dict[str, Position] = {}
+        treat_shard = _TreatShard(source.root, treat_photograph, temporary)
+        for own, own_positions in ordered_map(treat_shard, numbers, label, workers, one_by_one=True):
+            counts += own
+            positions |= own_positions
+        if known_misses is not None and len(known_misses):
             last = max(numbers, default=-1) + 1
-            files = ((photograph.file, more.read(photograph)) for photograph in more)
-            places |= write_shard(shard_file(beside, last), last, files)
-        written = {shard_file(beside, position.shard) for position in places.values()}
-        for path in beside.rglob("*"):
-            # Notes, and what a work that was stopped has left: of other photographs, or half-written.
+            files = ((photograph.file, known_misses.read(photograph)) for photograph in known_misses)
+            positions |= write_shard(shard_file(temporary, last), last, files)
+        written = {shard_file(temporary, position.shard) for position in positions.values()}
+        for path in temporary.rglob("*"):
+            # Records of shards, and leftovers of an interrupted run: of other photographs, or half-written.
             if path.is_file() and path not in written:
                 path.unlink()
-        write_index(beside, content, places)
+        write_index(temporary, content, positions)
     return counts

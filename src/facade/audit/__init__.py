@@ -1,1 +1,1 @@
-"""Who is still there: what anonymized photographs still show, measured; and the gate in front of training."""
+"""Privacy audit of anonymized photographs: coverage, re-identification and metadata; and the gate of training."""

@@ -1,111 +1,113 @@
-"""Who can be known again? A recognition network looks at source faces and at treated ones, in several ways."""
+"""Linkage attacks with a face recognition network: embeddings of source and treated faces, and how well they match."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from facade.anonymize.align import held
+from facade.anonymize.head_pose import estimate_view
 from facade.anonymize.treat import Treatment
 from facade.audit.linkage import Linkage, linkage
 from facade.audit.threats import ATTACKS
 from facade.dataset import Face, Photograph
 from facade.dataset.pixels import mirrored_points
-from facade.recognition import SIDE, Recogniser, align
+from facade.recognition import SIDE, Recognizer, align_face
 
-# In an aligned picture, the ellipse that a face fills from the brows to the chin: centre and half axes, pixels.
-CENTRE, HALF_AXES = (56.0, 68.0), (36.0, 44.0)
-GREY = 128
-# Embeddings of one face by the name of the view.
+# Ellipse of the face from brows to chin in an aligned picture: center and semi-axes, pixels.
+CENTER, SEMI_AXES = (56.0, 68.0), (36.0, 44.0)
+GRAY = 128
+# Embeddings of one face by name of the view.
 Views = dict[str, np.ndarray]
 
 
-def views(
+def embed_views(
     source: np.ndarray,
     recoded: np.ndarray,
     treated: np.ndarray,
-    undone: np.ndarray | None,
-    likewise: np.ndarray,
+    restored: np.ndarray | None,
+    mirrored_treated: np.ndarray | None,
     faces: Sequence[Face],
-    network: Recogniser,
+    network: Recognizer,
 ) -> list[Views]:
-    """What a recognition network makes of some faces of a photograph, in every view.
+    """Embed every view of some faces of a photograph.
 
-    The attacker knows where the faces lie, as the labels do.
+    The attacker knows the positions of the faces from the labels.
 
     Args:
-        source: The photograph, (H, W, 3) uint8, BGR.
-        recoded: Encoded once more, untreated.
-        treated: As it is trained on.
-        undone: With the treatment undone, or None where there is nothing to undo.
-        likewise: The mirrored source, treated likewise.
-        faces: The faces to look at.
-        network: Who looks.
+        source: The source photograph, (H, W, 3) uint8, BGR.
+        recoded: The source, encoded and decoded once more.
+        treated: The anonymized photograph that detectors are trained on.
+        restored: The treated photograph with the blur undone, or None if that is not possible.
+        mirrored_treated: The mirrored source, with the same treatment; None if nobody here can apply it.
+        faces: The faces to embed.
+        network: The face recognition network of the attacker.
     """
     width = source.shape[1]
     outside = ~face_ellipse()[..., None]
-    found = []
+    embedded = []
     for face in faces:
-        _, points, _ = held(face)
-        plain, hidden = align(source, points), align(treated, points)
-        seen = {
+        _, points, _ = estimate_view(face)
+        plain, hidden = align_face(source, points), align_face(treated, points)
+        pictures = {
             "source": plain,
-            "recoded": align(recoded, points),
+            "recoded": align_face(recoded, points),
             "treated": hidden,
-            "surroundings": np.where(outside, plain, GREY).astype(np.uint8),
-            "source_face": np.where(outside, GREY, plain).astype(np.uint8),
-            "treated_face": np.where(outside, GREY, hidden).astype(np.uint8),
+            "surroundings": np.where(outside, plain, GRAY).astype(np.uint8),
+            "source_face": np.where(outside, GRAY, plain).astype(np.uint8),
+            "treated_face": np.where(outside, GRAY, hidden).astype(np.uint8),
             "mirrored": np.ascontiguousarray(plain[:, ::-1]),
-            "mirrored_treated": align(likewise, mirrored_points(points, width)),
         }
-        if undone is not None:
-            seen["reversed"] = align(undone, points)
-        found.append({name: network.embed(picture) for name, picture in seen.items()})
-    return found
+        if mirrored_treated is not None:
+            pictures["mirrored_treated"] = align_face(mirrored_treated, mirrored_points(points, width))
+        if restored is not None:
+            pictures["reversed"] = align_face(restored, points)
+        embedded.append({name: network.embed(picture) for name, picture in pictures.items()})
+    return embedded
 
 
-def link(found: Sequence[Views], photographs: Sequence[str]) -> dict[str, Linkage]:
-    """Every attack that can be made, by name.
+def run_attacks(embedded: Sequence[Views], photographs: Sequence[str]) -> dict[str, Linkage]:
+    """Results of all possible attacks, by name.
 
     Args:
-        found: The views of each face.
-        photographs: Which photograph each face is in.
+        embedded: The views of each face.
+        photographs: The photograph of each face.
     """
     return {
         name: linkage(
-            np.stack([face[attack.probe] for face in found]),
-            np.stack([face[attack.gallery] for face in found]),
+            np.stack([face[attack.probe] for face in embedded]),
+            np.stack([face[attack.gallery] for face in embedded]),
             photographs,
         )
         for name, attack in ATTACKS.items()
-        if all(attack.probe in face for face in found)
+        if all(attack.probe in face and attack.gallery in face for face in embedded)
     }
 
 
-def mirrored(photograph: Photograph) -> Photograph:
-    """The labels of a photograph seen in a mirror."""
+def mirror_labels(photograph: Photograph) -> Photograph:
+    """The labels of a photograph after a horizontal flip."""
     width = photograph.width
     faces = []
     for face in photograph.faces:
         x, y, w, h = face.bbox
         points = face.keypoints
         if points is not None:
-            turned = mirrored_points(np.array(points, float), width)
-            points = tuple((float(px), float(py)) for px, py in turned)
+            flipped = mirrored_points(np.array(points, float), width)
+            points = tuple((float(px), float(py)) for px, py in flipped)
         faces.append(replace(face, bbox=(width - x - w, y, w, h), keypoints=points))
     return replace(photograph, faces=tuple(faces))
 
 
 def face_ellipse() -> np.ndarray:
-    """Which pixels of an aligned picture show the face itself, (112, 112) bool."""
+    """Mask of the face in an aligned picture, (112, 112) bool."""
     down, across = np.mgrid[:SIDE, :SIDE]
-    return np.asarray(((across - CENTRE[0]) / HALF_AXES[0]) ** 2 + ((down - CENTRE[1]) / HALF_AXES[1]) ** 2 <= 1)
+    return np.asarray(((across - CENTER[0]) / SEMI_AXES[0]) ** 2 + ((down - CENTER[1]) / SEMI_AXES[1]) ** 2 <= 1)
 
 
-def treated_likewise(source: np.ndarray, photograph: Photograph, treatment: Treatment) -> np.ndarray:
-    """The mirrored photograph, treated: what somebody holds who knows the method, and other pictures of the people.
+def treat_mirrored(source: np.ndarray, photograph: Photograph, treatment: Treatment) -> np.ndarray:
+    """The mirrored photograph with the same treatment: the gallery of an attacker who knows the method (parrot attack).
 
-    Not mirrored it would be the treated photograph itself, to the last pixel, and any blur would be "linked".
+    The flip stands for other pictures of the same people. Without it, the gallery would equal the treated photograph
+    pixel by pixel, and every blurred face would be linked.
     """
     flipped = np.ascontiguousarray(source[:, ::-1])
-    return treatment(flipped, mirrored(photograph)).pixels
+    return treatment(flipped, mirror_labels(photograph)).pixels

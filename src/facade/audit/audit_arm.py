@@ -1,4 +1,4 @@
-"""Looking through an arm's photographs: was every face treated, and who can be known again?"""
+"""The audit of an arm's photographs: coverage of the treatment, and re-identification by linkage attacks."""
 
 import hashlib
 from collections import Counter
@@ -7,48 +7,48 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facade.anonymize.treat import Treatment, recoded
-from facade.audit.attacker import attacker
-from facade.audit.attacks import Views, link, treated_likewise, views
-from facade.audit.coverage import Finding, Untreated, findings
+from facade.audit.attacker import load_attacker
+from facade.audit.attacks import Views, embed_views, run_attacks, treat_mirrored
+from facade.audit.coverage import Finding, Untreated, classify_faces
 from facade.audit.linkage import Linkage
-from facade.audit.reversal import undone
+from facade.audit.reversal import undo_blur
 from facade.dataset import Photograph, Photographs
 from facade.dataset.extra_boxes import ExtraBoxes, with_extra_boxes
 from facade.errors import FacadeError
-from facade.parallel import in_order
+from facade.parallel import ordered_map
 from facade.params import Audit, Blur, Codec
-from facade.recognition import Recogniser, recogniser
+from facade.recognition import Recognizer, open_recognizer
 
 
 @dataclass(frozen=True)
 class Attacker:
-    """Who tries to know people again.
+    """The face recognition network of the attacker.
 
     Attributes:
-        weights: The network's file.
-        drawn: Whether it is the stand-in that has seen drawn faces alone.
-        name: What pages call it.
+        weights: Weights of the network.
+        drawn: Whether it is the stand-in that was trained on drawn faces only.
+        name: Its description in reports.
     """
 
     weights: Path
     drawn: bool
     name: str
 
-    def network(self) -> Recogniser:
-        """The network, loaded once in a process."""
-        return attacker(self.weights) if self.drawn else recogniser(self.weights, "audit.recognition")
+    def network(self) -> Recognizer:
+        """The network, loaded once per process."""
+        return load_attacker(self.weights) if self.drawn else open_recognizer(self.weights, "audit.recognition")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What was seen in an arm.
+class ArmAudit:
+    """Coverage and re-identification of an arm.
 
     Attributes:
-        findings: How many faces were treated, left as they were, or show nothing; those that nobody labelled are among
-            them where they are treated.
-        untreated: Those left as they were.
-        large: Labelled faces that are large enough to know somebody by.
-        linked: By attack; None where nobody tried, or there were fewer than two faces.
+        findings: Number of faces that are treated, untreated, or show no detail. Unlabelled faces are included if they
+            are to be treated.
+        untreated: The untreated faces.
+        large: Number of labelled faces that are large enough to be re-identified.
+        linked: Results by attack; None without an attacker or with fewer than two faces.
     """
 
     findings: Counter[str]
@@ -58,62 +58,65 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _AuditPhotograph:
     source: Photographs
     treated: Photographs
-    also: ExtraBoxes
-    likewise: Treatment
+    extra_boxes: ExtraBoxes
+    treatment: Treatment | None
     blur: Blur | None
     attacker: Attacker | None
     attacked: frozenset[str]
-    least: float
+    min_face_height: float
     codec: Codec
 
     def __call__(self, photograph: Photograph) -> tuple[list[Finding], list[Views]]:
         before, after = self.source.pixels(photograph), self.treated.pixels(photograph)
         if before.shape != after.shape:
             raise FacadeError(
-                f"{self.treated.where(photograph)} has another size than its source. Run `dvc repro` again."
+                f"{self.treated.where(photograph)} differs in size from its source. Run `dvc repro` again."
             )
-        everybody, again = with_extra_boxes(photograph, self.also), recoded(before, self.codec)
-        found = findings(before, after, again, everybody.faces)
-        large = tuple(face for face in photograph.faces if face.bbox[3] >= self.least)
+        all_faces, again = with_extra_boxes(photograph, self.extra_boxes), recoded(before, self.codec)
+        findings = classify_faces(before, after, again, all_faces.faces)
+        large = tuple(face for face in photograph.faces if face.bbox[3] >= self.min_face_height)
         if self.attacker is None or photograph.file not in self.attacked or not large:
-            return found, []
-        seen = views(
+            return findings, []
+        embedded = embed_views(
             source=before,
             recoded=again,
             treated=after,
-            undone=None if self.blur is None else undone(after, photograph.file, large, self.blur),
-            likewise=recoded(treated_likewise(before, everybody, self.likewise), self.codec),
+            restored=None if self.blur is None else undo_blur(after, photograph.file, large, self.blur),
+            mirrored_treated=None
+            if self.treatment is None
+            else recoded(treat_mirrored(before, all_faces, self.treatment), self.codec),
             faces=large,
             network=self.attacker.network(),
         )
-        return found, seen
+        return findings, embedded
 
 
-def look(
+def audit_arm(
     source: Photographs,
     treated: Photographs,
-    also: ExtraBoxes,
-    likewise: Treatment,
+    extra_boxes: ExtraBoxes,
+    treatment: Treatment | None,
     blur: Blur | None,
     attacker: Attacker | None,
     params: Audit,
     codec: Codec,
     workers: int | None = None,
-) -> Seen:
-    """Compare an arm's photographs with their sources, and attack them.
+) -> ArmAudit:
+    """Compare an arm's photographs with their sources, and run the linkage attacks.
 
     Args:
         source: The untreated photographs.
-        treated: The arm's; known misses may come behind, which were looked at when they were recorded.
-        also: Faces that were treated besides the labelled ones.
-        likewise: The arm's treatment, as somebody has it who knows the method and not the key.
-        blur: How faces were blurred, where a blur may be undone; else None.
-        attacker: Who tries to know people again, or None.
-        params: How large a face must be, and how many are attacked.
-        codec: How photographs are stored.
+        treated: The photographs of the arm. Known misses may follow; they were audited when they were recorded.
+        extra_boxes: Unlabelled faces that are treated in addition to the labelled ones.
+        treatment: The treatment of the arm as an attacker has it who knows the method but not the key. None where
+            another program treated the photographs: the parrot attack is then not measured.
+        blur: Parameters of the blur that the attacker undoes, or None.
+        attacker: The attacker's network, or None to run no attacks.
+        params: Minimum height and maximum number of attacked faces.
+        codec: JPEG settings of stored photographs.
         workers: Processes; all cores by default. The result does not depend on it.
 
     Raises:
@@ -121,44 +124,47 @@ def look(
     """
     photographs = list(source)
     if list(treated)[: len(photographs)] != photographs:
-        raise FacadeError(f"the labels of {treated.root} are not those of {source.root}. Run `dvc repro` again.")
-    attacked = chosen(photographs, params.least, params.most)
-    job = _Look(source, treated, also, likewise, blur, attacker, attacked, params.least, codec)
+        raise FacadeError(f"the labels of {treated.root} differ from those of {source.root}. Run `dvc repro` again.")
+    attacked = select_photographs(photographs, params.min_face_height, params.max_faces)
+    job = _AuditPhotograph(
+        source, treated, extra_boxes, treatment, blur, attacker, attacked, params.min_face_height, codec
+    )
     counts: Counter[str] = Counter()
     untreated: list[Untreated] = []
-    seen: list[Views] = []
-    owners: list[str] = []
-    results = in_order(job, photographs, f"audit {treated.root.name}", workers)
-    for photograph, (found, faces) in zip(photographs, results, strict=True):
-        counts.update(found)
-        for number, (face, finding) in enumerate(zip(with_extra_boxes(photograph, also).faces, found, strict=True)):
+    embedded: list[Views] = []
+    files: list[str] = []
+    results = ordered_map(job, photographs, f"audit {treated.root.name}", workers)
+    for photograph, (findings, faces) in zip(photographs, results, strict=True):
+        counts.update(findings)
+        all_faces = with_extra_boxes(photograph, extra_boxes).faces
+        for number, (face, finding) in enumerate(zip(all_faces, findings, strict=True)):
             if finding == "untreated":
                 untreated.append(Untreated(photograph.file, number, face.bbox))
-        seen += faces
-        owners += [photograph.file] * len(faces)
-    return Seen(
+        embedded += faces
+        files += [photograph.file] * len(faces)
+    return ArmAudit(
         findings=counts,
         untreated=untreated,
-        large=sum(face.bbox[3] >= params.least for photograph in photographs for face in photograph.faces),
-        linked=link(seen, owners) if len(seen) > 1 else None,
+        large=sum(face.bbox[3] >= params.min_face_height for photograph in photographs for face in photograph.faces),
+        linked=run_attacks(embedded, files) if len(embedded) > 1 else None,
     )
 
 
-def chosen(photographs: Sequence[Photograph], least: float, most: int) -> frozenset[str]:
-    """Photographs to attack: those whose names have the smallest hashes, until they hold faces enough.
+def select_photographs(photographs: Sequence[Photograph], min_face_height: float, max_faces: int) -> frozenset[str]:
+    """Select the photographs to attack, in the order of the hashes of their names, up to a number of large faces.
 
-    The same ones in every arm. At least one is chosen where any holds a large face.
+    The selection is the same in every arm. It holds at least one photograph if any has a large face.
     """
-    large = {one.file: sum(face.bbox[3] >= least for face in one.faces) for one in photographs}
+    large = {one.file: sum(face.bbox[3] >= min_face_height for face in one.faces) for one in photographs}
     ordered = sorted(
         (file for file, count in large.items() if count),
         key=lambda file: hashlib.sha256(f"audit {file}".encode()).digest(),
     )
-    found: list[str] = []
+    selected: list[str] = []
     total = 0
     for file in ordered:
         total += large[file]
-        if found and total > most:
+        if selected and total > max_faces:
             break
-        found.append(file)
-    return frozenset(found)
+        selected.append(file)
+    return frozenset(selected)

@@ -1,127 +1,130 @@
-"""What an audit found, as figures, and as sentences that stop training."""
+"""The gate criteria of an audit, as failure messages; and the figures of an audit for files and metrics."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from facade.audit.audit_arm import Attacker, Seen
+from facade.audit.audit_arm import ArmAudit, Attacker
 from facade.audit.leaks import Leak
 from facade.audit.linkage import Rate
 from facade.audit.threats import ATTACKS, NOT_MEASURED
-from facade.audit.unlabelled import Unlabelled, hidden
+from facade.audit.unlabelled import Unlabelled, estimate_hidden
 from facade.params import Audit
 
-# Faults that are told one by one; the others are counted.
-TOLD = 3
-HOW_TO_LOOK = (
-    "faces that nobody labelled are not measured: give audit.detector (publisher fetches facexlib's), or take "
-    "unlabelled off audit.require"
+# Number of items that a message lists; the others are only counted.
+MAX_LISTED = 3
+NO_DETECTOR = (
+    "unlabelled faces are not measured: set audit.detector (publisher downloads facexlib's), or remove unlabelled from "
+    "audit.require"
 )
-HOW_TO_LINK = (
-    "re-identification is not measured: give face recognition weights as audit.recognition, or take reidentification "
-    "off audit.require"
+NO_RECOGNITION = (
+    "re-identification is not measured: set audit.recognition to face recognition weights, or remove reidentification "
+    "from audit.require"
 )
-# A network that does not know untreated faces in a mirror knows nobody: that it does not know treated ones is no news.
-KNOWS = 0.5
-KNOWS_NOBODY = (
-    "re-identification is not measured: the network knows only {share:.0f} % of untreated faces in a mirror; give "
-    "other weights as audit.recognition"
+# Minimum rank-1 rate of untreated faces with a mirrored gallery. A network below it cannot recognize people at all, so
+# low rates on treated faces mean nothing.
+MIN_RANK1_UNTREATED = 0.5
+WEAK_RECOGNITION = (
+    "re-identification is not measured: the network recognizes only {share:.0f} % of untreated faces with a mirrored "
+    "gallery; set audit.recognition to other weights"
 )
-FEW_FACES = " at the upper end: more faces would tell"
-TOO_FEW = "re-identification is not measured: the photographs hold fewer than two faces of audit.least pixels"
+FEW_FACES = " at the upper end; more faces would narrow the interval"
+TOO_FEW = "re-identification is not measured: the photographs hold fewer than two faces of audit.min_face_height pixels"
+# The figures of an attack that are metrics.
+RANK1 = ("rank1", "rank1_low", "rank1_high")
 
 
 @dataclass(frozen=True)
-class Audited:
-    """All that an audit found.
+class AuditResult:
+    """The complete result of an audit.
 
     Attributes:
-        synthetic: Whether nobody in the photographs is real.
-        seen: Coverage and re-identification.
-        attacker: Who tried to know people again, or None.
-        unlabelled: None where nobody looked.
-        leaks: Metadata and the like.
+        synthetic: Whether the photographs show no real people.
+        arm: Coverage and re-identification.
+        attacker: The attacker's network, or None.
+        unlabelled: Unlabelled faces; None if no detector was run.
+        leaks: Metadata and other leaks.
     """
 
     synthetic: bool
-    seen: Seen
+    arm: ArmAudit
     attacker: Attacker | None
     unlabelled: Unlabelled | None
     leaks: Sequence[Leak]
 
 
-def not_linked(audited: Audited) -> str | None:
-    """Why re-identification counts as not measured, as a sentence, or None where it was measured."""
-    if audited.attacker is None:
-        return HOW_TO_LINK
-    if audited.seen.linked is None:
+def why_not_measured(result: AuditResult) -> str | None:
+    """Why re-identification counts as not measured; None if it is measured."""
+    if result.attacker is None:
+        return NO_RECOGNITION
+    if result.arm.linked is None:
         return TOO_FEW
-    mirrored = audited.seen.linked["parrot_untreated"].rank1
-    return None if mirrored.low >= KNOWS else KNOWS_NOBODY.format(share=100 * mirrored.seen)
+    rank1 = result.arm.linked["parrot_untreated"].rank1
+    return None if rank1.low >= MIN_RANK1_UNTREATED else WEAK_RECOGNITION.format(share=100 * rank1.estimate)
 
 
-def always(audited: Audited, params: Audit) -> list[str]:
-    """What stops training whoever is in the photographs: untreated faces, and files that tell more than pixels."""
-    found = []
-    untreated = audited.seen.untreated
+def basic_failures(result: AuditResult, params: Audit) -> list[str]:
+    """Failures that close the gate for any photographs, synthetic or real: untreated faces and leaks."""
+    failures = []
+    untreated = result.arm.untreated
     if len(untreated) > params.max_untreated:
-        found.append(f"{_many(len(untreated), 'untreated face')}: {_first(untreated)}")
-    if audited.leaks:
-        found.append(f"{_many(len(audited.leaks), 'leak')}: {_first(audited.leaks)}")
-    return found
+        failures.append(f"{_count(len(untreated), 'untreated face')}: {_list(untreated)}")
+    if result.leaks:
+        failures.append(f"{_count(len(result.leaks), 'leak')}: {_list(result.leaks)}")
+    return failures
 
 
-def for_people(audited: Audited, params: Audit) -> list[str]:
-    """What stops training on photographs of real people."""
-    found = []
-    if audited.unlabelled is None:
-        found += [HOW_TO_LOOK] if "unlabelled" in params.require else []
-    elif not audited.unlabelled.treated and audited.unlabelled.found > params.max_unlabelled:
-        found.append(
-            f"{_many(audited.unlabelled.found, 'face')} that nobody labelled and nobody treated, more than "
+def real_people_failures(result: AuditResult, params: Audit) -> list[str]:
+    """Additional failures that close the gate for photographs of real people."""
+    failures = []
+    if result.unlabelled is None:
+        failures += [NO_DETECTOR] if "unlabelled" in params.require else []
+    elif not result.unlabelled.treated and result.unlabelled.found > params.max_unlabelled:
+        failures.append(
+            f"{_count(result.unlabelled.found, 'unlabelled face')} left untreated, more than "
             f"audit.max_unlabelled ({params.max_unlabelled}) allows; data/unlabelled.json lists them, and "
             "audit.treat_unlabelled treats them"
         )
-    if (missing := not_linked(audited)) is not None:
-        return [*found, missing] if "reidentification" in params.require else found
-    for name, linked in (audited.seen.linked or {}).items():
+    if (reason := why_not_measured(result)) is not None:
+        return [*failures, reason] if "reidentification" in params.require else failures
+    for name, linked in (result.arm.linked or {}).items():
         if (parameter := ATTACKS[name].limit) is None:
             continue
         rate, limit = linked.rank1, getattr(params, parameter)
         if 100 * rate.high > limit:
-            found.append(
-                f"{100 * rate.seen:.1f} % of {linked.faces} faces are linked to their source ({ATTACKS[name].told}; "
-                f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %), where audit.{parameter} allows {limit:g} %"
-                + (FEW_FACES if 100 * rate.seen <= limit else "")
+            failures.append(
+                f"{100 * rate.estimate:.1f} % of {linked.faces} faces are linked to their source "
+                f"({ATTACKS[name].description}; {100 * rate.low:.1f} to {100 * rate.high:.1f} %), but "
+                f"audit.{parameter} allows {limit:g} %" + (FEW_FACES if 100 * rate.estimate <= limit else "")
             )
-    return found
+    return failures
 
 
-def summary(audited: Audited, params: Audit) -> dict[str, Any]:
-    """The figures, for metrics/privacy/<arm>.json."""
-    stops = always(audited, params)
-    with_people = [*stops, *for_people(audited, params)]
-    counting = stops if audited.synthetic else with_people
-    seen = audited.seen
+def audit_report(result: AuditResult, params: Audit) -> dict[str, Any]:
+    """All figures and failures of an audit, for privacy/<arm>.json."""
+    basic = basic_failures(result, params)
+    with_people = [*basic, *real_people_failures(result, params)]
+    failures = basic if result.synthetic else with_people
+    arm = result.arm
     content: dict[str, Any] = {
-        "passed": not counting,
-        "stopped_by": _told(counting),
-        **({"real_people_would_be_stopped_by": _told(with_people)} if audited.synthetic else {}),
+        "passed": not failures,
+        "stopped_by": failures,
+        **({"would_stop_with_real_people": with_people} if result.synthetic else {}),
         "coverage": {
-            "faces": seen.findings.total(),
-            "treated": seen.findings["treated"],
-            "untreated": len(seen.untreated),
-            "nothing_to_see": seen.findings["nothing to see"],
+            "faces": arm.findings.total(),
+            "treated": arm.findings["treated"],
+            "untreated": len(arm.untreated),
+            "nothing_to_see": arm.findings["nothing to see"],
         },
-        "unlabelled": NOT_MEASURED if audited.unlabelled is None else _unlabelled(audited.unlabelled),
-        "leaks": len(audited.leaks),
-        "faces_large_enough_to_know": seen.large,
+        "unlabelled": NOT_MEASURED if result.unlabelled is None else _unlabelled(result.unlabelled),
+        "leaks": len(result.leaks),
+        "faces_large_enough_to_know": arm.large,
     }
-    missing = not_linked(audited)
-    if missing is not None or seen.linked is None or audited.attacker is None:
-        return {**content, "reidentification": NOT_MEASURED, "reidentification_lacks": missing}
-    content["attacker"] = audited.attacker.name
-    linked = next(iter(seen.linked.values()))
+    reason = why_not_measured(result)
+    if reason is not None or arm.linked is None or result.attacker is None:
+        return {**content, "reidentification": NOT_MEASURED, "reidentification_lacks": reason}
+    content["attacker"] = result.attacker.name
+    linked = next(iter(arm.linked.values()))
     content["reidentification"] = {
         "faces": linked.faces,
         "chance_rank1": round(linked.chance, 5),
@@ -132,37 +135,58 @@ def summary(audited: Audited, params: Audit) -> dict[str, Any]:
                 for metric in ("rank1", "rank10", "auc", "tar")
                 for key, figure in _rate(metric, getattr(one, metric)).items()
             }
-            for name, one in seen.linked.items()
+            for name, one in arm.linked.items()
         },
     }
     return content
 
 
+def audit_metrics(report: dict[str, Any]) -> dict[str, Any]:
+    """The main figures of `audit_report`, for metrics/privacy/<arm>.json. Failures are counted, not spelled out."""
+    linked, unlabelled = report["reidentification"], report["unlabelled"]
+    with_people = report.get("would_stop_with_real_people", report["stopped_by"])
+    content: dict[str, Any] = {
+        "passed": report["passed"],
+        "stopped_by": len(report["stopped_by"]),
+        "gate_on_real_people": "failed" if with_people else "passed",
+        "coverage": report["coverage"],
+        "unlabelled": unlabelled
+        if unlabelled == NOT_MEASURED
+        else {key: unlabelled[key] for key in ("found", "treated")},
+        "leaks": report["leaks"],
+    }
+    if linked == NOT_MEASURED:
+        return {**content, "reidentification": NOT_MEASURED}
+    content["attacker"] = report["attacker"]
+    content["reidentification"] = {
+        "faces": linked["faces"],
+        "chance_rank1": linked["chance_rank1"],
+        **{name: {key: linked[name][key] for key in RANK1} for name in ATTACKS if name in linked},
+    }
+    return content
+
+
 def _unlabelled(unlabelled: Unlabelled) -> dict[str, Any]:
-    estimate = hidden(unlabelled.captures)
+    hidden = estimate_hidden(unlabelled.captures)
     total = [sum(getattr(one, name) for one in unlabelled.captures) for name in ("labelled", "detected", "both")]
     return {
         "found": unlabelled.found,
         "treated": unlabelled.treated,
         "from_16px": {"labelled": total[0], "detected": total[1], "both": total[2]},
         "hidden_from_both": NOT_MEASURED
-        if estimate is None
-        else {name: round(value, 1) for name, value in asdict(estimate).items()},
+        if hidden is None
+        else {"seen": round(hidden.estimate, 1), "low": round(hidden.low, 1), "high": round(hidden.high, 1)},
     }
 
 
 def _rate(name: str, rate: Rate) -> dict[str, float]:
-    return {name: round(rate.seen, 4), f"{name}_low": round(rate.low, 4), f"{name}_high": round(rate.high, 4)}
+    return {name: round(rate.estimate, 4), f"{name}_low": round(rate.low, 4), f"{name}_high": round(rate.high, 4)}
 
 
-def _told(faults: Sequence[str]) -> str:
-    return "; ".join(faults) or "nothing"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
 
 
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'s' if count != 1 else ''}"
-
-
-def _first(things: Sequence[Any]) -> str:
-    told = "; ".join(map(str, things[:TOLD]))
-    return told + (f"; and {len(things) - TOLD:,} more" if len(things) > TOLD else "")
+def _list(items: Sequence[Any]) -> str:
+    text = "; ".join(map(str, items[:MAX_LISTED]))
+    return text + (f"; and {len(items) - MAX_LISTED:,} more" if len(items) > MAX_LISTED else "")

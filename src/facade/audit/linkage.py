@@ -1,4 +1,4 @@
-"""How well somebody links treated faces to their sources: rates with intervals, beside chance."""
+"""Success rates of linking treated faces to their sources, with confidence intervals and chance levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,37 +8,37 @@ from scipy import stats
 
 from facade.seeds import generator
 
-# False accepts at which the true-accept rate is told.
-FALSE_ACCEPTS = 1e-3
-# Cosines are sorted into so many bins between -1 and 1: ties and thresholds are good to 1/8192.
+# False-accept rate at which the true-accept rate is reported.
+FALSE_ACCEPT_RATE = 1e-3
+# Histogram bins of cosine similarities between -1 and 1: ties and thresholds are accurate to 1/8192.
 BINS = 16384
 CONFIDENCE = 0.95
-# Draws of photographs for the interval of the area under the curve.
-DRAWS = 1000
-# Probes compared with the whole gallery at a time: bounds the memory.
+# Bootstrap samples for the interval of the area under the curve.
+BOOTSTRAP_SAMPLES = 1000
+# Probes per block of the similarity matrix, to bound memory.
 CHUNK = 512
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A share with its interval, all from 0 to 1."""
+    """A rate with its confidence interval, all from 0 to 1."""
 
-    seen: float
+    estimate: float
     low: float
     high: float
 
 
 @dataclass(frozen=True)
 class Linkage:
-    """How often an attack links a treated face to its source.
+    """Results of a linkage attack.
 
     Attributes:
-        faces: Probes, and as many faces in the gallery.
-        rank1: Share of probes whose source is the most similar face of the gallery; chance is 1 / faces.
-        rank10: Among the ten most similar; chance is 10 / faces.
-        auc: Area under the ROC curve: how often a probe is more like its own source than some probe is like another's.
-            Chance is .5.
-        tar: Share of probes that are more like their source than all but one in a thousand are like another's.
+        faces: Number of probes, and of faces in the gallery.
+        rank1: Rank-1 rate: share of probes whose source is the most similar face in the gallery. Chance is 1 / faces.
+        rank10: Rank-10 rate: the source is among the ten most similar faces. Chance is 10 / faces.
+        auc: Area under the ROC curve of verification: probability that a genuine pair is more similar than an impostor
+            pair. Chance is 0.5.
+        tar: True-accept rate at a false-accept rate of 0.001.
     """
 
     faces: int
@@ -49,43 +49,43 @@ class Linkage:
 
     @property
     def chance(self) -> float:
-        """Rank-1 rate of guessing."""
+        """Rank-1 rate of random guessing."""
         return 1 / self.faces
 
 
 def linkage(probes: np.ndarray, gallery: np.ndarray, photographs: Sequence[str]) -> Linkage:
     """Compare every probe with every face of a gallery.
 
-    Ties count against privacy: a probe as like its own source as others counts as linked.
+    Ties count against privacy: a probe that is equally similar to its source and to others counts as linked.
 
     Args:
-        probes: (N, D) float32, of length 1.
-        gallery: (N, D) float32, of length 1; row i is the source of probe i.
-        photographs: Which photograph each face is in. Faces of one photograph are alike in light and sharpness, so that
-            intervals are over photographs.
+        probes: (N, D) float32, unit length.
+        gallery: (N, D) float32, unit length; row i is the source of probe i.
+        photographs: The photograph of each face. Faces of one photograph share light and sharpness, so intervals are
+            clustered by photograph.
 
     Raises:
         ValueError: There are fewer than two faces.
     """
     count = len(probes)
     if count < 2:
-        raise ValueError("linking needs two faces at least")
+        raise ValueError("linkage needs at least two faces")
     ranks = np.empty(count, int)
     own = np.empty(count)
-    others = np.zeros(BINS, np.int64)
+    impostors = np.zeros(BINS, np.int64)
     for start in range(0, count, CHUNK):
         rows = np.arange(start, min(start + CHUNK, count))
-        similar = probes[rows].astype(np.float64) @ gallery.astype(np.float64).T
-        place = rows - start
-        own[rows] = similar[place, rows]
-        ranks[rows] = (similar > own[rows, None]).sum(1)
-        others += np.bincount(_bin(np.delete(similar.ravel(), place * count + rows)), minlength=BINS)
-    below = np.concatenate([[0], np.cumsum(others)])
-    mine = _bin(own)
-    # Of all pairs of strangers, the share less similar than each probe is to its source; equal ones count half.
-    areas = (below[mine] + 0.5 * others[mine]) / others.sum()
-    strangers_above = others.sum() - below[mine + 1]
-    accepted = strangers_above <= FALSE_ACCEPTS * others.sum()
+        similarity = probes[rows].astype(np.float64) @ gallery.astype(np.float64).T
+        block_rows = rows - start
+        own[rows] = similarity[block_rows, rows]
+        ranks[rows] = (similarity > own[rows, None]).sum(1)
+        impostors += np.bincount(_bin(np.delete(similarity.ravel(), block_rows * count + rows)), minlength=BINS)
+    below = np.concatenate([[0], np.cumsum(impostors)])
+    bins = _bin(own)
+    # Per probe, the share of impostor pairs that are less similar than the genuine pair; ties count half.
+    areas = (below[bins] + 0.5 * impostors[bins]) / impostors.sum()
+    impostors_above = impostors.sum() - below[bins + 1]
+    accepted = impostors_above <= FALSE_ACCEPT_RATE * impostors.sum()
     return Linkage(
         faces=count,
         rank1=proportion(ranks < 1, photographs),
@@ -96,14 +96,14 @@ def linkage(probes: np.ndarray, gallery: np.ndarray, photographs: Sequence[str])
 
 
 def proportion(hits: np.ndarray, clusters: Sequence[str]) -> Rate:
-    """A share and its 95 % interval, for things that come in clusters.
+    """A proportion and its 95 % interval, for clustered samples.
 
-    Clopper and Pearson's exact interval at the effective sample size (Korn and Graubard, Survey Methodology 24, 1998).
-    Where nothing or everything is a hit, clusters tell nothing of their likeness, and each counts as one thing.
+    Clopper-Pearson interval at the effective sample size (Korn and Graubard, Survey Methodology 24, 1998). If the
+    proportion is 0 or 1, the correlation within clusters cannot be estimated, and each cluster counts as one sample.
 
     Args:
         hits: (N,) bool.
-        clusters: (N,) which cluster each is in.
+        clusters: (N,) cluster of each sample.
     """
     count, share = len(hits), float(np.mean(hits))
     _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
@@ -124,13 +124,13 @@ def proportion(hits: np.ndarray, clusters: Sequence[str]) -> Rate:
 
 
 def _mean(values: np.ndarray, clusters: Sequence[str]) -> Rate:
-    """A mean and its 95 % interval by drawing clusters with replacement."""
+    """A mean and its 95 % cluster bootstrap interval."""
     _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
-    if numbers.max() == 0:  # one photograph tells nothing of others
+    if numbers.max() == 0:  # the variance between photographs is unknown
         return Rate(float(values.mean()), 0.0, 1.0)
     sums, sizes = np.bincount(numbers, values), np.bincount(numbers)
-    drawn = generator("linkage", len(values)).integers(0, len(sums), (DRAWS, len(sums)))
-    means = sums[drawn].sum(1) / sizes[drawn].sum(1)
+    samples = generator("linkage", len(values)).integers(0, len(sums), (BOOTSTRAP_SAMPLES, len(sums)))
+    means = sums[samples].sum(1) / sizes[samples].sum(1)
     tail = 50 * (1 - CONFIDENCE)
     return Rate(float(values.mean()), float(np.percentile(means, tail)), float(np.percentile(means, 100 - tail)))
 

@@ -1,4 +1,4 @@
-"""The attacks that an audit makes: what each compares with what."""
+"""The linkage attacks of an audit: what each compares with what."""
 
 from dataclasses import dataclass
 
@@ -7,29 +7,29 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True)
 class Attack:
-    """A way to link a treated face to its source.
+    """A linkage attack: it matches probe faces to a gallery of source faces.
 
     Attributes:
-        gallery: Which view of the sources the attacker holds (a key of `Views`).
-        probe: Which view of the treated photograph is looked at.
-        told: What it is, in words.
-        limit: The parameter of `audit` that says how many faces it may link, or None where it is there to compare with.
+        gallery: View of the source faces that the attacker holds (a key of `Views`).
+        probe: View of the treated photograph that is matched to the gallery.
+        description: Short description for reports.
+        limit: Parameter of `audit` that limits the share of linked faces; None if the attack is only a reference.
     """
 
     gallery: str
     probe: str
-    told: str
+    description: str
     limit: str | None = None
 
 
 ATTACKS = {
     "untreated": Attack("source", "recoded", "upper bound: untreated faces"),
-    "surroundings": Attack("source", "surroundings", "to compare: the surroundings alone, the face painted grey"),
+    "surroundings": Attack("source", "surroundings", "reference: surroundings only, the face painted gray"),
     "recognition": Attack("source", "treated", "treated faces", "max_reid"),
-    "reversed": Attack("source", "reversed", "treated faces, the blur undone as far as that goes", "max_reid"),
+    "reversed": Attack("source", "reversed", "treated faces, blur undone by deconvolution", "max_reid"),
     "face_alone": Attack("source_face", "treated_face", "treated faces, without their surroundings", "max_reid"),
     "parrot_untreated": Attack("mirrored", "recoded", "upper bound of the next: untreated faces, mirrored gallery"),
     "parrot": Attack(
-        "mirrored_treated", "treated", "treated faces, mirrored gallery treated likewise", limit="max_parrot"
+        "mirrored_treated", "treated", "treated faces, mirrored gallery with the same treatment", limit="max_parrot"
     ),
 }

@@ -1,4 +1,4 @@
-"""Faces that nobody labelled: they would stay as they are. An independent detector looks for them."""
+"""Unlabelled faces, which would stay untreated. An independent detector searches for them."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,33 +10,33 @@ from typing import Any
 import numpy as np
 
 from facade.dataset import Photograph, Photographs
-from facade.dataset.iou import areas, corners, pairs, shared
-from facade.dataset.landmarks import FACTOR
+from facade.dataset.iou import areas, clipped_xyxy, intersections, match_pairs
+from facade.dataset.landmarks import UPSCALE
 from facade.dataset.records import Box
 from facade.dataset.store import CATEGORY
 from facade.errors import FacadeError
 from facade.files import read_json, write_json
-from facade.parallel import in_order
-from facade.retinaface import Found, retinaface
+from facade.parallel import ordered_map
+from facade.retinaface import DetectedFace, retinaface
 
-# A detection and a label are the same face from this overlap (IoU) on; people draw boxes as they like.
-SAME = 0.3
-# A detection of which a label covers this share was labelled, whatever the overlap: as a head, or as part of one.
-COVERED = 0.5
-# Heights in pixels between which faces are counted on their own: small ones are missed by people and networks alike,
-# and taken together they would make the two look as if they agreed by chance.
+# Minimum IoU of a detection and a label of the same face. It is low because annotators differ in how they draw boxes.
+MIN_IOU = 0.3
+# A detection is labelled, too, if a label covers at least this share of it: for example a label of the whole head.
+MIN_COVERED = 0.5
+# Strata of face height, pixels. Small faces are missed by both annotators and networks, so an estimate over all heights
+# together would be biased (capture heterogeneity).
 HEIGHTS = (16.0, 32.0, 64.0, math.inf)
 NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)
 class Capture:
-    """Faces of one size, as two observers saw them.
+    """Counts of faces in one height stratum, for capture-recapture with two observers.
 
     Attributes:
-        labelled: How many people labelled.
-        detected: How many the detector found.
-        both: How many both did.
+        labelled: Number of labelled faces.
+        detected: Number of detected faces.
+        both: Number of faces that are both labelled and detected.
     """
 
     labelled: int
@@ -46,12 +46,12 @@ class Capture:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Faces that nobody labelled.
+    """Unlabelled faces in the training photographs.
 
     Attributes:
-        found: How many the detector found.
-        treated: Whether they were treated, too.
-        captures: What people and the detector saw, by height.
+        found: Number of unlabelled faces that the detector found.
+        treated: Whether they were treated.
+        captures: Counts of labelled and detected faces by height.
     """
 
     found: int
@@ -60,71 +60,75 @@ class Unlabelled:
 
 
 @dataclass(frozen=True)
-class Hidden:
-    """How many faces neither people nor the detector saw, with a 95 % interval."""
+class HiddenEstimate:
+    """Estimated number of faces that neither annotators nor the detector found, with a 95 % interval."""
 
-    seen: float
+    estimate: float
     low: float
     high: float
 
 
 @dataclass(frozen=True)
-class _Look:
+class _DetectFaces:
     photographs: Photographs
     weights: Path
-    sure: float
+    min_score: float
 
-    def __call__(self, photograph: Photograph) -> list[Found]:
+    def __call__(self, photograph: Photograph) -> list[DetectedFace]:
         pixels = self.photographs.pixels(photograph)
-        return retinaface(self.weights).faces(pixels, self.sure, FACTOR)
+        return retinaface(self.weights).detect(pixels, self.min_score, UPSCALE)
 
 
-def look(photographs: Photographs, weights: Path, sure: float) -> list[list[Found]]:
-    """What RetinaFace finds in each photograph, in their order.
+def detect_faces(photographs: Photographs, weights: Path, min_score: float) -> list[list[DetectedFace]]:
+    """Detect faces in each photograph with RetinaFace, in the order of the photographs.
 
     Args:
         photographs: The source photographs.
         weights: facexlib's file.
-        sure: Detections with a lower score are left out, 0 to 1.
+        min_score: Confidence threshold, 0 to 1.
 
     Raises:
-        FacadeError: The weights are not what facexlib loads, or a photograph cannot be read.
+        FacadeError: facexlib cannot load the weights, or a photograph cannot be read.
     """
-    return list(in_order(_Look(photographs, weights, sure), list(photographs), "look for faces"))
+    return list(ordered_map(_DetectFaces(photographs, weights, min_score), list(photographs), "detect faces"))
 
 
-def without_label(photograph: Photograph, found: Sequence[Found]) -> list[Found]:
-    """The detections in a photograph that belong to no label, and hold a pixel of it."""
-    labels, theirs = _corners(photograph, found)
-    paired = {detection for _, detection in pairs(labels, theirs, SAME)}
-    own = areas(theirs)
-    covered = shared(labels, theirs).max(0, initial=0.0) >= COVERED * own
-    return [one for number, one in enumerate(found) if number not in paired and own[number] > 0 and not covered[number]]
+def unlabelled_detections(photograph: Photograph, detections: Sequence[DetectedFace]) -> list[DetectedFace]:
+    """The detections in a photograph that match no label and lie at least partly inside it."""
+    labels, detected = _boxes(photograph, detections)
+    matched = {detection for _, detection in match_pairs(labels, detected, MIN_IOU)}
+    own = areas(detected)
+    covered = intersections(labels, detected).max(0, initial=0.0) >= MIN_COVERED * own
+    return [
+        one
+        for number, one in enumerate(detections)
+        if number not in matched and own[number] > 0 and not covered[number]
+    ]
 
 
-def captures(photographs: Iterable[Photograph], found: Iterable[Sequence[Found]]) -> list[Capture]:
-    """What people and the detector saw, by height (`HEIGHTS`); lower faces are left out."""
+def count_captures(photographs: Iterable[Photograph], detections: Iterable[Sequence[DetectedFace]]) -> list[Capture]:
+    """Count labelled and detected faces by height (`HEIGHTS`); smaller faces are not counted."""
     tables = np.zeros((len(HEIGHTS) - 1, 3), int)
-    for photograph, detections in zip(photographs, found, strict=True):
+    for photograph, detected in zip(photographs, detections, strict=True):
         for face in photograph.faces:
-            tables[:, 0] += _level(face.bbox)
-        # In the row of its label: both observers count it there.
-        for label, _ in pairs(*_corners(photograph, detections), SAME):
-            tables[:, 1:] += _level(photograph.faces[label].bbox)[:, None]
-        for one in without_label(photograph, detections):
-            tables[:, 1] += _level(one.bbox)
+            tables[:, 0] += _stratum(face.bbox)
+        # Matched detections count in the stratum of the label, so that both observers use the same one.
+        for label, _ in match_pairs(*_boxes(photograph, detected), MIN_IOU):
+            tables[:, 1:] += _stratum(photograph.faces[label].bbox)[:, None]
+        for one in unlabelled_detections(photograph, detected):
+            tables[:, 1] += _stratum(one.bbox)
     return [Capture(*map(int, row)) for row in tables]
 
 
-def hidden(tables: Iterable[Capture]) -> Hidden | None:
-    """How many faces are hidden from both observers: Chapman's estimate, summed over sizes.
+def estimate_hidden(tables: Iterable[Capture]) -> HiddenEstimate | None:
+    """Estimate the number of faces that both observers missed: Chapman's estimator, summed over height strata.
 
-    (n1 + 1)(n2 + 1) / (m + 1) - 1 faces in all (Chapman 1951; variance by Seber 1970); the interval takes the logarithm
-    of the unseen for normal (Chao, Biometrics 43, 1987). It holds if the two err independently. They do not quite: what
-    is hard for people is hard for networks, so that more are hidden than this says.
+    The total is (n1 + 1)(n2 + 1) / (m + 1) - 1 (Chapman 1951; variance by Seber 1970); the interval assumes a
+    log-normal number of unseen faces (Chao, Biometrics 43, 1987). The estimator assumes independent errors. In fact
+    faces that are hard for annotators are hard for networks, too, so the true number is higher.
 
     Returns:
-        None where the two have no face in common at some size: that tells nothing, least of all that none is hidden.
+        None if the two have no face in common in some stratum: the number cannot be estimated then.
     """
     unseen = variance = 0.0
     for one in tables:
@@ -135,39 +139,42 @@ def hidden(tables: Iterable[Capture]) -> Hidden | None:
         variance += (n1 + 1) * (n2 + 1) * (n1 - m) * (n2 - m) / ((m + 1) ** 2 * (m + 2))
     unseen = max(unseen, 0.0)
     if unseen < 1e-9:
-        return Hidden(0.0, 0.0, NORMAL_95 * math.sqrt(variance))
+        return HiddenEstimate(0.0, 0.0, NORMAL_95 * math.sqrt(variance))
     spread = math.exp(NORMAL_95 * math.sqrt(math.log(1 + variance / unseen**2)))
-    return Hidden(unseen, unseen / spread, unseen * spread)
+    return HiddenEstimate(unseen, unseen / spread, unseen * spread)
 
 
 def write_unlabelled(
     photographs: Photographs,
-    found: Sequence[Sequence[Found]] | None,
-    treat_too: bool,
+    detections: Sequence[Sequence[DetectedFace]] | None,
+    treat: bool,
     list_file: Path,
     treat_file: Path,
 ) -> None:
-    """Write what the detector found: a list for a labeller, and the faces to treat besides the labelled ones.
+    """Write the unlabelled faces: a list for annotators, and the faces to treat in addition to the labelled ones.
 
     Args:
         photographs: The source photographs.
-        found: What `look` found in each, or None where nobody looked.
-        treat_too: Whether the faces that nobody labelled are to be treated.
-        list_file: COCO file to write, of all of them. Its `info` says what people and the detector saw.
-        treat_file: COCO file to write, of those to treat (`facade.dataset.extra_boxes`).
+        detections: Result of `detect_faces`, or None if no detector was run.
+        treat: Whether unlabelled faces are to be treated.
+        list_file: COCO file of all unlabelled faces to write. Its `info` holds the counts by height.
+        treat_file: COCO file of the faces to treat to write (`facade.dataset.extra_boxes`).
     """
-    nobody: list[list[Found]] = [[] for _ in photographs]
-    new = nobody if found is None else [without_label(*pair) for pair in zip(photographs, found, strict=True)]
-    seen = None if found is None else [asdict(one) for one in captures(photographs, found)]
-    write_json(list_file, as_coco(photographs, new) | {"info": {"seen": seen}})
-    write_json(treat_file, as_coco(photographs, new if treat_too else nobody))
+    none: list[list[DetectedFace]] = [[] for _ in photographs]
+    counts = None
+    unlabelled = none
+    if detections is not None:
+        unlabelled = [unlabelled_detections(*pair) for pair in zip(photographs, detections, strict=True)]
+        counts = [asdict(one) for one in count_captures(photographs, detections)]
+    write_json(list_file, as_coco(photographs, unlabelled) | {"info": {"seen": counts}})
+    write_json(treat_file, as_coco(photographs, unlabelled if treat else none))
 
 
 def read_unlabelled(list_file: Path, treat_file: Path) -> Unlabelled | None:
-    """What `write_unlabelled` wrote, or None where nobody looked.
+    """Read the files of `write_unlabelled`; None if no detector was run.
 
     Raises:
-        FacadeError: A file is missing, or holds something else.
+        FacadeError: A file is missing, or was not written by `write_unlabelled`.
     """
     content, treated = read_json(list_file), read_json(treat_file)
     try:
@@ -175,16 +182,16 @@ def read_unlabelled(list_file: Path, treat_file: Path) -> Unlabelled | None:
             return None
         return Unlabelled(
             found=len(content["annotations"]),
-            # By what was treated, whatever the parameter says by now.
+            # Derived from the faces that were treated, not from the parameter, which may have changed since.
             treated=content["annotations"] == treated["annotations"],
             captures=[Capture(**one) for one in content["info"]["seen"]],
         )
     except (KeyError, TypeError):
-        raise FacadeError(f"{list_file} is not what `dvc repro unlabelled` writes. Run it again.") from None
+        raise FacadeError(f"{list_file} was not written by the stage unlabelled. Run `dvc repro unlabelled`.") from None
 
 
-def as_coco(photographs: Photographs, faces: Iterable[Sequence[Found]]) -> dict[str, Any]:
-    """Found faces as the content of a COCO file for a labeller: the photographs that hold any, boxes and scores."""
+def as_coco(photographs: Photographs, faces: Iterable[Sequence[DetectedFace]]) -> dict[str, Any]:
+    """Detected faces as the content of a COCO file for annotators: photographs with any, boxes and scores."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for (number, photograph), found in zip(photographs.items(), faces, strict=True):
@@ -205,10 +212,11 @@ def as_coco(photographs: Photographs, faces: Iterable[Sequence[Found]]) -> dict[
     return {"info": {}, "images": images, "annotations": annotations, "categories": [CATEGORY]}
 
 
-def _corners(photograph: Photograph, found: Sequence[Found]) -> tuple[np.ndarray, np.ndarray]:
+def _boxes(photograph: Photograph, detections: Sequence[DetectedFace]) -> tuple[np.ndarray, np.ndarray]:
     size = photograph.width, photograph.height
-    return corners([face.bbox for face in photograph.faces], *size), corners([one.bbox for one in found], *size)
+    labels = clipped_xyxy([face.bbox for face in photograph.faces], *size)
+    return labels, clipped_xyxy([one.bbox for one in detections], *size)
 
 
-def _level(box: Box) -> np.ndarray:
+def _stratum(box: Box) -> np.ndarray:
     return np.array([low <= box[3] < high for low, high in pairwise(HEIGHTS)], int)

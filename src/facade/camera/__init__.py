@@ -1,1 +1,1 @@
-"""What a photograph would look like from another camera; boxes and landmarks go with its pixels."""
+"""Camera simulation: photographs as another camera would take them, with a mapping for boxes and landmarks."""

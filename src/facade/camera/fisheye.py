@@ -1,30 +1,30 @@
-"""A fisheye lens: how far from the middle something is seen goes with its angle (equidistant projection)."""
+"""A fisheye lens with equidistant projection: the distance from the image center is proportional to the angle."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-# Near the border the lens packs several pixels into one: so many samples a side are averaged.
+# Samples per pixel and side (supersampling): near the border the lens compresses several pixels into one.
 SAMPLES = 3
-# The picture is made in squares of this side, so that large ones need little memory.
+# Side of the tiles in which the picture is computed, to bound memory, pixels.
 TILE = 512
-# A point of the photograph cannot be seen farther than this from the axis, radians.
-ASIDE = 0.499 * np.pi
-# OpenCV's remap takes pictures up to this side.
+# Maximum angle from the optical axis at which a point of the photograph can appear, radians.
+MAX_ANGLE = 0.499 * np.pi
+# Maximum side of pictures for OpenCV's remap, pixels.
 LONGEST_SIDE = 32_766
 
 
 @dataclass(frozen=True)
 class Fisheye:
-    """The lens, in front of it a photograph that is taken for one by a straight lens with as wide a view.
+    """The lens, applied to a photograph that is assumed to have rectilinear projection and the same angle of view.
 
-    Nothing of the photograph is lost: the picture is as long, and wider across, where the lens pushes outward. What is
-    outside the photograph is black.
+    The whole photograph remains visible: the longer side keeps its length, and the shorter side becomes longer. Pixels
+    outside the photograph are black.
 
     Attributes:
-        width: Of the photograph, pixels.
-        height: Pixels.
+        width: Width of the photograph, pixels.
+        height: Height of the photograph, pixels.
         degrees: Angle of view along the longer side, above 0 and below 180.
     """
 
@@ -39,8 +39,8 @@ class Fisheye:
         down = self._outward(np.array([[0.0, self.height / 2]]))[0, 1]
         return max(1, round(2 * across)), max(1, round(2 * down))
 
-    def moved(self, points: np.ndarray) -> np.ndarray:
-        """Where points of the photograph are in the picture.
+    def map_points(self, points: np.ndarray) -> np.ndarray:
+        """Map points of the photograph to the fisheye picture.
 
         Args:
             points: (N, 2) float, x y in pixels.
@@ -48,13 +48,13 @@ class Fisheye:
         Returns:
             (N, 2) float, x y in pixels.
         """
-        return np.array(self.size) / 2 + self._outward(np.asarray(points, float) - self._middle)
+        return np.array(self.size) / 2 + self._outward(np.asarray(points, float) - self._center)
 
     def picture(self, pixels: np.ndarray) -> np.ndarray:
-        """The picture of the photograph.
+        """The fisheye picture of the photograph.
 
         Args:
-            pixels: (H, W, 3) uint8: the photograph.
+            pixels: The photograph, (H, W, 3) uint8.
 
         Returns:
             (h, w, 3) uint8, of `size`.
@@ -70,30 +70,30 @@ class Fisheye:
     def _tile(self, pixels: np.ndarray, left: int, top: int, width: int, height: int) -> np.ndarray:
         across = left + (np.arange(width * SAMPLES) + 0.5) / SAMPLES - self.size[0] / 2
         down = top + (np.arange(height * SAMPLES) + 0.5) / SAMPLES - self.size[1] / 2
-        away = np.stack(np.meshgrid(across, down), axis=-1)
-        # Pixels have their middle at half a pixel.
-        source = (self._middle + self._inward(away) - 0.5).astype(np.float32)
+        offset = np.stack(np.meshgrid(across, down), axis=-1)
+        # Pixel centers are at half-integer coordinates.
+        source = (self._center + self._inward(offset) - 0.5).astype(np.float32)
         fine = cv2.remap(pixels, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         return cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
 
     @property
-    def _middle(self) -> np.ndarray:
+    def _center(self) -> np.ndarray:
         return np.array([self.width, self.height]) / 2
 
     @property
-    def _lengths(self) -> tuple[float, float]:
-        """Focal lengths of the straight lens and of the fisheye, pixels."""
+    def _focal_lengths(self) -> tuple[float, float]:
+        """Focal lengths of the rectilinear lens and of the fisheye, pixels."""
         reach, half = max(self.width, self.height) / 2, np.radians(self.degrees) / 2
         return reach / np.tan(half), reach / half
 
-    def _outward(self, away: np.ndarray) -> np.ndarray:
-        """From the photograph's distance from the middle to the picture's."""
-        straight, bent = self._lengths
-        far = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)[..., None]
-        return away * bent * np.arctan(far / straight) / far
+    def _outward(self, offset: np.ndarray) -> np.ndarray:
+        """Map offsets from the image center: photograph to fisheye picture."""
+        rectilinear, fisheye = self._focal_lengths
+        distance = np.maximum(np.hypot(offset[..., 0], offset[..., 1]), 1e-9)[..., None]
+        return offset * fisheye * np.arctan(distance / rectilinear) / distance
 
-    def _inward(self, away: np.ndarray) -> np.ndarray:
-        """From the picture's distance from the middle to the photograph's."""
-        straight, bent = self._lengths
-        far = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)[..., None]
-        return away * straight * np.tan(np.minimum(far / bent, ASIDE)) / far
+    def _inward(self, offset: np.ndarray) -> np.ndarray:
+        """Map offsets from the image center: fisheye picture to photograph."""
+        rectilinear, fisheye = self._focal_lengths
+        distance = np.maximum(np.hypot(offset[..., 0], offset[..., 1]), 1e-9)[..., None]
+        return offset * rectilinear * np.tan(np.minimum(distance / fisheye, MAX_ANGLE)) / distance

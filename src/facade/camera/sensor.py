@@ -1,20 +1,20 @@
-"""What a sensor makes of light: few pixels, no colour, few electrons."""
+"""Sensor simulation: grayscale, low resolution, and noise in low light."""
 
 import cv2
 import numpy as np
 
-from facade.colour import LUMINANCE, decode_gamma, encode_gamma
+from facade.color import LUMINANCE, decode_gamma, encode_gamma
 
-# Standard deviation of the noise of reading a pixel, electrons: that of a small sensor.
+# Standard deviation of the read noise of a small sensor, electrons.
 READ_NOISE = 2.0
-# What the electronics do not make up for: such a picture is dark, too. Share of the light, least and most.
+# Range of the remaining brightness of low-light pictures: the gain does not fully compensate.
 DIMMED = (0.25, 0.5)
-# Values of the converter behind the sensor.
+# Maximum value of the 12-bit analog-to-digital converter.
 LEVELS = 4095
 
 
-def grey(pixels: np.ndarray) -> np.ndarray:
-    """A photograph by a camera without colour: its luminance.
+def grayscale(pixels: np.ndarray) -> np.ndarray:
+    """Convert a photograph to grayscale: its luminance in linear light.
 
     Args:
         pixels: (H, W, 3) uint8, BGR.
@@ -27,12 +27,12 @@ def grey(pixels: np.ndarray) -> np.ndarray:
     return np.repeat(shown[..., None], 3, axis=2)
 
 
-def fewer_pixels(pixels: np.ndarray, factor: float) -> np.ndarray:
-    """A photograph with so many times fewer pixels a side.
+def downsample(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """Reduce the resolution of a photograph.
 
     Args:
         pixels: (H, W, 3) uint8, BGR.
-        factor: From 1 up.
+        factor: Ratio of the old to the new side, at least 1.
 
     Returns:
         (h, w, 3) uint8, BGR.
@@ -42,28 +42,28 @@ def fewer_pixels(pixels: np.ndarray, factor: float) -> np.ndarray:
 
 
 def low_light(pixels: np.ndarray, electrons: float, random: np.random.Generator) -> np.ndarray:
-    """A photograph in little light: dark, with shot noise and read noise (EMVA 1288's model) under a colour filter.
+    """Simulate low light: a dark photograph with shot and read noise (EMVA 1288 model) behind a Bayer filter.
 
     Args:
-        pixels: (H, W, 3) uint8, BGR; with three equal channels the sensor has no colour filter.
-        electrons: That a pixel would hold at white, in full light; there is a quarter to half of it.
-        random: The photograph's chance.
+        pixels: (H, W, 3) uint8, BGR; with three equal channels the sensor has no color filter.
+        electrons: Electrons per pixel at white in full light; low light has a quarter to half of it (`DIMMED`).
+        random: Random generator of the photograph.
 
     Returns:
         (H, W, 3) uint8, BGR.
     """
     light = decode_gamma(pixels / np.float32(255)) * random.uniform(*DIMMED)
-    coloured = not (pixels == pixels[..., :1]).all()
-    falls = _mosaic(light) if coloured else light[..., 0]
-    held = random.poisson(falls * electrons) + READ_NOISE * random.standard_normal(falls.shape)
-    raw = (held / electrons * LEVELS + 0.5).clip(0, LEVELS).astype(np.uint16)
-    seen = cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2BGR) if coloured else np.repeat(raw[..., None], 3, axis=2)
-    return (encode_gamma(seen / LEVELS) * 255 + 0.5).astype(np.uint8)
+    has_color = not (pixels == pixels[..., :1]).all()
+    exposure = _mosaic(light) if has_color else light[..., 0]
+    charge = random.poisson(exposure * electrons) + READ_NOISE * random.standard_normal(exposure.shape)
+    raw = (charge / electrons * LEVELS + 0.5).clip(0, LEVELS).astype(np.uint16)
+    demosaiced = cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2BGR) if has_color else np.repeat(raw[..., None], 3, axis=2)
+    return (encode_gamma(demosaiced / LEVELS) * 255 + 0.5).astype(np.uint8)
 
 
 def _mosaic(light: np.ndarray) -> np.ndarray:
-    """What falls on the pixels behind a Bayer filter: red and green in even rows, green and blue in odd ones."""
-    falls = light[..., 1].copy()
-    falls[0::2, 0::2] = light[0::2, 0::2, 2]
-    falls[1::2, 1::2] = light[1::2, 1::2, 0]
-    return falls
+    """Light on the pixels behind a Bayer filter: red and green in even rows, green and blue in odd rows."""
+    exposure = light[..., 1].copy()
+    exposure[0::2, 0::2] = light[0::2, 0::2, 2]
+    exposure[1::2, 1::2] = light[1::2, 1::2, 0]
+    return exposure

@@ -1,17 +1,17 @@
-"""A camera that moves while the shutter is open."""
+"""Motion blur of a camera that moves during the exposure."""
 
 import cv2
 import numpy as np
 
-from facade.colour import decode_gamma, encode_gamma
+from facade.color import decode_gamma, encode_gamma
 
 
-def shake_kernel(length: float, angle: float) -> np.ndarray:
-    """Kernel of a straight movement during the exposure, centred, so that nothing is moved on the whole.
+def motion_blur_kernel(length: float, angle: float) -> np.ndarray:
+    """Centered kernel of a linear camera movement during the exposure.
 
     Args:
-        length: Pixels.
-        angle: Of the movement, radians.
+        length: Length of the movement, pixels.
+        angle: Direction of the movement, radians.
 
     Returns:
         (n, n) float32, n odd; its sum is 1.
@@ -27,17 +27,17 @@ def shake_kernel(length: float, angle: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
-def shaken(pixels: np.ndarray, length: float, angle: float) -> np.ndarray:
-    """A photograph that was shaken: light is added up, so that lamps draw bright lines.
+def motion_blur(pixels: np.ndarray, length: float, angle: float) -> np.ndarray:
+    """Apply motion blur in linear light, so that lamps leave bright streaks.
 
     Args:
         pixels: (H, W, 3) uint8, BGR.
-        length: Of the movement, pixels.
-        angle: Radians.
+        length: Length of the movement, pixels.
+        angle: Direction of the movement, radians.
 
     Returns:
         (H, W, 3) uint8, BGR.
     """
     light = decode_gamma(pixels / np.float32(255)).astype(np.float32)
-    smeared = cv2.filter2D(light, -1, shake_kernel(length, angle), borderType=cv2.BORDER_REPLICATE)
-    return (encode_gamma(smeared.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
+    blurred = cv2.filter2D(light, -1, motion_blur_kernel(length, angle), borderType=cv2.BORDER_REPLICATE)
+    return (encode_gamma(blurred.clip(0, 1)) * 255 + 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Labelled photographs: reading those of others, keeping our own."""
+"""Labelled photographs: reading external data sets, and storing our own."""
 
 from facade.dataset.records import Face, Labelled, Photograph
 from facade.dataset.store import Photographs, encode

@@ -1,4 +1,4 @@
-"""The calibration part of the training photographs: never trained on, it tells at which score a detector is used."""
+"""The calibration split: training photographs that are held out to fix the operating threshold of a detector."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def calibration_files(files: Iterable[str], percent: float) -> set[str]:
-    """Which photographs are kept for calibration: so many percent, those whose names have the smallest hashes.
+    """Choose the calibration photographs: the given percentage with the smallest hashes of their names.
 
-    The same ones in every arm, whatever their order; the pixels do not matter.
+    The choice is the same in every arm. It does not depend on the order or the pixels.
 
     Args:
         files: Names of all training photographs.
-        percent: How many of them, 0 to 100; at least one if it is not 0.
+        percent: Share to hold out, 0 to 100; at least one photograph if it is not 0.
     """
     ordered = sorted(files, key=lambda file: hashlib.sha256(f"calibration {file}".encode()).digest())
     count = 0 if percent == 0 else max(1, round(percent / 100 * len(ordered)))
@@ -20,18 +20,18 @@ def calibration_files(files: Iterable[str], percent: float) -> set[str]:
 
 
 def calibration_labels(content: dict[str, Any], percent: float) -> dict[str, Any]:
-    """The labels of the calibration part, as the content of a COCO file."""
-    return _parted(content, percent, apart=True)
+    """The labels of the calibration split, as the content of a COCO file."""
+    return _select(content, percent, calibration=True)
 
 
 def training_labels(content: dict[str, Any], percent: float) -> dict[str, Any]:
-    """The labels of all other photographs: those that are trained on."""
-    return _parted(content, percent, apart=False)
+    """The labels of all other photographs: the training split."""
+    return _select(content, percent, calibration=False)
 
 
-def _parted(content: dict[str, Any], percent: float, apart: bool) -> dict[str, Any]:
+def _select(content: dict[str, Any], percent: float, calibration: bool) -> dict[str, Any]:
     files = calibration_files((image["file_name"] for image in content["images"]), percent)
-    images = [image for image in content["images"] if (image["file_name"] in files) == apart]
+    images = [image for image in content["images"] if (image["file_name"] in files) == calibration]
     kept = {image["id"] for image in images}
     annotations = [annotation for annotation in content["annotations"] if annotation["image_id"] in kept]
     return {**content, "images": images, "annotations": annotations}

@@ -1,6 +1,6 @@
-"""COCO: one or more files of instances, and the pictures that they name.
+"""Reading data sets in COCO layout: one or more instance files, and the images that they name.
 
-Looked for: `annotations/*train*.json` with `annotations/*val*.json` (or golden, test), else one single file
+Supported: `annotations/*train*.json` with `annotations/*val*.json` (or golden, test), or a single file
 `annotations.json` or `annotations/*.json`, whose photographs Facade splits itself.
 """
 
@@ -13,15 +13,15 @@ from facade.errors import FacadeError
 from facade.files import read_json
 
 GOLDEN_NAMES = ("golden", "val", "test")
-# Names of domains go into labels and reports: no sentence, and nobody's name with a date.
+# Domain names appear in labels and reports: short identifiers only, so that they cannot hold personal data.
 DOMAIN = re.compile(r"[a-z0-9_+-]{1,40}")
 
 
 def annotation_files(root: Path) -> dict[Split | None, Path]:
-    """The COCO files of a data set by part; under None where it has one file for all.
+    """The COCO files of a data set by split; key None if there is a single file.
 
     Raises:
-        FacadeError: There are several files, and their names do not tell which part each is.
+        FacadeError: There are several files whose names do not identify their split.
     """
     files = sorted([*root.glob("*.json"), *root.glob("annotations/*.json")])
     if not files:
@@ -34,16 +34,16 @@ def annotation_files(root: Path) -> dict[Split | None, Path]:
         return {"train": train[0], "golden": golden[0]}
     names = ", ".join(file.name for file in files)
     raise FacadeError(
-        f"{root} holds several COCO files ({names}), and their names do not say which is for training and which is "
-        "golden. Leave one with 'train' and one with 'val' in its name, or a single one."
+        f"{root} holds several COCO files ({names}) whose names do not identify the training and golden splits. Keep "
+        "one with 'train' and one with 'val' in its name, or a single file."
     )
 
 
 def read_coco(root: Path) -> list[Labelled]:
-    """Read the labels of a data set in COCO's layout.
+    """Read the labels of a data set in COCO layout.
 
     Raises:
-        FacadeError: A file is malformed, or has no category of faces.
+        FacadeError: A file is malformed or has no face category.
     """
     return [entry for split, path in annotation_files(root).items() for entry in _read(root, path, split)]
 
@@ -54,7 +54,7 @@ def _read(root: Path, path: Path, split: Split | None) -> list[Labelled]:
         categories = _face_categories(path, content["categories"])
         faces: dict[Any, list[Face]] = {image["id"]: [] for image in content["images"]}
         if len(faces) < len(content["images"]):
-            raise FacadeError(f"{path} gives two images the same id. Number them anew.")
+            raise FacadeError(f"{path} gives two images the same id. Make image ids unique.")
         for annotation in content["annotations"]:
             if annotation["category_id"] in categories:
                 faces[annotation["image_id"]].append(_face(annotation))
@@ -70,20 +70,20 @@ def _read(root: Path, path: Path, split: Split | None) -> list[Labelled]:
             for image in content["images"]
         ]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        fault = f"{type(error).__name__}: {error}"
-        raise FacadeError(f"{path} is not laid out as COCO instances ({fault[:120]}). Mend the file.") from None
+        reason = f"{type(error).__name__}: {error}"
+        raise FacadeError(f"{path} is not a valid COCO instances file ({reason[:120]}). Fix the file.") from None
 
 
-def _domain(path: Path, named: Any) -> str:
-    """Which camera an image is by, where its labels say so."""
-    if named is None:
+def _domain(path: Path, value: Any) -> str:
+    """The domain (camera) of an image, if its labels give one."""
+    if value is None:
         return ""
-    if not (isinstance(named, str) and DOMAIN.fullmatch(named)):
+    if not (isinstance(value, str) and DOMAIN.fullmatch(value)):
         raise FacadeError(
-            f"{path} gives an image the domain {str(named)[:40]!r}: a domain has up to 40 letters (a to z), digits, "
-            "_, + and -, as it stands in reports. Rename it."
+            f"{path} gives an image the domain {str(value)[:40]!r}. A domain consists of up to 40 characters out of "
+            "a to z, 0 to 9, _, + and -. Rename it."
         )
-    return named
+    return value
 
 
 def _face_categories(path: Path, categories: list[dict[str, Any]]) -> set[Any]:
@@ -93,16 +93,18 @@ def _face_categories(path: Path, categories: list[dict[str, Any]]) -> set[Any]:
     if len(categories) == 1:
         return {categories[0]["id"]}
     names = ", ".join(str(category["name"]) for category in categories)[:200]
-    raise FacadeError(f"{path} has no category 'face' (it has: {names}). Rename the one that holds faces.")
+    raise FacadeError(f"{path} has no category 'face' (it has: {names}). Rename the category of faces.")
 
 
 def _folder(root: Path, path: Path, name: str) -> Path:
-    """Where COCO data sets keep pictures; the first place that has this one, else the data set's own folder."""
+    """The first usual image folder of COCO data sets that holds this file, else the root of the data set."""
     part = "train" if "train" in path.stem else "val"
-    places = [root / "images", *sorted(root.glob(f"{part}*")), *sorted(root.glob(f"images/{part}*")), path.parent, root]
+    folders = [
+        root / "images", *sorted(root.glob(f"{part}*")), *sorted(root.glob(f"images/{part}*")), path.parent, root
+    ]  # fmt: skip
     try:
-        return next((place for place in places if (place / name).is_file()), root)
-    except (OSError, ValueError):  # a name that no file can have; ingest says so
+        return next((folder for folder in folders if (folder / name).is_file()), root)
+    except (OSError, ValueError):  # an impossible file name; ingest reports it
         return root
 
 
@@ -110,7 +112,7 @@ def _face(annotation: dict[str, Any]) -> Face:
     x, y, width, height = map(float, annotation["bbox"])
     flat = annotation.get("keypoints") or []
     points = None
-    # Visibility 0 says "not labelled". With fewer than all five points an alignment would be a guess.
+    # Visibility 0 means "not labelled". Alignment needs all five landmarks.
     if len(flat) == 15 and all(flat[2::3]):
         points = tuple((float(px), float(py)) for px, py in zip(flat[::3], flat[1::3], strict=True))
     attributes = {name: int(annotation[name]) for name in ATTRIBUTES if name in annotation}

@@ -1,26 +1,26 @@
-"""Two data sets as one: the photographs of the second come behind those of the first."""
+"""Concatenation of two data sets: the photographs of the second follow those of the first."""
 
 from typing import Any
 
 from facade.dataset.store import Photographs
 
 
-def concatenated(ours: Photographs, more: Photographs | None) -> dict[str, Any]:
-    """The labels of a data set with those of another, or of none, behind them, as the content of a COCO file."""
-    content = ours.content()
-    if more is None or not len(more):
+def concatenated(first: Photographs, second: Photographs | None) -> dict[str, Any]:
+    """The concatenated labels of two data sets as the content of a COCO file; `second` may be None or empty."""
+    content = first.content()
+    if second is None or not len(second):
         return content
-    after = more.content()
+    after = second.content()
     first_image = max((image["id"] for image in content["images"]), default=0)
     first_face = max((one["id"] for one in content["annotations"]), default=0)
     for image in after["images"]:
         content["images"].append({**image, "id": first_image + image["id"]})
     for one in after["annotations"]:
         content["annotations"].append({**one, "id": first_face + one["id"], "image_id": first_image + one["image_id"]})
-    content["info"]["synthetic"] = ours.synthetic and more.synthetic
+    content["info"]["synthetic"] = first.synthetic and second.synthetic
     return content
 
 
-def is_concatenation(ours: Photographs, more: Photographs, together: Photographs) -> bool:
-    """Whether a data set holds the photographs of one, and behind them, bit by bit, those of another."""
-    return list(together) == [*ours, *more] and all(together.read(one) == more.read(one) for one in more)
+def is_concatenation(first: Photographs, second: Photographs, combined: Photographs) -> bool:
+    """Whether a data set has the labels of two others in this order, and the files of the second byte for byte."""
+    return list(combined) == [*first, *second] and all(combined.read(one) == second.read(one) for one in second)

@@ -1,4 +1,4 @@
-"""Near-duplicates: training photographs that show what a golden one shows."""
+"""Near-duplicate detection with perceptual hashes, to remove training photographs that resemble golden ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from facade.files import read_json, write_json
 
 BITS = 64
 # The file of a data set that holds the perceptual hashes of its photographs.
-LOOKS = "looks.json"
+HASHES = "looks.json"
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:
@@ -22,53 +22,53 @@ def perceptual_hash(pixels: np.ndarray) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def write_looks(root: Path, looks: Mapping[str, int]) -> None:
-    """Keep the perceptual hashes of a data set's photographs, as they came: by file, 16 hexadecimal digits."""
-    write_json(root / LOOKS, {file: f"{look:016x}" for file, look in sorted(looks.items())})
+def write_hashes(root: Path, hashes: Mapping[str, int]) -> None:
+    """Store the perceptual hashes of the source photographs of a data set: by file, 16 hexadecimal digits."""
+    write_json(root / HASHES, {file: f"{value:016x}" for file, value in sorted(hashes.items())})
 
 
-def read_looks(golden: Photographs) -> list[int]:
-    """The perceptual hashes that `write_looks` kept, of every photograph of a data set.
+def read_hashes(golden: Photographs) -> list[int]:
+    """Read the perceptual hashes of all photographs of a data set, as `write_hashes` stored them.
 
     Raises:
-        FacadeError: One is missing, or the file was damaged.
+        FacadeError: A hash is missing, or the file is damaged.
     """
-    path = golden.root / LOOKS
+    path = golden.root / HASHES
     content = read_json(path)
     try:
-        looks = {file: int(look, 16) for file, look in content.items()}
-        whole = set(looks) == {photograph.file for photograph in golden} and all(
-            0 <= look < 2**BITS for look in looks.values()
+        hashes = {file: int(value, 16) for file, value in content.items()}
+        valid = set(hashes) == {photograph.file for photograph in golden} and all(
+            0 <= value < 2**BITS for value in hashes.values()
         )
     except (AttributeError, TypeError, ValueError):
-        whole = False
-    if not whole:
-        raise FacadeError(f"{path} is not what ingest wrote. Run `dvc checkout`, or `dvc repro ingest`.")
-    return list(looks.values())
+        valid = False
+    if not valid:
+        raise FacadeError(f"{path} was not written by ingest. Run `dvc checkout`, or `dvc repro ingest`.")
+    return list(hashes.values())
 
 
-def near(hashes: list[int], others: list[int], distance: int) -> np.ndarray:
-    """Which pictures look like one of some others.
+def nearest_duplicates(hashes: list[int], others: list[int], distance: int) -> np.ndarray:
+    """Find the nearest near-duplicate of each picture among others.
 
     Args:
-        hashes: Perceptual hashes of N pictures.
-        others: Perceptual hashes of M pictures.
-        distance: Bits in which the hashes of near-duplicates differ at the most.
+        hashes: 64-bit perceptual hashes of N pictures.
+        others: 64-bit perceptual hashes of M pictures.
+        distance: Maximum Hamming distance between near-duplicates.
 
     Returns:
-        (N,) int: the place in `others` of the nearest look-alike, or -1 where there is none.
+        (N,) int: index in `others` of the nearest near-duplicate, or -1 if there is none.
     """
-    found = np.full(len(hashes), -1)
+    indices = np.full(len(hashes), -1)
     if not others:
-        return found
+        return indices
     table = _bits(others)
-    for start in range(0, len(hashes), 1024):  # 1,024 hashes at a time against all others bounds the memory
-        mine = _bits(hashes[start : start + 1024])
-        apart = mine.sum(1)[:, None] + table.sum(1)[None] - 2 * (mine @ table.T)
-        nearest = apart.argmin(1)
-        close = apart[np.arange(len(mine)), nearest] <= distance
-        found[start : start + len(mine)] = np.where(close, nearest, -1)
-    return found
+    for start in range(0, len(hashes), 1024):  # blocks of 1,024 hashes bound the memory
+        block = _bits(hashes[start : start + 1024])
+        hamming = block.sum(1)[:, None] + table.sum(1)[None] - 2 * (block @ table.T)
+        nearest = hamming.argmin(1)
+        close = hamming[np.arange(len(block)), nearest] <= distance
+        indices[start : start + len(block)] = np.where(close, nearest, -1)
+    return indices
 
 
 def _bits(hashes: list[int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Faces that nobody labelled, and that are treated all the same."""
+"""Unlabelled faces that a detector found and that are anonymized in addition to the labelled ones."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,10 +13,10 @@ ExtraBoxes = Mapping[str, tuple[Face, ...]]
 
 
 def read_extra_boxes(path: Path) -> dict[str, tuple[Face, ...]]:
-    """Faces to treat besides the labelled ones, by photograph, from a COCO file that the stage `unlabelled` wrote.
+    """Read the additional faces to treat, by photograph, from the COCO file of the stage `unlabelled`.
 
     Raises:
-        FacadeError: The file is missing, or not what that stage writes.
+        FacadeError: The file is missing, or was not written by that stage.
     """
     content = read_json(path)
     faces: dict[str, list[Face]] = {}
@@ -25,14 +25,16 @@ def read_extra_boxes(path: Path) -> dict[str, tuple[Face, ...]]:
         for annotation in content["annotations"]:
             faces.setdefault(names[annotation["image_id"]], []).append(_face(annotation))
     except (KeyError, TypeError, ValueError) as error:
-        fault = f"{type(error).__name__}: {error}"
-        raise FacadeError(f"{path} is not what `dvc repro unlabelled` writes ({fault[:120]}). Run it again.") from None
-    return {name: tuple(found) for name, found in faces.items()}
+        reason = f"{type(error).__name__}: {error}"
+        raise FacadeError(
+            f"{path} was not written by the stage unlabelled ({reason[:120]}). Run `dvc repro unlabelled`."
+        ) from None
+    return {name: tuple(boxes) for name, boxes in faces.items()}
 
 
-def with_extra_boxes(photograph: Photograph, also: ExtraBoxes) -> Photograph:
-    """A photograph with all faces to treat: those that nobody labelled come behind the labelled ones."""
-    return replace(photograph, faces=(*photograph.faces, *also.get(photograph.file, ())))
+def with_extra_boxes(photograph: Photograph, extra_boxes: ExtraBoxes) -> Photograph:
+    """A photograph with all faces to treat: the labelled ones, followed by the unlabelled ones."""
+    return replace(photograph, faces=(*photograph.faces, *extra_boxes.get(photograph.file, ())))
 
 
 def _face(annotation: dict[str, Any]) -> Face:

@@ -1,4 +1,4 @@
-"""The lock of the golden set: a fingerprint that git keeps, in params.yaml."""
+"""The lock of the golden set: its fingerprint, which params.yaml records in git."""
 
 import hashlib
 import json
@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from facade.dataset.records import Photograph
-from facade.dataset.store import coco
+from facade.dataset.store import to_coco
 from facade.errors import FacadeError
 from facade.params import Codec, Domain
 
 
 def fingerprint(photographs: Iterable[tuple[Photograph, str]], codec: Codec, domain: Domain) -> str:
-    """16 hexadecimal digits that change with any golden file, label, or with the codec they are stored by.
+    """Hash of the golden files, their labels, their codec and their domains, 16 hexadecimal digits.
 
     Args:
         photographs: Each with the sha256 of its source file; the order does not matter.
-        codec: How the golden photographs are stored.
-        domain: What cameras they were made to look like.
+        codec: JPEG settings of the golden photographs.
+        domain: Cameras that were simulated on them.
     """
     ordered = sorted(photographs, key=lambda pair: pair[0].file)
     content: dict[str, Any] = {
-        "labels": coco((photograph for photograph, _ in ordered), synthetic=False),
+        "labels": to_coco((photograph for photograph, _ in ordered), synthetic=False),
         "files": [source for _, source in ordered],
         "codec": codec.model_dump(),
     }
@@ -30,25 +30,25 @@ def fingerprint(photographs: Iterable[tuple[Photograph, str]], codec: Codec, dom
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class OtherGoldenError(FacadeError):
-    """The golden set is not the one that was locked; `found` is its fingerprint."""
+class GoldenSetChangedError(FacadeError):
+    """The golden set differs from the locked one; `fingerprint` is that of the new one."""
 
-    def __init__(self, sentence: str, found: str) -> None:
-        super().__init__(sentence)
-        self.found = found
+    def __init__(self, message: str, fingerprint: str) -> None:
+        super().__init__(message)
+        self.fingerprint = fingerprint
 
 
-def check_lock(found: str, locked: str) -> None:
-    """Stop if the golden set is not the one that was locked.
+def check_lock(actual: str, locked: str) -> None:
+    """Compare the fingerprint of the golden set with the lock.
 
     Raises:
-        OtherGoldenError: It is another. The sentence tells how to accept it.
+        GoldenSetChangedError: They differ. The message says how to accept the new golden set.
     """
-    if found == locked:
+    if actual == locked:
         return
-    raise OtherGoldenError(
-        f"the golden set has the fingerprint {found}, and ingest.golden_lock in params.yaml says {locked}: scores on "
-        "it could not be compared with earlier ones. If this golden set is meant, accept it: put "
-        f"golden_lock: {found} there, or add -S ingest.golden_lock={found} to `dvc exp run`.",
-        found,
+    raise GoldenSetChangedError(
+        f"the golden set has the fingerprint {actual}, but ingest.golden_lock in params.yaml is {locked}: scores would "
+        "not be comparable with earlier ones. To accept this golden set, set "
+        f"golden_lock: {actual} in params.yaml, or add -S ingest.golden_lock={actual} to `dvc exp run`.",
+        actual,
     )

@@ -1,4 +1,4 @@
-"""From somebody's photographs to two data sets of our own: `train` and `golden`."""
+"""Ingest of an external data set: validated photographs and labels, split into `train` and `golden`."""
 
 import csv
 import hashlib
@@ -10,56 +10,70 @@ import numpy as np
 
 from facade.dataset.coco import annotation_files, read_coco
 from facade.dataset.domain import domain_of, in_domain
-from facade.dataset.duplicates import near, perceptual_hash, write_looks
+from facade.dataset.duplicates import nearest_duplicates, perceptual_hash, write_hashes
 from facade.dataset.golden import check_lock, fingerprint
 from facade.dataset.landmarks import add_landmarks
-from facade.dataset.names import neutral_name, printable, stored_name
+from facade.dataset.names import NAMES, neutral_name, printable, stored_name
 from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
 from facade.dataset.records import Face, Labelled, Photograph, Split
-from facade.dataset.store import coco, encode, finish
+from facade.dataset.store import encode, finish_dataset, to_coco
 from facade.dataset.synthetic_marker import is_marked_synthetic
 from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
-from facade.files import whole_directory, write_text
-from facade.parallel import in_order
+from facade.files import atomic_directory, write_text
+from facade.parallel import ordered_map
 from facade.params import Codec, Domain, Ingest
 from facade.retinaface import retinaface_weights
 
-# No photograph is this large; such a number in a label is a fault, and would overflow later.
-FARTHEST = 1e6
-# Which training photograph is which, for those who hold the untreated ones: stored beside them, and nowhere else.
-NAMES = "names.csv"
-# Bytes of a file name on common file systems.
-LONGEST_NAME = 255
+# Maximum absolute coordinate in a label, pixels. Larger values are errors and would overflow later.
+MAX_COORDINATE = 1e6
+# Maximum length of a file name on common file systems, bytes.
+MAX_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A photograph that was taken in, its pixels already written."""
+class Accepted:
+    """An accepted photograph, whose pixels are already written.
+
+    Attributes:
+        name: Its name in the data set.
+        photograph: As it is stored.
+        split: Its split.
+        source: sha256 of the source file; with a simulated domain, of that and the stored file.
+        phash: 64-bit perceptual hash of the source pixels.
+        dropped: Number of labels without area.
+        clipped: Number of labels that reached over the border.
+        landmarks_found: Number of faces that gained landmarks.
+    """
 
     name: str
     photograph: Photograph
     split: Split
     source: str
-    look: int
+    phash: int
     dropped: int
     clipped: int
     landmarks_found: int
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A photograph that was not taken in, and why."""
+class Rejected:
+    """A rejected photograph, and the reason."""
 
     name: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A photograph as its data set has it: (H, W, 3) uint8, BGR, upright, with sound labels, and its file.
+class SourcePhotograph:
+    """A photograph of an external data set, decoded and with cleaned labels.
 
-    `dropped` and `clipped` count labels without area, and labels that reached over the border.
+    Attributes:
+        pixels: (H, W, 3) uint8, BGR, upright.
+        faces: Its labels, with valid boxes.
+        content: The source file.
+        dropped: Number of labels without area.
+        clipped: Number of labels that reached over the border.
     """
 
     pixels: np.ndarray
@@ -70,11 +84,11 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Intake:
-    """What one worker does with one photograph: decode, set upright, clean the labels, write.
+class IngestPhotograph:
+    """Ingests one photograph: decode, rotate to upright, clean the labels, write.
 
-    `landmark_weights` is facexlib's RetinaFace, which adds landmarks to training photographs, or None for the labels'
-    alone. Golden photographs never get any: their fingerprint must not depend on a network.
+    `landmark_weights` is facexlib's RetinaFace, which adds landmarks to training photographs, or None to use only those
+    of the labels. Golden photographs never gain any: their fingerprint must not depend on a network.
     """
 
     root: Path
@@ -84,82 +98,83 @@ class Intake:
     landmark_weights: Path | None
     synthetic: bool
 
-    def __call__(self, labelled: Labelled) -> Taken | Refused:
+    def __call__(self, labelled: Labelled) -> Accepted | Rejected:
         try:
             opened = open_photograph(self.root, labelled, self.params)
         except BadPhotographError as error:
-            return Refused(labelled.name, str(error))
+            return Rejected(labelled.name, str(error))
         pixels, faces, content = opened.pixels, opened.faces, opened.content
         source = hashlib.sha256(content).hexdigest()
-        split = labelled.split or _drawn_split(source, self.params.golden_share)
-        # Before the domain: a photograph is golden, whatever camera it is made to be by.
-        look = perceptual_hash(pixels)
-        found = dropped = clipped = 0
+        split = labelled.split or _split_by_hash(source, self.params.golden_share)
+        # Hashed before the domain simulation: near-duplicates of golden photographs are found under any camera.
+        phash = perceptual_hash(pixels)
+        landmarks_found = dropped = clipped = 0
         if self.landmark_weights is not None and split == "train":
-            faces, found = add_landmarks(pixels, faces, self.landmark_weights)
-        # What the demo draws may differ in last bits between processors; its domains must not.
+            faces, landmarks_found = add_landmarks(pixels, faces, self.landmark_weights)
+        # Drawn photographs may differ in the last bits between processors; their domains must not.
         owner = labelled.name if self.synthetic else source
         domain = domain_of(owner, split, self.params.domain)
         if domain:
             try:
                 pixels, faces = in_domain(pixels, faces, domain, self.params.domain, owner)
             except BadPhotographError as error:
-                return Refused(labelled.name, str(error))
+                return Rejected(labelled.name, str(error))
             height, width = pixels.shape[:2]
-            faces, dropped, clipped = _sound_faces(faces, width, height, self.params.min_face)
+            faces, dropped, clipped = _clean_faces(faces, width, height, self.params.min_face)
         name = neutral_name(labelled.name, content) if split == "train" else stored_name(labelled.name)
-        # A photograph that stays plain is still by the camera that its labels name.
-        named = labelled.domain if domain in ("", "plain") and labelled.domain else domain
-        photograph = Photograph(name, pixels.shape[1], pixels.shape[0], faces, named)
+        # A photograph without simulation keeps the camera that its labels give.
+        camera = labelled.domain if domain in ("", "plain") and labelled.domain else domain
+        photograph = Photograph(name, pixels.shape[1], pixels.shape[0], faces, camera)
         target = self.into[split] / "images" / photograph.file
         target.parent.mkdir(parents=True, exist_ok=True)
         stored = encode(pixels, self.codec)
         target.write_bytes(stored)
         if domain:
-            # Which pixels another camera shows is the code's doing: they are what is locked.
+            # Simulated pixels depend on the code, so the lock covers the stored file, too.
             source = hashlib.sha256(source.encode() + stored).hexdigest()
-        return Taken(
-            labelled.name, photograph, split, source, look, opened.dropped + dropped, opened.clipped + clipped, found
-        )
+        return Accepted(
+            labelled.name, photograph, split, source, phash,
+            opened.dropped + dropped, opened.clipped + clipped, landmarks_found,
+        )  # fmt: skip
 
 
-def open_photograph(root: Path, labelled: Labelled, params: Ingest) -> Opened:
-    """Read a photograph of somebody's data set, set it upright, and clean its labels.
+def open_photograph(root: Path, labelled: Labelled, params: Ingest) -> SourcePhotograph:
+    """Read a photograph of an external data set, rotate it to upright, and clean its labels.
 
     Args:
-        root: The data set, which it must lie in.
-        labelled: What the labels say.
-        params: Which faces are too small to judge, and how large a photograph may be.
+        root: The data set, which must contain the file.
+        labelled: Its labels.
+        params: Minimum face height and maximum size of a photograph.
 
     Raises:
-        BadPhotographError: It cannot be taken in.
+        BadPhotographError: The photograph cannot be used.
     """
     try:
-        content = inside(root, labelled).read_bytes()
+        content = resolve_inside(root, labelled).read_bytes()
     except OSError as error:
         raise BadPhotographError(f"cannot be read: {error.strerror}") from None
     decoded = decode(content, params.max_megapixels)
     height, width = decoded.pixels.shape[:2]
-    faces, dropped, clipped = _sound_faces(_upright(labelled, decoded), width, height, params.min_face)
-    return Opened(decoded.pixels, faces, content, dropped, clipped)
+    faces, dropped, clipped = _clean_faces(_upright(labelled, decoded), width, height, params.min_face)
+    return SourcePhotograph(decoded.pixels, faces, content, dropped, clipped)
 
 
 def read_labels(root: Path) -> list[Labelled]:
-    """The labels of a data set, whose layout is recognised by what is there.
+    """Read the labels of a data set. Its layout is detected automatically.
 
     Raises:
-        FacadeError: There is no such folder, no layout that is known, or no photograph.
+        FacadeError: The folder is missing, its layout is unknown, or its labels name no photograph.
     """
     if not root.is_dir():
-        raise FacadeError(f"ingest.path is {root}, and there is no such folder. Correct params.yaml.")
+        raise FacadeError(f"ingest.path is {root}, but there is no such folder. Correct params.yaml.")
     if is_wider(root):
         labelled = read_wider(root)
     elif annotation_files(root):
         labelled = read_coco(root)
     else:
         raise FacadeError(
-            f"{root} has neither WIDER FACE's layout (a folder wider_face_split) nor COCO's (annotations/*.json). "
-            "docs/data.md shows both."
+            f"{root} has neither WIDER FACE layout (a folder wider_face_split) nor COCO layout (annotations/*.json). "
+            "See docs/data.md."
         )
     if not labelled:
         raise FacadeError(f"the labels in {root} name no photograph.")
@@ -169,71 +184,75 @@ def read_labels(root: Path) -> list[Labelled]:
 def ingest(
     params: Ingest, codec: Codec, train: Path, golden: Path, quarantine: Path, workers: int | None = None
 ) -> dict:
-    """Take in a data set: write `train`, `golden` and the table of what was refused.
+    """Ingest a data set: write `train`, `golden` and the table of rejected photographs.
 
     Args:
-        params: Where the data set is, and what is good enough.
-        codec: How photographs are stored.
-        train: The data set to write for training.
-        golden: The data set to write for scoring.
-        quarantine: CSV file to write, of names and reasons.
+        params: Path of the data set, and quality limits.
+        codec: JPEG settings of stored photographs.
+        train: Training data set to write.
+        golden: Golden data set to write.
+        quarantine: CSV file of rejected photographs and reasons to write.
         workers: Processes; all cores by default. The result does not depend on it.
 
     Returns:
         Counts, for metrics/ingest.json.
 
     Raises:
-        FacadeError: The labels cannot be read, the weights for landmarks are not at hand, too many photographs were
-            bad, a part is empty, or the golden set is not the one that was locked. Neither data set is written then.
+        FacadeError: The labels cannot be read, the landmark weights are missing, too many photographs are unreadable, a
+            split is empty, or the golden set differs from the locked one. Neither data set is written then.
     """
-    labelled = _distinct(read_labels(params.path))
+    labelled = _reject_duplicate_names(read_labels(params.path))
     weights = None
     if params.landmarks == "facexlib":
         weights = retinaface_weights(params.landmark_weights, "ingest.landmark_weights")
-    with whole_directory(train) as train_beside, whole_directory(golden) as golden_beside:
-        into: dict[Split, Path] = {"train": train_beside, "golden": golden_beside}
+    with atomic_directory(train) as train_temporary, atomic_directory(golden) as golden_temporary:
+        into: dict[Split, Path] = {"train": train_temporary, "golden": golden_temporary}
         synthetic = is_marked_synthetic(params.path)
-        intake = Intake(params.path.resolve(), into, params, codec, None, synthetic)
-        wanted = [entry for entry in labelled if isinstance(entry, Labelled)]
-        refused = [entry for entry in labelled if isinstance(entry, Refused)]
-        taken: list[Taken] = []
+        ingest_one = IngestPhotograph(params.path.resolve(), into, params, codec, None, synthetic)
+        candidates = [entry for entry in labelled if isinstance(entry, Labelled)]
+        rejected = [entry for entry in labelled if isinstance(entry, Rejected)]
+        accepted: list[Accepted] = []
         origins: dict[tuple[Split, str], Labelled] = {}
-        places = [Path(), params.path]
-        for entry, result in zip(wanted, in_order(intake, wanted, "ingest", workers, places=places), strict=True):
-            if isinstance(result, Taken):
-                taken.append(result)
+        folders = [Path(), params.path]
+        for entry, result in zip(
+            candidates, ordered_map(ingest_one, candidates, "ingest", workers, folders=folders), strict=True
+        ):
+            if isinstance(result, Accepted):
+                accepted.append(result)
                 origins[result.split, result.photograph.file] = entry
             else:
-                refused.append(result)
-        _write_quarantine(quarantine, refused)
-        _check_share_of_bad(len(refused), len(labelled), params, quarantine)
-        kept, duplicates = _without_near_duplicates(taken, params.duplicate_distance)
-        for twin in duplicates:
-            (train_beside / "images" / twin.photograph.file).unlink()
+                rejected.append(result)
+        _write_quarantine(quarantine, rejected)
+        _check_unreadable(len(rejected), len(labelled), params, quarantine)
+        kept, duplicates = _drop_near_duplicates(accepted, params.duplicate_distance)
+        for duplicate in duplicates:
+            (train_temporary / "images" / duplicate.photograph.file).unlink()
         parts = {split: [entry for entry in kept if entry.split == split] for split in into}
-        # In the order of the data set's own names the neutral ones would tell them.
+        # Sorted by stored name: the original order would reveal the original names.
         parts["train"].sort(key=lambda entry: entry.photograph.file)
         for split, entries in parts.items():
             if not any(not face.ignore for entry in entries for face in entry.photograph.faces):
                 raise FacadeError(
-                    f"the {split} part of {params.path} has no face to judge in its {len(entries)} photographs. "
+                    f"the {split} split of {params.path} has no face to evaluate in its {len(entries)} photographs. "
                     "Check the labels, ingest.min_face and ingest.golden_share."
                 )
         lock = _golden_fingerprint(parts["golden"], codec, synthetic, params.domain)
         check_lock(lock, params.golden_lock)
         if weights is not None:
-            # A network takes minutes over what all else takes seconds: what stops the stage has been looked for by now.
-            finder = replace(intake, landmark_weights=weights)
-            again = [origins["train", entry.photograph.file] for entry in parts["train"]]
-            parts["train"] = list(map(_taken, in_order(finder, again, "landmarks", workers, places=places)))
+            # The network takes minutes where everything else takes seconds, so it runs after all checks.
+            add_landmarks_to = replace(ingest_one, landmark_weights=weights)
+            originals = [origins["train", entry.photograph.file] for entry in parts["train"]]
+            parts["train"] = list(
+                map(_still_accepted, ordered_map(add_landmarks_to, originals, "landmarks", workers, folders=folders))
+            )
         for split, entries in parts.items():
-            finish(into[split], coco((entry.photograph for entry in entries), synthetic), params.store)
-        _write_names(train_beside / NAMES, parts["train"])
-        write_looks(golden_beside, {entry.photograph.file: entry.look for entry in parts["golden"]})
+            finish_dataset(into[split], to_coco((entry.photograph for entry in entries), synthetic), params.store)
+        _write_names(train_temporary / NAMES, parts["train"])
+        write_hashes(golden_temporary, {entry.photograph.file: entry.phash for entry in parts["golden"]})
     return {
         "synthetic": synthetic,
         "golden_lock": lock,
-        "quarantined": len(refused),
+        "quarantined": len(rejected),
         "near_duplicates_dropped": len(duplicates),
         "boxes_dropped": sum(entry.dropped for entry in kept),
         "boxes_clipped": sum(entry.clipped for entry in kept),
@@ -242,28 +261,28 @@ def ingest(
     }
 
 
-def _taken(result: Taken | Refused) -> Taken:
-    if isinstance(result, Refused):
-        raise FacadeError(f"{result.name} was taken in, and then {result.reason}: it changed. Run the stage again.")
+def _still_accepted(result: Accepted | Rejected) -> Accepted:
+    if isinstance(result, Rejected):
+        raise FacadeError(f"{result.name} changed during ingest ({result.reason}). Run the stage again.")
     return result
 
 
-def inside(root: Path, labelled: Labelled) -> Path:
-    """The file that a label names, if it lies inside the data set; symbolic links are followed first.
+def resolve_inside(root: Path, labelled: Labelled) -> Path:
+    """The path of a labelled file inside the data set, with symbolic links resolved.
 
     Raises:
-        BadPhotographError: It leaves the data set, is missing, or is no file.
+        BadPhotographError: The path leaves the data set, is missing, or is no file.
     """
     if "\0" in labelled.name:
-        raise BadPhotographError("its name holds a zero byte")
+        raise BadPhotographError("its name contains a null byte")
     if labelled.name != printable(labelled.name):
-        raise BadPhotographError("its name is no text in UTF-8")
-    if any(len(part.encode()) > LONGEST_NAME for part in PurePosixPath(stored_name(labelled.name)).parts):
+        raise BadPhotographError("its name is not valid UTF-8")
+    if any(len(part.encode()) > MAX_NAME_BYTES for part in PurePosixPath(stored_name(labelled.name)).parts):
         raise BadPhotographError("its name is too long")
     try:
         path = (labelled.folder / labelled.name).resolve()
     except (OSError, RuntimeError):
-        raise BadPhotographError("its path leads nowhere") from None
+        raise BadPhotographError("its path cannot be resolved") from None
     if not path.is_relative_to(root.resolve()):
         raise BadPhotographError("its path leaves the data set")
     if not path.is_file():
@@ -271,96 +290,98 @@ def inside(root: Path, labelled: Labelled) -> Path:
     return path
 
 
-def _distinct(labelled: list[Labelled]) -> list[Labelled | Refused]:
-    """Refuse a name that stands twice in one part: which labels are right cannot be known."""
-    seen: dict[tuple[Split | None, str], int] = {}
+def _reject_duplicate_names(labelled: list[Labelled]) -> list[Labelled | Rejected]:
+    """Reject names that occur twice in a split: it is unknown which labels are right."""
+    counts: dict[tuple[Split | None, str], int] = {}
     for entry in labelled:
         key = (entry.split, stored_name(entry.name).lower())
-        seen[key] = seen.get(key, 0) + 1
+        counts[key] = counts.get(key, 0) + 1
     return [
-        Refused(entry.name, "its name stands twice in the labels")
-        if seen[entry.split, stored_name(entry.name).lower()] > 1
+        Rejected(entry.name, "its name occurs twice in the labels")
+        if counts[entry.split, stored_name(entry.name).lower()] > 1
         else entry
         for entry in labelled
     ]
 
 
-def _drawn_split(source: str, golden_share: float) -> Split:
-    """Part of a photograph whose data set has no parts: by its content, so that adding others moves none."""
+def _split_by_hash(source: str, golden_share: float) -> Split:
+    """The split of a photograph if its data set has none: by content hash, so that added photographs move no other."""
     return "golden" if int(source[:8], 16) / 2**32 * 100 < golden_share else "train"
 
 
 def _upright(labelled: Labelled, decoded: Decoded) -> tuple[Face, ...]:
-    """Labels where the face is seen.
+    """Labels in coordinates of the upright picture.
 
-    Labels are taken to be made on the upright picture, as viewers show it, unless their data set says that they
-    were made for the size of the picture as stored, and that differs.
+    Labels are assumed to refer to the upright picture, as viewers show it. If the data set gives the size of the
+    stored picture, and it differs from the upright size, they are rotated.
 
     Raises:
-        BadPhotographError: They were made for a picture of another size.
+        BadPhotographError: The labels refer to a picture of another size.
     """
     height, width = decoded.pixels.shape[:2]
     if labelled.size not in (None, decoded.stored, (width, height)):
         raise BadPhotographError(
-            f"its labels were made for {labelled.size[0]}x{labelled.size[1]} pixels, it has {width}x{height}"
+            f"its labels refer to {labelled.size[0]}x{labelled.size[1]} pixels, but it has {width}x{height}"
         )
     if labelled.size != decoded.stored or decoded.stored == (width, height):
         return labelled.faces
 
-    def turn(points: np.ndarray) -> np.ndarray:
+    def rotate(points: np.ndarray) -> np.ndarray:
         return upright_points(points, decoded.stored, decoded.orientation)
 
     faces = []
     for face in labelled.faces:
         x, y, w, h = face.bbox
-        corners = turn(np.array([(x, y), (x + w, y + h)]))
+        corners = rotate(np.array([(x, y), (x + w, y + h)]))
         low, high = corners.min(0), corners.max(0)
         points = None
         if face.keypoints is not None:
-            # A turn by a quarter keeps who is left and who is right; with a mirror in it they swap.
-            placed = turn(np.array(face.keypoints))
-            swapped = placed[[1, 0, 2, 4, 3]] if decoded.orientation in (5, 7) else placed
+            # A quarter turn keeps the order of left and right landmarks; with a flip they swap.
+            rotated = rotate(np.array(face.keypoints))
+            swapped = rotated[[1, 0, 2, 4, 3]] if decoded.orientation in (5, 7) else rotated
             points = tuple((float(px), float(py)) for px, py in swapped)
         box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
         faces.append(replace(face, bbox=box, keypoints=points))
     return tuple(faces)
 
 
-def _sound_faces(
+def _clean_faces(
     faces: tuple[Face, ...], width: int, height: int, min_face: float
 ) -> tuple[tuple[Face, ...], int, int]:
-    """Faces with possible boxes; how many were dropped, how many were clipped at the border."""
-    sound = []
+    """Faces with valid boxes; the number of dropped faces, and of faces clipped at the border."""
+    valid = []
     dropped = clipped = 0
     for face in faces:
         x, y, w, h = face.bbox
         left, top = max(x, 0.0), max(y, 0.0)
         right, bottom = min(x + w, float(width)), min(y + h, float(height))
-        # Written so that NaN is dropped too.
-        if not (abs(x) + abs(y) + abs(w) + abs(h) < FARTHEST and w > 0 and h > 0 and right > left and bottom > top):
+        # The condition is negated so that NaN is dropped, too.
+        if not (
+            abs(x) + abs(y) + abs(w) + abs(h) < MAX_COORDINATE and w > 0 and h > 0 and right > left and bottom > top
+        ):
             dropped += 1
             continue
         box = tuple(round(value, 2) for value in (left, top, right - left, bottom - top))
-        # What rounds to nothing has no pixel to judge or to treat.
+        # A box that rounds to zero size holds no pixel.
         if min(box[2:]) <= 0:
             dropped += 1
             continue
         clipped += (left, top, right, bottom) != (x, y, x + w, y + h)
         points = face.keypoints
         if points is not None:
-            finite = all(abs(value) < FARTHEST for point in points for value in point)
+            finite = all(abs(value) < MAX_COORDINATE for point in points for value in point)
             points = tuple((round(px, 2), round(py, 2)) for px, py in points) if finite else None
         ignore = face.ignore or box[3] < min_face
-        sound.append(replace(face, bbox=(box[0], box[1], box[2], box[3]), keypoints=points, ignore=ignore))
-    return tuple(sound), dropped, clipped
+        valid.append(replace(face, bbox=(box[0], box[1], box[2], box[3]), keypoints=points, ignore=ignore))
+    return tuple(valid), dropped, clipped
 
 
-def _write_quarantine(path: Path, refused: list[Refused]) -> None:
-    _write_table(path, ("photograph", "reason"), [(printable(entry.name), entry.reason) for entry in refused])
+def _write_quarantine(path: Path, rejected: list[Rejected]) -> None:
+    _write_table(path, ("photograph", "reason"), [(printable(entry.name), entry.reason) for entry in rejected])
 
 
-def _write_names(path: Path, taken: list[Taken]) -> None:
-    _write_table(path, ("stored", "photograph"), [(entry.photograph.file, entry.name) for entry in taken])
+def _write_names(path: Path, accepted: list[Accepted]) -> None:
+    _write_table(path, ("stored", "photograph"), [(entry.photograph.file, entry.name) for entry in accepted])
 
 
 def _write_table(path: Path, columns: tuple[str, str], rows: list[tuple[str, str]]) -> None:
@@ -371,32 +392,38 @@ def _write_table(path: Path, columns: tuple[str, str], rows: list[tuple[str, str
     write_text(path, table.getvalue())
 
 
-def _check_share_of_bad(bad: int, total: int, params: Ingest, quarantine: Path) -> None:
-    share = 100 * bad / total
-    if share > params.max_bad:
+def _check_unreadable(unreadable: int, total: int, params: Ingest, quarantine: Path) -> None:
+    share = 100 * unreadable / total
+    if share > params.max_unreadable:
         raise FacadeError(
-            f"{bad} of {total} photographs ({share:.3g} %) in {params.path} could not be taken in, more than "
-            f"ingest.max_bad ({params.max_bad:g} %) allows. {quarantine} tells why for each."
+            f"{unreadable} of {total} photographs ({share:.3g} %) in {params.path} were rejected, more than "
+            f"ingest.max_unreadable ({params.max_unreadable:g} %) allows. {quarantine} lists the reasons."
         )
 
 
-def _without_near_duplicates(taken: list[Taken], distance: int) -> tuple[list[Taken], list[Taken]]:
-    """Training photographs that look like a golden one are dropped; the golden set stays as it is."""
-    golden = [entry.look for entry in taken if entry.split == "golden"]
-    twins = near([entry.look for entry in taken], golden, distance) >= 0
-    dropped = [entry for entry, twin in zip(taken, twins, strict=True) if twin and entry.split == "train"]
-    kept = [entry for entry, twin in zip(taken, twins, strict=True) if not (twin and entry.split == "train")]
+def _drop_near_duplicates(accepted: list[Accepted], distance: int) -> tuple[list[Accepted], list[Accepted]]:
+    """Kept and dropped photographs: training near-duplicates of golden photographs are dropped."""
+    golden = [entry.phash for entry in accepted if entry.split == "golden"]
+    similar = nearest_duplicates([entry.phash for entry in accepted], golden, distance) >= 0
+    dropped = [
+        entry for entry, is_similar in zip(accepted, similar, strict=True) if is_similar and entry.split == "train"
+    ]
+    kept = [
+        entry
+        for entry, is_similar in zip(accepted, similar, strict=True)
+        if not (is_similar and entry.split == "train")
+    ]
     return kept, dropped
 
 
-def _golden_fingerprint(golden: list[Taken], codec: Codec, synthetic: bool, domain: Domain) -> str:
-    # The demo is drawn by code that git keeps. Its last bits may differ between processors, so its pixels do not
-    # count; those of photographs do.
+def _golden_fingerprint(golden: list[Accepted], codec: Codec, synthetic: bool, domain: Domain) -> str:
+    # The code that draws the demo is in git, and its pixels may differ in the last bits between processors. So the
+    # fingerprint covers source files only if the photographs are real.
     files = ((entry.photograph, "drawn" if synthetic else entry.source) for entry in golden)
     return fingerprint(files, codec, domain)
 
 
-def _counts(entries: list[Taken]) -> dict[str, int]:
+def _counts(entries: list[Accepted]) -> dict[str, int]:
     faces = [face for entry in entries for face in entry.photograph.faces]
     return {
         "photographs": len(entries),

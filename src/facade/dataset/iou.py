@@ -1,4 +1,4 @@
-"""Boxes of one photograph against each other: how far they overlap, and which are the same face."""
+"""Intersection over union (IoU) of boxes, and one-to-one matching by IoU."""
 
 from collections.abc import Sequence
 
@@ -7,40 +7,54 @@ import numpy as np
 from facade.dataset.records import Box
 
 
-def corners(boxes: Sequence[Box], width: int, height: int) -> np.ndarray:
-    """(N, 4) left, top, right, bottom of what lies in a photograph, as labelled boxes are clipped, too."""
+def clipped_xyxy(boxes: Sequence[Box], width: int, height: int) -> np.ndarray:
+    """Boxes in corner format, clipped to the photograph as labelled boxes are.
+
+    Args:
+        boxes: N boxes, x y w h in pixels.
+        width: Of the photograph, pixels.
+        height: Of the photograph, pixels.
+
+    Returns:
+        (N, 4) float: left, top, right, bottom.
+    """
     x, y, w, h = np.array(boxes, float).reshape(-1, 4).T
     return np.stack([x, y, x + w, y + h], axis=1).clip(0, (width, height, width, height))
 
 
-def areas(ours: np.ndarray) -> np.ndarray:
-    """(N,) area of boxes, from `corners`."""
-    return np.asarray((ours[:, 2:] - ours[:, :2]).prod(-1))
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """Areas of boxes, (N,) from (N, 4) xyxy."""
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(-1))
 
 
-def shared(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """(N, M) area that two boxes share, from `corners`."""
-    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
-    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
+def intersections(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pairwise intersection areas, (N, M) from (N, 4) and (M, 4) xyxy."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     return np.asarray((high - low).clip(0).prod(-1))
 
 
-def pairs(ours: np.ndarray, theirs: np.ndarray, least: float) -> list[tuple[int, int]]:
-    """Boxes that are the same face: the best overlap first, each in one pair at most.
+def iou_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pairwise IoU, (N, M) from (N, 4) and (M, 4) xyxy. Empty boxes have IoU 0."""
+    both = intersections(first, second)
+    return np.asarray(both / np.maximum(areas(first)[:, None] + areas(second)[None] - both, 1e-9))
+
+
+def match_pairs(first: np.ndarray, second: np.ndarray, min_iou: float) -> list[tuple[int, int]]:
+    """Match boxes one to one, greedily by descending IoU.
 
     Args:
-        ours: (N, 4), from `corners`.
-        theirs: (M, 4), from `corners`.
-        least: Overlap (intersection over union) from which two boxes are a pair.
+        first: (N, 4) float, xyxy.
+        second: (M, 4) float, xyxy.
+        min_iou: Minimum IoU of a pair.
 
     Returns:
-        Numbers of both.
+        Pairs of indices into `first` and `second`.
     """
-    both = shared(ours, theirs)
-    overlaps = both / np.maximum(areas(ours)[:, None] + areas(theirs)[None] - both, 1e-9)
-    found = []
-    while overlaps.size and overlaps.max() >= least:
-        one, other = map(int, np.unravel_index(int(overlaps.argmax()), overlaps.shape))
-        overlaps[one, :] = overlaps[:, other] = -1
-        found.append((one, other))
-    return found
+    iou = iou_matrix(first, second)
+    matches = []
+    while iou.size and iou.max() >= min_iou:
+        row, column = map(int, np.unravel_index(int(iou.argmax()), iou.shape))
+        iou[row, :] = iou[:, column] = -1
+        matches.append((row, column))
+    return matches

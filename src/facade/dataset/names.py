@@ -1,16 +1,18 @@
-"""Names of stored photographs: golden ones keep their own, training ones get names that tell nothing."""
+"""File names of stored photographs: golden ones keep their own, training ones get neutral names."""
 
 import hashlib
 import re
 from pathlib import PurePath, PurePosixPath
 
+# Original names of the training photographs. It is stored beside the untreated photographs, and nowhere else.
+NAMES = "names.csv"
 NEUTRAL = re.compile(r"[0-9a-f]{16}\.jpg")
 
 
 def stored_name(name: str) -> str:
-    """The name under which a golden photograph is kept: the data set's own, ending in .jpg.
+    """The stored name of a golden photograph: its original name with the suffix .jpg.
 
-    Official evaluations find photographs by it.
+    Official evaluations identify photographs by name.
 
     >>> stored_name("0--Parade/a.JPEG"), stored_name("b.png")
     ('0--Parade/a.jpg', 'b.png.jpg')
@@ -24,21 +26,21 @@ def stored_name(name: str) -> str:
 
 
 def neutral_name(name: str, content: bytes) -> str:
-    """The name under which a training photograph is kept: it tells nobody who was where, and cannot be guessed.
+    """The stored name of a training photograph: it reveals neither person nor place, and cannot be guessed.
 
     Args:
-        name: The data set's own.
-        content: The source file, without which the name cannot be made.
+        name: The original name.
+        content: The source file, without which the name cannot be computed.
     """
     digest = hashlib.sha256(hashlib.sha256(content).digest() + name.encode())
     return f"{digest.hexdigest()[:16]}.jpg"
 
 
 def is_neutral(name: PurePath) -> bool:
-    """Whether a stored name is one that `neutral_name` gives."""
+    """Whether a stored name has the form that `neutral_name` returns."""
     return NEUTRAL.fullmatch(name.as_posix()) is not None
 
 
 def printable(name: str) -> str:
-    """A name that can be written, with escapes for halves of characters, which JSON and tars may hold."""
+    """A name that can be encoded as UTF-8: lone surrogates, which JSON and tars may hold, are escaped."""
     return name.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Pictures from strangers: decoded safely, upright, 8 bits of blue, green and red, and nothing else."""
+"""Safe decoding of untrusted pictures to upright 8-bit BGR."""
 
 import io
 import warnings
@@ -8,27 +8,27 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# What a camera or an editor writes. Pillow knows some fifty more formats; each is one more parser to attack.
+# Formats that cameras and editors write. Pillow supports some fifty more; each is one more parser to attack.
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
-# A picture of more pixels a side cannot be a JPEG; one so many times as long as wide is no photograph, and shrinks to
-# nothing when a detector resizes it.
+# JPEG cannot store more pixels per side. A picture with a larger aspect ratio is no photograph, and vanishes when a
+# detector resizes it.
 LONGEST_SIDE: Final = 65_500
-THINNEST: Final = 40
-# Where EXIF keeps the orientation (EXIF 2.32).
+MAX_ASPECT_RATIO: Final = 40
+# Tag of the orientation (EXIF 2.32).
 ORIENTATION_TAG: Final = 0x0112
 
 
 class BadPhotographError(Exception):
-    """A file that cannot be taken in. The message is the reason, for the quarantine table."""
+    """A file that cannot be used. The message is the reason, for the quarantine table."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture and how it was stored.
+    """A decoded picture, and how it was stored.
 
     Attributes:
         pixels: (H, W, 3) uint8, BGR, upright.
-        stored: Width and height before it was set upright.
+        stored: Width and height before rotation to upright, pixels.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
     """
 
@@ -38,27 +38,27 @@ class Decoded:
 
 
 def decode(content: bytes, max_megapixels: float) -> Decoded:
-    """Decode the picture of a stranger.
+    """Decode an untrusted picture.
 
     Args:
         content: The file.
-        max_megapixels: A larger picture is refused before it is unpacked.
+        max_megapixels: Larger pictures are refused before they are decompressed.
 
     Raises:
-        BadPhotographError: It is no picture, is damaged, or is of a kind that is not taken.
+        BadPhotographError: The file is no picture, is damaged, or has an unsupported format.
     """
     if not content:
         raise BadPhotographError("the file is empty")
     try:
         with warnings.catch_warnings():
-            # Pillow warns of bombs beyond its own limit; ours is checked below. Damaged EXIF warns too.
+            # Pillow warns of decompression bombs beyond its own limit; ours is checked below. Damaged EXIF warns, too.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 width, height = image.size
                 _refuse_bombs(image, max_megapixels)
                 orientation = image.getexif().get(ORIENTATION_TAG, 1)
                 if image.format == "TIFF" and orientation in (5, 6, 7, 8):
-                    width, height = height, width  # Pillow turns a TIFF by itself, and tells its size as turned
+                    width, height = height, width  # Pillow rotates TIFF files itself, and reports the rotated size
                 image.load()
                 upright = ImageOps.exif_transpose(image)
                 pixels = np.asarray(_eight_bit_rgb(upright))[..., ::-1]
@@ -66,10 +66,10 @@ def decode(content: bytes, max_megapixels: float) -> Decoded:
         raise
     except MemoryError:
         raise
-    # A decoder fed damaged bytes raises whatever it stumbles over: OSError, SyntaxError, struct.error, zlib.error...
+    # Decoders raise arbitrary exceptions on damaged bytes: OSError, SyntaxError, struct.error, zlib.error...
     except Exception as error:  # noqa: BLE001
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = "not a picture of a known format" if unknown else " ".join(str(error).split())[:120]
+        reason = "not a picture in a supported format" if unknown else " ".join(str(error).split())[:120]
         raise BadPhotographError(reason or type(error).__name__) from None
     orientation = orientation if orientation in range(1, 9) else 1
     return Decoded(np.ascontiguousarray(pixels), (width, height), orientation)
@@ -83,21 +83,21 @@ def _refuse_bombs(image: Image.Image, max_megapixels: float) -> None:
         )
     if max(width, height) > LONGEST_SIDE:
         raise BadPhotographError(f"{width}x{height} pixels: a JPEG holds at most {LONGEST_SIDE} a side")
-    if max(width, height) > THINNEST * min(width, height):
-        raise BadPhotographError(f"{width}x{height} pixels are a line, no photograph")
-    # Phones keep a second picture in MPO files; the first is the photograph.
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        raise BadPhotographError(f"{width}x{height} pixels: the aspect ratio is above {MAX_ASPECT_RATIO}")
+    # Phones store a second picture in MPO files; the first is the photograph.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise BadPhotographError("the file holds several pictures")
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow itself would clip it to white
+    if image.mode.startswith("I"):  # 16-bit gray, which Pillow would clip to white
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
-            raise BadPhotographError("grey values are outside 16 bits")
+            raise BadPhotographError("gray values exceed 16 bits")
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
-        raise BadPhotographError("floating-point grey has no agreed white")
+        raise BadPhotographError("floating-point gray has no defined white level")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
@@ -106,7 +106,7 @@ def _eight_bit_rgb(image: Image.Image) -> Image.Image:
 
 
 def upright_points(points: np.ndarray, stored: tuple[int, int], orientation: int) -> np.ndarray:
-    """Points of a stored picture, where they are once the picture is upright.
+    """Map points of a stored picture to the upright picture.
 
     Args:
         points: (N, 2) float, x y in pixels of the stored picture.
@@ -133,7 +133,7 @@ def upright_points(points: np.ndarray, stored: tuple[int, int], orientation: int
 
 
 def mirrored_points(points: np.ndarray, width: int) -> np.ndarray:
-    """Five landmarks of a picture seen in a mirror; which eye is left, and which corner of the mouth, changes.
+    """Five landmarks after a horizontal flip; left and right eye swap, and so do the corners of the mouth.
 
     Args:
         points: (5, 2) float, x y in pixels: eyes, nose tip, corners of the mouth.

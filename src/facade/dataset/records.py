@@ -1,11 +1,11 @@
-"""What is known of a labelled photograph."""
+"""Records of labelled photographs and faces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-# The attributes of WIDER FACE, in the order in which its label files give them.
+# The attributes of WIDER FACE, in the order of its label files.
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 
 Box = tuple[float, float, float, float]
@@ -19,16 +19,16 @@ class Face:
 
     Attributes:
         bbox: x, y, width, height, in pixels of the upright photograph.
-        keypoints: Left eye, right eye, nose tip, left and right corner of the mouth, as seen in the picture
-            ("left" is the smaller x of an upright face), x y in pixels; None where the data set has none.
-        ignore: Too small or too poor to judge: neither trained on nor scored, yet anonymized like all others.
-        attributes: WIDER FACE's own, by name; empty where the data set has none.
-        index: Place among the labels of its photograph in the data set that it came from, counted from 0: official
-            evaluations name faces by it. None where no evaluation does.
-        person: Who it is among the people of a video, whose frames are one photograph after the other. None where each
-            face of a photograph is a person of its own.
-        cut: What is left of a larger face that the border of the photograph cut, though its box may lie inside by now:
-            a lens has moved the border, too.
+        keypoints: Left eye, right eye, nose tip, left and right corner of the mouth, from the viewer's perspective
+            ("left" is the smaller x of an upright face), x y in pixels; None if the data set has none.
+        ignore: Too small or too poor to evaluate: neither trained on nor scored, but anonymized like all others.
+        attributes: WIDER FACE attributes by name; empty if the data set has none.
+        index: Index among the labels of its photograph in the original data set, counted from 0, by which official
+            evaluations identify faces. None if no evaluation uses it.
+        person: Identity within a video, constant over its frames. None if every face of a photograph is a person of its
+            own.
+        cut: Whether the border of the original photograph truncates the face. The box may no longer touch the border
+            after a lens simulation.
     """
 
     bbox: Box
@@ -42,14 +42,14 @@ class Face:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph of a data set that Facade wrote.
+    """A photograph of a data set in Facade's own layout.
 
     Attributes:
         file: Path below the data set's `images/`, with forward slashes.
         width: Pixels.
         height: Pixels.
-        faces: In the order of the labels; a face's number is its place here.
-        domain: Which camera it is by, or looks to be; "" where nobody says.
+        faces: In label order; the number of a face is its index here.
+        domain: Camera that took the photograph or was simulated; "" if unknown.
     """
 
     file: str
@@ -61,15 +61,15 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A photograph as somebody's data set names it, before anybody has looked at its pixels.
+    """A photograph as listed in the labels of an external data set, before its pixels are read.
 
     Attributes:
-        name: The name that the labels give, relative to `folder`. Not to be trusted.
-        folder: Where the data set keeps its pictures.
-        split: Which part it belongs to; None where the data set has no parts.
-        faces: As labelled; boxes may be impossible.
-        size: Width and height in pixels that the labels were made for, where they say so.
-        domain: Which camera it is by, where they say so; else "".
+        name: File name from the labels, relative to `folder`. Untrusted.
+        folder: Image folder of the data set.
+        split: Its split; None if the data set has no splits.
+        faces: As labelled; boxes may be invalid.
+        size: Width and height in pixels that the labels refer to, if given.
+        domain: Camera that took it, if given; else "".
     """
 
     name: str
@@ -81,5 +81,5 @@ class Labelled:
 
 
 def touches_border(bbox: Box, shape: tuple[int, ...]) -> bool:
-    """Whether a box reaches the border of a photograph of some height and width, pixels."""
+    """Whether a box touches the border of a photograph of shape (height, width, ...), pixels."""
     return bbox[0] <= 0 or bbox[1] <= 0 or bbox[0] + bbox[2] >= shape[1] or bbox[1] + bbox[3] >= shape[0]

@@ -1,9 +1,9 @@
-"""A data set in shards: tars of photographs (WebDataset), and a Parquet table of labels and of where each lies.
+"""Sharded data sets: tar files of photographs (WebDataset), and a Parquet table of labels and file positions.
 
     shards/000000.tar ...    a thousand photographs each, under their names
-    annotations.parquet      a row a photograph, a row group a shard
+    annotations.parquet      one row per photograph, one row group per shard
 
-DVC and storage then handle tens of files in place of tens of thousands.
+DVC and storage then handle tens of files instead of tens of thousands.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from facade.dataset.records import ATTRIBUTES
 from facade.errors import FacadeError
 
 INDEX, FOLDER = "annotations.parquet", "shards"
-# Photographs of a shard: some hundred megabytes, which is what storage reads well, and what a lost worker costs.
-SHARD = 1000
+# Photographs per shard: some hundred megabytes, an efficient size for storage and for redoing after a lost worker.
+SHARD_SIZE = 1000
 _FACE = pa.struct(
     [
         ("id", pa.int64()),
@@ -52,13 +52,13 @@ _SCHEMA = pa.schema(
         ("faces", pa.list_(_FACE)),
     ]
 )
-# What a COCO file says of all of its photographs.
-_WHOLE = ("info", "categories")
-_KNOWN = {field.name for field in _FACE}
+# Top-level entries of a COCO file that concern all photographs; stored as table metadata.
+_METADATA_KEYS = ("info", "categories")
+_FACE_COLUMNS = {field.name for field in _FACE}
 
 
 class Position(NamedTuple):
-    """Where a photograph lies: number of its shard; where its file begins there, and how long it is, bytes."""
+    """Position of a photograph: number of its shard, and offset and size of its file there, bytes."""
 
     shard: int
     offset: int
@@ -66,52 +66,54 @@ class Position(NamedTuple):
 
 
 def is_sharded(root: Path) -> bool:
-    """Whether a data set is one in shards."""
+    """Whether a data set is stored in shards."""
     return (root / INDEX).is_file()
 
 
 def shard_file(root: Path, number: int) -> Path:
-    """The tar of a shard."""
+    """The tar file of a shard."""
     return root / FOLDER / f"{number:06d}.tar"
 
 
-def add(into: tarfile.TarFile, name: str, content: bytes) -> int:
-    """Add a file to a tar, with nothing of when and by whom.
+def add_member(archive: tarfile.TarFile, name: str, content: bytes) -> int:
+    """Add a file to a tar archive without time stamp and owner.
 
     Returns:
-        Where in the tar its content begins, bytes.
+        Offset of its content in the archive, bytes.
     """
     member = tarfile.TarInfo(name)
     member.size = len(content)
-    into.addfile(member, io.BytesIO(content))
-    return into.offset - -(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    archive.addfile(member, io.BytesIO(content))
+    return archive.offset - -(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 def write_shard(path: Path, number: int, files: Iterable[tuple[str, bytes]]) -> dict[str, Position]:
-    """Write a tar, beside its final name first.
+    """Write a shard atomically.
 
     Args:
-        path: The file.
-        number: Of the shard.
+        path: The tar file.
+        number: Number of the shard.
         files: Names and contents.
 
     Returns:
-        By name, where each file lies.
+        Position of each file by name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A worker whose parent was killed may still write the same shard.
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    # The name is unique: an orphaned worker may still be writing the same shard.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as tar:
-            places = {name: Position(number, add(tar, name, content), len(content)) for name, content in files}
-        beside.replace(path)
+        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
+            positions = {
+                name: Position(number, add_member(tar, name, content), len(content)) for name, content in files
+            }
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
-    return places
+        temporary.unlink(missing_ok=True)
+    return positions
 
 
-class _Summed(io.RawIOBase):
-    """A file to write of which nothing is kept but the sum."""
+class _HashingFile(io.RawIOBase):
+    """A write-only file that keeps only the sha256 of its content."""
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
@@ -121,69 +123,68 @@ class _Summed(io.RawIOBase):
         return len(block)
 
 
-def sum_of(files: Iterable[tuple[str, bytes]]) -> str:
-    """The sha256 of the shard that `write_shard` makes of files."""
-    summed = _Summed()
-    with tarfile.open(fileobj=summed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+def expected_sha256(files: Iterable[tuple[str, bytes]]) -> str:
+    """The sha256 of the shard that `write_shard` would write."""
+    output = _HashingFile()
+    with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for name, content in files:
-            add(tar, name, content)
-    return summed.digest.hexdigest()
+            add_member(tar, name, content)
+    return output.digest.hexdigest()
 
 
 def index_leaks(root: Path) -> list[str]:
-    """What the table of a data set holds besides what `write_index` writes, in words."""
+    """Describe everything in the table of a data set that `write_index` does not write."""
     with pq.ParquetFile(root / INDEX) as table:
-        columns, told = table.schema_arrow, table.metadata.metadata or {}
-    strange = sorted(told.keys() - {b"ARROW:schema", *(key.encode() for key in _WHOLE)})
-    found = [f"a note {name.decode(errors='replace')}" for name in strange]
-    noted = {key for field in _fields(columns) for key in field.metadata or {}} - {b"PARQUET:field_id"}
-    found += [f"a note {name.decode(errors='replace')} on a column" for name in sorted(noted)]
-    return found if columns.equals(_SCHEMA) else [*found, "columns that do not belong there"]
+        columns, metadata = table.schema_arrow, table.metadata.metadata or {}
+    unexpected = sorted(metadata.keys() - {b"ARROW:schema", *(key.encode() for key in _METADATA_KEYS)})
+    leaks = [f"metadata {name.decode(errors='replace')}" for name in unexpected]
+    on_columns = {key for field in _nested_fields(columns) for key in field.metadata or {}} - {b"PARQUET:field_id"}
+    leaks += [f"metadata {name.decode(errors='replace')} on a column" for name in sorted(on_columns)]
+    return leaks if columns.equals(_SCHEMA) else [*leaks, "unexpected columns"]
 
 
-def _fields(within: Iterable[pa.Field]) -> Iterator[pa.Field]:
-    """All columns, and those inside of them."""
-    for field in within:
+def _nested_fields(fields: Iterable[pa.Field]) -> Iterator[pa.Field]:
+    """All columns, including nested ones."""
+    for field in fields:
         yield field
         kind = field.type
-        yield from _fields(kind.field(number) for number in range(kind.num_fields))
+        yield from _nested_fields(kind.field(number) for number in range(kind.num_fields))
 
 
-def write_index(root: Path, content: Mapping[str, Any], places: Mapping[str, Position]) -> None:
+def write_index(root: Path, content: Mapping[str, Any], positions: Mapping[str, Position]) -> None:
     """Write the table of a data set.
 
     Args:
         root: The data set.
-        content: Of a COCO file, its photographs in the order of the shards.
-        places: By file name, where each photograph lies.
+        content: Content of a COCO file, with its photographs in the order of the shards.
+        positions: Position of each photograph by file name.
 
     Raises:
-        ValueError: A label holds something that the table has no column for.
+        ValueError: A label has an entry that the table has no column for.
     """
     faces: dict[int, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for one in content["annotations"]:
-        if unknown := one.keys() - _KNOWN - {"image_id"}:
+        if unknown := one.keys() - _FACE_COLUMNS - {"image_id"}:
             raise ValueError(f"the table of shards has no column for {', '.join(sorted(unknown))}")
         faces[one["image_id"]].append(one)
     by_shard: dict[int, list[dict[str, Any]]] = {}
     for image in content["images"]:
-        place = places[image["file_name"]]
-        by_shard.setdefault(place.shard, []).append({**image, **place._asdict(), "faces": faces[image["id"]]})
-    whole = {key: json.dumps(content[key]) for key in _WHOLE}
-    schema = _SCHEMA.with_metadata(whole)
-    beside = root / f".{INDEX}.partial"
-    with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+        position = positions[image["file_name"]]
+        by_shard.setdefault(position.shard, []).append({**image, **position._asdict(), "faces": faces[image["id"]]})
+    schema = _SCHEMA.with_metadata({key: json.dumps(content[key]) for key in _METADATA_KEYS})
+    temporary = root / f".{INDEX}.partial"
+    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for number in sorted(by_shard):
             writer.write_table(pa.Table.from_pylist(by_shard[number], schema))
-    beside.replace(root / INDEX)
+    temporary.replace(root / INDEX)
 
 
 def read_index(root: Path, shard: int | None = None) -> tuple[dict[str, Any], dict[str, Position]]:
-    """The labels of a data set as the content of a COCO file, and by file name where each photograph lies.
+    """Read the labels of a data set as the content of a COCO file, and the position of each photograph by file name.
 
     Args:
         root: The data set.
-        shard: Number of the one shard that is read; None for all.
+        shard: Number of the shard to read; None for all.
 
     Raises:
         FacadeError: The table cannot be read.
@@ -191,56 +192,56 @@ def read_index(root: Path, shard: int | None = None) -> tuple[dict[str, Any], di
     try:
         with pq.ParquetFile(root / INDEX) as table:
             rows = (table.read() if shard is None else table.read_row_group(shard)).to_pylist()
-            told = table.schema_arrow.metadata or {}
-        info, categories = (json.loads(told[key.encode()]) for key in _WHOLE)
+            metadata = table.schema_arrow.metadata or {}
+        info, categories = (json.loads(metadata[key.encode()]) for key in _METADATA_KEYS)
         content: dict[str, Any] = {"info": info, "images": [], "annotations": [], "categories": categories}
-        places = {}
+        positions = {}
         for row in rows:
-            places[row["file_name"]] = Position(row.pop("shard"), row.pop("offset"), row.pop("size"))
+            positions[row["file_name"]] = Position(row.pop("shard"), row.pop("offset"), row.pop("size"))
             for face in row.pop("faces"):
-                one = {"id": face["id"], "image_id": row["id"], **_without_none(face)}  # in the order of the files
-                if "keypoints" in one:  # how well a point is seen is a whole number
+                one = {"id": face["id"], "image_id": row["id"], **_without_none(face)}  # key order of annotations.json
+                if "keypoints" in one:  # visibility flags are integers
                     one["keypoints"][2::3] = map(int, one["keypoints"][2::3])
                 content["annotations"].append(one)
             content["images"].append(_without_none(row))
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise FacadeError(
-            f"{root / INDEX} is not a table that Facade wrote ({str(error)[:120]}). Run `dvc checkout`."
+            f"{root / INDEX} was not written by Facade ({str(error)[:120]}). Run `dvc checkout`."
         ) from None
-    return content, places
+    return content, positions
 
 
 def read_member(root: Path, position: Position) -> bytes:
-    """The file of a photograph.
+    """Read the file of a photograph from its shard.
 
     Raises:
-        OSError: Its shard is missing, or too short.
+        OSError: The shard is missing or truncated.
     """
     with shard_file(root, position.shard).open("rb") as tar:
         tar.seek(position.offset)
         content = tar.read(position.size)
     if len(content) < position.size:
-        raise OSError("the shard is cut off")
+        raise OSError("the shard is truncated")
     return content
 
 
 def pack(root: Path, content: Mapping[str, Any]) -> None:
-    """Move files of `images/` into shards, and write the table.
+    """Move the files of `images/` into shards, and write the table.
 
     Args:
         root: The data set.
-        content: Of a COCO file, which names all of them.
+        content: Content of a COCO file that lists all of them.
     """
     names = [image["file_name"] for image in content["images"]]
-    places: dict[str, Position] = {}
-    for number, start in enumerate(range(0, len(names), SHARD)):
-        own = names[start : start + SHARD]
-        places |= write_shard(
+    positions: dict[str, Position] = {}
+    for number, start in enumerate(range(0, len(names), SHARD_SIZE)):
+        own = names[start : start + SHARD_SIZE]
+        positions |= write_shard(
             shard_file(root, number), number, ((name, (root / "images" / name).read_bytes()) for name in own)
         )
         for name in own:
             (root / "images" / name).unlink()
-    write_index(root, content, places)
+    write_index(root, content, positions)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A data set on disk: `images/...` and `annotations.json` (COCO, one category `face`), or shards (see `shards.py`)."""
+"""Facade's data set layout: `images/` and `annotations.json` (COCO, one category `face`), or shards (`shards.py`)."""
 
 import hashlib
 import json
@@ -28,23 +28,23 @@ Store = Literal["files", "shards"]
 
 
 class Photographs:
-    """The labelled photographs of a data set that Facade wrote.
+    """The labelled photographs of a data set in Facade's layout.
 
     Attributes:
-        root: The data set's directory.
-        sharded: Whether it is one in shards.
-        synthetic: True if nobody in the photographs is real, so that they may be shown.
+        root: Directory of the data set.
+        sharded: Whether it is stored in shards.
+        synthetic: Whether the photographs show no real people, so that they may be displayed.
     """
 
     def __init__(self, root: Path | str, shard: int | None = None) -> None:
         """Read the labels.
 
         Args:
-            root: The data set's directory.
-            shard: Number of a shard, whose photographs are all there is to see; None for all.
+            root: Directory of the data set.
+            shard: Number of the only shard to read; None for all.
 
         Raises:
-            FacadeError: They are missing, or not what Facade writes.
+            FacadeError: The labels are missing, or were not written by Facade.
         """
         self.root = Path(root)
         self.sharded = shards.is_sharded(self.root)
@@ -60,7 +60,7 @@ class Photographs:
                 faces[annotation["image_id"]].append(_face(annotation))
             self._photographs = {
                 image["id"]: Photograph(
-                    _inside(image["file_name"]),
+                    _checked_name(image["file_name"]),
                     image["width"],
                     image["height"],
                     tuple(faces[image["id"]]),
@@ -69,24 +69,24 @@ class Photographs:
                 for image in content["images"]
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            fault = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}"
             raise FacadeError(
-                f"{self.annotations} is not a data set that Facade wrote ({fault[:120]}). Run `dvc checkout`."
+                f"{self.annotations} was not written by Facade ({reason[:120]}). Run `dvc checkout`."
             ) from None
 
     @property
     def annotations(self) -> Path:
-        """The file of the labels: COCO, or the table of shards."""
+        """The label file: COCO JSON, or the Parquet table of a sharded data set."""
         return self.root / (shards.INDEX if self.sharded else "annotations.json")
 
     @property
     def store(self) -> Store:
-        """The form of the data set, which those made of it have, too."""
+        """Storage form of the data set. Data sets derived from it use the same form."""
         return "shards" if self.sharded else "files"
 
     @property
     def images(self) -> Path:
-        """The directory of the photographs, where they are files of their own."""
+        """The directory of the photographs, if they are not in shards."""
         return self.root / "images"
 
     @property
@@ -108,36 +108,36 @@ class Photographs:
 
     @property
     def shard_numbers(self) -> list[int]:
-        """Numbers of the shards; none where the photographs are files of their own."""
+        """Numbers of the shards; empty if the photographs are single files."""
         return sorted({position.shard for position in self._positions.values()})
 
-    def shard_sum(self, number: int) -> str:
+    def shard_sha256(self, number: int) -> str:
         """The sha256 of a shard."""
-        return _sum(shards.shard_file(self.root, number))
+        return _sha256(shards.shard_file(self.root, number))
 
     def where(self, photograph: Photograph) -> str:
-        """Where a photograph lies, for sentences."""
+        """Location of a photograph, for error messages."""
         if self.sharded:
             number = self._positions[photograph.file].shard
             return f"{photograph.file} in {shards.shard_file(self.root, number)}"
         return str(self.images / photograph.file)
 
     def read(self, photograph: Photograph) -> bytes:
-        """The file of a photograph.
+        """Read the file of a photograph.
 
         Raises:
-            FacadeError: It is missing.
+            FacadeError: The file is missing.
         """
         try:
             if self.sharded:
                 return shards.read_member(self.root, self._positions[photograph.file])
             return (self.images / photograph.file).read_bytes()
         except OSError as error:
-            fault = error.strerror or error
-            raise FacadeError(f"{self.where(photograph)} cannot be read ({fault}). Run `dvc checkout`.") from None
+            reason = error.strerror or error
+            raise FacadeError(f"{self.where(photograph)} cannot be read ({reason}). Run `dvc checkout`.") from None
 
     def pixels(self, photograph: Photograph) -> np.ndarray:
-        """The picture, (H, W, 3) uint8, BGR. Pictures of others go through `facade.dataset.pixels`.
+        """Decode a photograph, (H, W, 3) uint8, BGR. Untrusted pictures are decoded by `facade.dataset.pixels`.
 
         Raises:
             FacadeError: The file is missing or damaged.
@@ -145,7 +145,7 @@ class Photographs:
         content = self.read(photograph)
         try:
             image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:  # of an empty file
+        except cv2.error:  # the file is empty
             image = None
         if image is None:
             raise FacadeError(f"{self.where(photograph)} cannot be read as a picture. Run `dvc checkout`.")
@@ -153,32 +153,32 @@ class Photographs:
 
     def content(self) -> dict[str, Any]:
         """The labels as the content of a COCO file."""
-        return content_of(self.root)
+        return load_coco(self.root)
 
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that change with any photograph or label.
+        """Hash of all photographs and labels, 64 hexadecimal digits.
 
         Raises:
             FacadeError: A photograph cannot be read.
         """
         digest = hashlib.sha256()
         for path in (self.annotations, *self.files):
-            digest.update(_sum(path).encode())
+            digest.update(_sha256(path).encode())
         return digest.hexdigest()
 
 
-def _sum(path: Path) -> str:
+def _sha256(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
         raise FacadeError(f"{path} cannot be read ({error.strerror}). Run `dvc checkout`.") from None
 
 
-def content_of(root: Path) -> dict[str, Any]:
-    """The labels of a data set that Facade wrote, as the content of a COCO file.
+def load_coco(root: Path) -> dict[str, Any]:
+    """Load the labels of a data set in Facade's layout as the content of a COCO file.
 
     Raises:
-        FacadeError: They are missing, or not what Facade writes.
+        FacadeError: The labels are missing, or were not written by Facade.
     """
     if shards.is_sharded(root):
         return shards.read_index(root)[0]
@@ -187,15 +187,15 @@ def content_of(root: Path) -> dict[str, Any]:
 
 
 def decode(content: bytes) -> np.ndarray:
-    """The picture of a JPEG that `encode` made, (H, W, 3) uint8, BGR."""
+    """Decode a JPEG that `encode` wrote, (H, W, 3) uint8, BGR."""
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise RuntimeError("OpenCV could not decode what it had encoded")
+        raise RuntimeError("OpenCV could not decode its own JPEG")
     return image
 
 
 def encode(image: np.ndarray, codec: Codec) -> bytes:
-    """JPEG of a picture, without any metadata: one codec and one setting for every arm.
+    """Encode a picture as JPEG without metadata. Codec and settings are the same for every arm.
 
     Args:
         image: (H, W, 3) uint8, BGR.
@@ -209,8 +209,8 @@ def encode(image: np.ndarray, codec: Codec) -> bytes:
     return content.tobytes()
 
 
-def coco(photographs: Iterable[Photograph], synthetic: bool) -> dict[str, Any]:
-    """The photographs as the content of a COCO file, image ids counted from 1 in the order given."""
+def to_coco(photographs: Iterable[Photograph], synthetic: bool) -> dict[str, Any]:
+    """Convert photographs to the content of a COCO file, with image ids counted from 1 in the given order."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, photograph in enumerate(photographs, 1):
@@ -222,13 +222,13 @@ def coco(photographs: Iterable[Photograph], synthetic: bool) -> dict[str, Any]:
     return {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
 
 
-def finish(root: Path, content: dict[str, Any], store: Store) -> None:
-    """Make a data set of photographs that lie in its `images/`.
+def finish_dataset(root: Path, content: dict[str, Any], store: Store) -> None:
+    """Write the labels of a data set whose photographs are already in `images/`.
 
     Args:
         root: The data set.
-        content: Of the COCO file. Its `images` name all the files that there are.
-        store: Whether they stay files, or are moved into shards.
+        content: Content of the COCO file. Its `images` list all files.
+        store: Whether to keep single files, or to move them into shards.
     """
     if store == "files":
         write_annotations(root, content)
@@ -238,21 +238,21 @@ def finish(root: Path, content: dict[str, Any], store: Store) -> None:
 
 
 def write_annotations(root: Path, content: dict[str, Any]) -> None:
-    """Write the COCO file of a data set: one line an entry, so that `git diff` and `grep` can read it."""
+    """Write the COCO file of a data set with one entry per line, for `git diff` and `grep`."""
     write_text(root / "annotations.json", _lines(content))
 
 
 def _lines(content: dict[str, Any]) -> str:
-    def one(value: Any) -> str:
+    def dump(value: Any) -> str:
         return json.dumps(value, allow_nan=False)
 
-    parts = []
+    entries = []
     for key, value in content.items():
         if isinstance(value, list) and value:
-            parts.append(f'"{key}": [\n' + ",\n".join(map(one, value)) + "\n]")
+            entries.append(f'"{key}": [\n' + ",\n".join(map(dump, value)) + "\n]")
         else:
-            parts.append(f'"{key}": {one(value)}')
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+            entries.append(f'"{key}": {dump(value)}')
+    return "{\n" + ",\n".join(entries) + "\n}\n"
 
 
 def _annotation(face: Face) -> dict[str, Any]:
@@ -272,8 +272,8 @@ def _annotation(face: Face) -> dict[str, Any]:
     return {**entry, **face.attributes}
 
 
-def _inside(name: str) -> str:
-    """A file name that stays below the data set."""
+def _checked_name(name: str) -> str:
+    """A file name that does not leave the data set."""
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
         raise ValueError(f"{name!r} leaves the data set")
     return name

@@ -1,26 +1,26 @@
-"""The mark of photographs of nobody. It holds for the files that it was made for, and for no others."""
+"""The marker of synthetic data sets. It is valid only for the exact files that it was written for."""
 
 import hashlib
 from pathlib import Path
 
-# Written by the demo stage into its data set. It says that nobody in the photographs is real.
+# The demo stage writes it into its data set. It states that the photographs show no real people.
 SYNTHETIC_MARK = "SYNTHETIC.txt"
 
 
 def write_synthetic_marker(root: Path, notice: str) -> None:
-    """Mark a data set as one in which nobody is real, once all of its files are written.
+    """Mark a data set as synthetic, after all of its files are written.
 
     Args:
         root: The data set.
-        notice: What people read in the mark.
+        notice: Text of the marker.
     """
     (root / SYNTHETIC_MARK).write_text(f"{notice.rstrip()}\nsha256 of all files: {_fingerprint(root)}\n")
 
 
 def is_marked_synthetic(root: Path) -> bool:
-    """Whether nobody in a data set is real: it bears the mark, and every file is the one that was marked.
+    """Whether a data set is synthetic: it has the marker, and all files are unchanged since it was written.
 
-    A mark that was copied along with a folder's layout says nothing of the photographs that came into it later.
+    A marker that was copied with a folder does not cover photographs that were added later.
     """
     mark = root / SYNTHETIC_MARK
     return mark.is_file() and mark.read_bytes().rstrip().endswith(_fingerprint(root).encode())

@@ -1,4 +1,4 @@
-"""The photographs that come with Facade: drawn by formulas, of people who do not exist."""
+"""The demo data set: procedurally rendered photographs of synthetic people."""
 
 from facade.demo.write import write_demo
 

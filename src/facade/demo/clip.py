@@ -1,4 +1,4 @@
-"""A drawn video: people who turn their heads and cross the picture, and where their faces are in each frame."""
+"""A rendered video of people who move and turn their heads, with the face boxes of each frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,96 +9,96 @@ import av
 import numpy as np
 
 from facade.demo.backdrop import draw_backdrop
-from facade.heads import Pose, View, develop, draw_expression, draw_head, draw_identity, draw_light, exposed
+from facade.heads import Pose, View, develop, expose, render_head, sample_expression, sample_identity, sample_light
 from facade.seeds import generator
 
-# A person is drawn at so many turns of the head, degrees, and comes back by the same way.
-TURNS = (-35, -20, -5, 10, 25)
-# A person is drawn on a square so many face heights wide, the face's middle at this share of it from the top.
-TILE, ABOVE = 2.2, 0.5
+# Yaw angles of the head, degrees, played forward and then backward.
+YAWS = (-35, -20, -5, 10, 25)
+# Side of the square that a person is rendered on, in face heights, and vertical center of the face in it as a share.
+TILE, CENTER_Y = 2.2, 0.5
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One frame, (H, W, 3) uint8, BGR, and the boxes of the faces in it, (n, 4) float, x y w h in pixels."""
+class VideoFrame:
+    """A frame, (H, W, 3) uint8, BGR, and the boxes of its faces, (n, 4) float, x y w h in pixels."""
 
     pixels: np.ndarray
     boxes: np.ndarray
 
 
 @dataclass(frozen=True)
-class _Walker:
+class _Person:
     pictures: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
     start: np.ndarray
     velocity: np.ndarray
 
 
-def moving_faces(seed: int, frames: int, width: int, height: int, people: int, face: float) -> Iterator[Moment]:
-    """Draw a video.
+def draw_video(seed: int, frames: int, width: int, height: int, people: int, face: float) -> Iterator[VideoFrame]:
+    """Render a video.
 
     Args:
-        seed: Where all chance comes from.
-        frames: How many.
-        width: Pixels.
-        height: Pixels.
-        people: How many cross the picture.
+        seed: Seed of all random numbers.
+        frames: Number of frames.
+        width: Width of the video, pixels.
+        height: Height of the video, pixels.
+        people: Number of people.
         face: Height of a face, pixels.
 
     Yields:
         The frames.
     """
-    chance = generator("moving", seed)
-    backdrop = np.rint(255 * draw_backdrop(chance, width, height)).astype(np.uint8)
-    walkers = [_walker(chance, number, people, width, height, face) for number in range(people)]
+    random = generator("moving", seed)
+    backdrop = np.rint(255 * draw_backdrop(random, width, height)).astype(np.uint8)
+    persons = [_person(random, number, people, width, height, face) for number in range(people)]
     for number in range(frames):
         pixels, boxes = backdrop.copy(), []
-        for walker in walkers:
-            turn = number // 4 % (2 * len(TURNS) - 2)
-            picture, alpha, bbox = walker.pictures[min(turn, 2 * len(TURNS) - 2 - turn)]
-            at = np.rint(_bounced(walker.start + number * walker.velocity, (width, height), alpha.shape[1::-1]))
+        for person in persons:
+            step = number // 4 % (2 * len(YAWS) - 2)
+            picture, alpha, bbox = person.pictures[min(step, 2 * len(YAWS) - 2 - step)]
+            at = np.rint(_bounced(person.start + number * person.velocity, (width, height), alpha.shape[1::-1]))
             boxes.append(bbox + np.concatenate([at, (0, 0)]))
             _put(pixels, picture, alpha, at.astype(int))
-        yield Moment(pixels, np.array(boxes).reshape(-1, 4))
+        yield VideoFrame(pixels, np.array(boxes).reshape(-1, 4))
 
 
-def write_moving(path: Path, moments: Iterator[Moment], rate: int = 25) -> list[np.ndarray]:
-    """Encode a drawn video, almost without loss.
+def write_video(path: Path, video: Iterator[VideoFrame], rate: int = 25) -> list[np.ndarray]:
+    """Encode a rendered video almost losslessly.
 
     Returns:
-        The boxes, frame by frame.
+        The boxes of each frame.
     """
     boxes = []
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "12", "preset": "veryfast"})
-        for number, moment in enumerate(moments):
+        for number, content in enumerate(video):
             if not number:
-                stream.height, stream.width = moment.pixels.shape[:2]
+                stream.height, stream.width = content.pixels.shape[:2]
                 stream.pix_fmt = "yuv420p"
-            boxes.append(moment.boxes)
-            frame = av.VideoFrame.from_ndarray(moment.pixels, format="bgr24")
+            boxes.append(content.boxes)
+            frame = av.VideoFrame.from_ndarray(content.pixels, format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return boxes
 
 
-def _walker(chance: np.random.Generator, number: int, people: int, width: int, height: int, face: float) -> _Walker:
-    who, look, light = draw_identity(chance), draw_expression(chance), draw_light(chance)
-    light = exposed(light, who, chance)
+def _person(random: np.random.Generator, number: int, people: int, width: int, height: int, face: float) -> _Person:
+    identity, expression, light = sample_identity(random), sample_expression(random), sample_light(random)
+    light = expose(light, identity, random)
     side = int(np.ceil(TILE * face))
     pictures = []
-    for turn in TURNS:
-        view = View.of_face(Pose(turn, float(chance.uniform(-5, 5)), 0.0), face, side / 2, ABOVE * side)
-        head = draw_head(who, look, view, light, (side, side))
+    for yaw in YAWS:
+        view = View.of_face(Pose(yaw, float(random.uniform(-5, 5)), 0.0), face, side / 2, CENTER_Y * side)
+        head = render_head(identity, expression, view, light, (side, side))
         picture = 255 * develop(head.linear)
         pictures.append((picture, head.alpha[..., None], np.array(head.bbox)))
-    start = np.array([(number + 0.5) * width / people - side / 2, chance.uniform(0, max(1, height - side))])
-    velocity = face * chance.uniform(0.02, 0.05, 2) * chance.choice([-1, 1], 2)
-    return _Walker(pictures, start, velocity)
+    start = np.array([(number + 0.5) * width / people - side / 2, random.uniform(0, max(1, height - side))])
+    velocity = face * random.uniform(0.02, 0.05, 2) * random.choice([-1, 1], 2)
+    return _Person(pictures, start, velocity)
 
 
 def _bounced(at: np.ndarray, size: tuple[int, int], tile: tuple[int, int]) -> np.ndarray:
-    """A place inside the picture: what leaves at one side comes back."""
+    """A position inside the picture, reflected at its borders."""
     room = np.maximum(np.subtract(size, tile), 1)
     folded = np.mod(at, 2 * room)
     return np.where(folded > room, 2 * room - folded, folded)

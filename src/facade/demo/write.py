@@ -1,4 +1,4 @@
-"""Write the demo in WIDER FACE's own layout, so that it goes through the reader that real photographs go through."""
+"""Write the demo data set in WIDER FACE layout, so that it uses the same reader as real photographs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +7,8 @@ from facade.dataset import Face, encode
 from facade.dataset.records import ATTRIBUTES
 from facade.dataset.synthetic_marker import write_synthetic_marker
 from facade.demo.photograph import draw_scene
-from facade.files import whole_directory
-from facade.parallel import in_order
+from facade.files import atomic_directory
+from facade.parallel import ordered_map
 from facade.params import Codec, Demo
 from facade.seeds import generator
 
@@ -17,13 +17,13 @@ NOTICE = (
     "and say nothing about real faces.\n"
 )
 EVENTS = ("0--Square", "1--Hall", "2--Street")
-# One photograph in ten shows nobody: a detector must learn that, too.
+# Share of photographs without people, as negatives for the detector.
 EMPTY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class _Artist:
-    """Draws photograph number N of a split; what it draws depends on nothing else."""
+class _RenderDemo:
+    """Renders photograph number N of a split. The result depends only on the seed, the split and the number."""
 
     root: Path
     params: Demo
@@ -32,7 +32,7 @@ class _Artist:
 
     def __call__(self, number: int) -> tuple[str, tuple[Face, ...]]:
         random = generator("demo", self.params.seed, self.split, number)
-        # The first photograph shows people whatever the chance, so that no split is without a face.
+        # The first photograph always shows people, so that every split has a face.
         with_people = number == 0 or random.random() >= EMPTY_SHARE
         scene = draw_scene(random, self.params.size, with_people)
         event = EVENTS[number % len(EVENTS)]
@@ -43,24 +43,24 @@ class _Artist:
 
 
 def write_demo(params: Demo, codec: Codec, into: Path, workers: int | None = None) -> None:
-    """Draw the demo's photographs and write them as WIDER FACE is published, with landmarks as RetinaFace's are.
+    """Render the demo photographs and write them in WIDER FACE layout, with landmarks in RetinaFace's format.
 
     Args:
-        params: How many, how large, and the seed.
-        codec: JPEG settings of the "camera".
-        into: The data set's directory.
+        params: Number and size of photographs, and the seed.
+        codec: JPEG settings of the simulated camera.
+        into: Directory of the data set.
         workers: Processes; all cores by default. The result does not depend on it.
     """
-    with whole_directory(into) as root:
+    with atomic_directory(into) as root:
         for split, count in (("train", params.train), ("val", params.golden)):
             for event in EVENTS:
                 (root / f"WIDER_{split}" / "images" / event).mkdir(parents=True, exist_ok=True)
-            artist = _Artist(root, params, codec, split)
-            drawn = sorted(in_order(artist, range(count), f"demo, {split}", workers))
+            render = _RenderDemo(root, params, codec, split)
+            drawn = sorted(ordered_map(render, range(count), f"demo, {split}", workers))
             labels = "".join(_label_entry(name, faces) for name, faces in drawn)
-            place = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
-            place.parent.mkdir(exist_ok=True)
-            place.write_text(labels)
+            label_file = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+            label_file.parent.mkdir(exist_ok=True)
+            label_file.write_text(labels)
             landmarks = "".join(_landmark_entry(name, faces) for name, faces in drawn)
             (root / f"WIDER_{split}" / "label.txt").write_text(landmarks)
         write_synthetic_marker(root, NOTICE)
@@ -78,7 +78,7 @@ def _landmark_entry(name: str, faces: tuple[Face, ...]) -> str:
     lines = [f"# {name}"]
     for face in faces:
         x, y, w, h = face.bbox
-        # As in the release: a landmark outside the picture counts as not placed.
+        # As in the release: landmarks outside the picture are marked as not annotated.
         points = face.keypoints or ()
         placed = points if min(min(point) for point in points) >= 0 else ((-1.0, -1.0),) * 5
         flat = " ".join(f"{px:.3f} {py:.3f} 0.0" for px, py in placed)

@@ -1,7 +1,7 @@
-"""mmcv's compiled operators, replaced where they are missing.
+"""A replacement for mmcv's compiled operators where they are missing.
 
-mmdet imports `mmcv.ops`, which wants the compiled module `mmcv._ext`. mmcv-lite does not have it, and the full mmcv
-has no wheels for current torch. A detector trained here needs one of its operators, NMS, and torchvision has that.
+mmdet imports `mmcv.ops`, which needs the compiled module `mmcv._ext`. mmcv-lite does not have it, and the full mmcv
+has no wheels for current torch. A detector trained here needs a single operator, NMS, which torchvision has.
 """
 
 import importlib.machinery
@@ -17,7 +17,7 @@ NAME = "mmcv._ext"
 
 
 class _Operators(ModuleType):
-    """Stands in for `mmcv._ext`: NMS works, any other operator says that it is missing when it is called."""
+    """Stands in for `mmcv._ext`: NMS works; any other operator raises when it is called."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -30,17 +30,17 @@ class _Operators(ModuleType):
 
     @staticmethod
     def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int) -> torch.Tensor:
-        """Places of the boxes that stay, by falling score; (N, 4) x1 y1 x2 y2 and (N,)."""
+        """Indices of the kept boxes, in descending order of score; takes (N, 4) x1 y1 x2 y2 and (N,)."""
         if offset != 0:
-            raise NotImplementedError("torchvision's NMS measures boxes without the extra pixel (offset=0)")
+            raise NotImplementedError("torchvision's NMS supports offset=0 alone")
         return nms(boxes, scores, iou_threshold)
 
 
 def provide_operators() -> None:
-    """Make `mmcv.ops` importable. Call it before mmdet is imported; a compiled mmcv is left alone."""
+    """Make `mmcv.ops` importable. Call this before mmdet is imported. An installed compiled mmcv is used as it is."""
     if NAME in sys.modules or importlib.util.find_spec(NAME) is not None:
         return
     module = _Operators(NAME)
-    # mmengine asks the import system about the module.
+    # mmengine looks the module's spec up.
     module.__spec__ = importlib.machinery.ModuleSpec(NAME, loader=None)
     sys.modules[NAME] = module

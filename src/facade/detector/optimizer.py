@@ -1,12 +1,12 @@
-"""How weights are moved: AdamW, with weight decay where it belongs."""
+"""The optimizer: AdamW, without weight decay on norms and biases."""
 
 import torch
 from mmengine.optim import OptimWrapper
 
 from facade.params import Train
 
-# Longer gradients are shortened to this.
-LONGEST = 10.0
+# Gradients are clipped to this norm.
+MAX_GRADIENT_NORM = 10.0
 NORMS = (
     torch.nn.modules.batchnorm._BatchNorm,
     torch.nn.modules.instancenorm._InstanceNorm,
@@ -16,9 +16,9 @@ NORMS = (
 
 
 class Bfloat16OptimWrapper(OptimWrapper):
-    """Runs the model in bfloat16 where that is safe, on any device; bfloat16 needs no scaling of the loss.
+    """Runs the model under bfloat16 autocast, on any device. bfloat16 needs no loss scaling.
 
-    mmengine's own refuses to work without an accelerator.
+    mmengine's `AmpOptimWrapper` refuses to run without an accelerator.
     """
 
     def __init__(self, device: str, **settings) -> None:  # type: ignore[no-untyped-def]
@@ -26,18 +26,18 @@ class Bfloat16OptimWrapper(OptimWrapper):
         self._device = device
 
     def optim_context(self, model: torch.nn.Module):  # type: ignore[no-untyped-def]
-        """The context that the loss is computed in."""
+        """The context in which the loss is computed."""
         return torch.autocast(self._device, torch.bfloat16)
 
 
 def optimizer(model: torch.nn.Module, train: Train, device: str) -> OptimWrapper:
-    """The optimizer of a run; weights of convolutions decay, norms and biases do not.
+    """The optimizer of a run. Weights of convolutions decay; norms and biases do not.
 
-    All weights of a kind are one group, which is moved by one call: mmengine would make a group of each tensor, whose
-    calls take a tenth of the time of a small model.
+    There are two parameter groups, each updated by one fused call. mmengine would make a group of each tensor, whose
+    calls take a tenth of the training time of a small model.
 
     Args:
-        model: What is trained.
+        model: The model to train.
         train: Learning rate, decay and precision.
         device: "cpu" or "cuda".
     """
@@ -49,5 +49,5 @@ def optimizer(model: torch.nn.Module, train: Train, device: str) -> OptimWrapper
     groups = [{"params": decays}, {"params": others, "weight_decay": 0.0}]
     adam = torch.optim.AdamW(groups, lr=train.learning_rate, weight_decay=train.weight_decay, fused=True)
     if train.precision == "bfloat16":
-        return Bfloat16OptimWrapper(device, optimizer=adam, clip_grad={"max_norm": LONGEST})
-    return OptimWrapper(optimizer=adam, clip_grad={"max_norm": LONGEST})
+        return Bfloat16OptimWrapper(device, optimizer=adam, clip_grad={"max_norm": MAX_GRADIENT_NORM})
+    return OptimWrapper(optimizer=adam, clip_grad={"max_norm": MAX_GRADIENT_NORM})

@@ -1,4 +1,4 @@
-"""Train all seeds of an arm, side by side, into one directory: `models/<arm>/`."""
+"""Train all seeds of an arm side by side, and write them to one directory, `models/<arm>/`."""
 
 import csv
 import hashlib
@@ -16,15 +16,16 @@ from typing import Any
 from tqdm import tqdm
 
 from facade.dataset import Photographs
-from facade.detector.devices import groups_for
-from facade.detector.training_run import CURVES, FINAL, VALIDATION, Run, prepare_process, train_run
+from facade.detector.devices import device_groups
+from facade.detector.training_run import CURVES, FINAL, VALIDATION, TrainingRun, prepare_process, train_run
 from facade.errors import FacadeError
-from facade.files import read_json, whole_directory, write_json, write_text
+from facade.files import atomic_directory, read_json, write_json, write_text
 from facade.params import Detect, Detector, Train
 
-# How AP50 by epoch is measured, whatever detect says of the golden set: a change there trains nothing anew.
-VALIDATION_SCORE, VALIDATION_NMS, VALIDATION_MOST = 0.01, 0.6, 500
-# What a trained model depends on besides data and parameters.
+# Thresholds of the validation during training. They are fixed, so that changes of `detect` in params.yaml do not
+# retrain.
+VALIDATION_MIN_SCORE, VALIDATION_NMS, VALIDATION_MAX_DETECTIONS = 0.01, 0.6, 500
+# Packages that a trained model depends on, besides data and parameters.
 PACKAGES = ("torch", "torchvision", "timm", "mmdet", "mmengine", "opencv-python", "numpy")
 
 
@@ -44,26 +45,31 @@ def train_arm(
 
     Args:
         data: The arm's photographs.
-        models: Directory to write: `seed-<n>.pth` for each run, and `model.json`, which says what they are.
+        models: Directory to write: `seed-<n>.pth` for each run, and `model.json`, which describes them.
         curves: CSV file to write: losses and learning rate by seed and epoch.
         validation: CSV file to write: AP50 on the arm's calibration photographs by epoch, mean and by seed.
         detector: What is trained.
-        train: How.
-        detect: The size that photographs are resized to.
-        calibration: Percent of the photographs that are kept apart, and not trained on.
-        work: Where unfinished runs are kept. A training that was killed goes on from there.
-        start: Weights that every run starts from (`facade.detector.start`); None for random ones.
+        train: How it is trained.
+        detect: Its `size` is the longest side that photographs are resized to.
+        calibration: Percent of the photographs that are kept for calibration, and not trained on.
+        work: Folder of unfinished runs, from which a training that was killed resumes.
+        start: Initial weights of every run (`facade.detector.start`); None for random ones.
 
     Raises:
-        FacadeError: A run failed; the sentence names it and its log.
+        FacadeError: A run failed; the message names it and its log.
     """
     if start is not None and not start.is_file():
-        raise FacadeError(f"detector.weights is {start}, and there is no such file.")
-    detect = Detect(size=detect.size, score=VALIDATION_SCORE, nms=VALIDATION_NMS, most=VALIDATION_MOST)
-    groups = groups_for(train)
+        raise FacadeError(f"detector.weights is {start}, which does not exist. Correct the path.")
+    detect = Detect(
+        size=detect.size,
+        min_score=VALIDATION_MIN_SCORE,
+        nms=VALIDATION_NMS,
+        max_detections=VALIDATION_MAX_DETECTIONS,
+    )
+    groups = device_groups(train)
     key = _key(data, detector, train, detect, calibration, start)
     runs = [
-        Run(
+        TrainingRun(
             data,
             seed,
             detector,
@@ -77,35 +83,35 @@ def train_arm(
         for number, seed in enumerate(train.seeds)
     ]
     _train_side_by_side(runs, len(groups), data.name)
-    with whole_directory(models) as beside:
+    with atomic_directory(models) as temporary:
         for run in runs:
-            shutil.copyfile(run.work / FINAL, beside / f"seed-{run.seed}.pth")
-        write_json(beside / "model.json", _description(data, detector, train, detect, groups[0]))
+            shutil.copyfile(run.work / FINAL, temporary / f"seed-{run.seed}.pth")
+        write_json(temporary / "model.json", _description(data, detector, train, detect, groups[0]))
     write_text(curves, _curves(runs))
     write_text(validation, _validation(runs))
     shutil.rmtree(work / key)
 
 
-def start_of(detector: Detector, shared: Path) -> Path | None:
-    """The file that a training starts from.
+def initial_weights(detector: Detector, pretrained: Path) -> Path | None:
+    """The file of a training's initial weights; None for random ones.
 
     Args:
         detector: Its `weights` are "drawn", a file, or None.
-        shared: Models of the stage pretrain, a single run.
+        pretrained: Models of the stage pretrain, a single run.
 
     Raises:
-        FacadeError: The shared start is missing.
+        FacadeError: The pretrained weights are missing.
     """
     if detector.weights is None or isinstance(detector.weights, Path):
         return detector.weights
-    found = sorted(shared.glob("seed-*.pth"))
-    if len(found) != 1:
-        raise FacadeError(f"{shared} holds no start to train from. `dvc repro pretrain` makes it.")
-    return found[0]
+    files = sorted(pretrained.glob("seed-*.pth"))
+    if len(files) != 1:
+        raise FacadeError(f"{pretrained} holds no pretrained weights. `dvc repro pretrain` makes them.")
+    return files[0]
 
 
 def _key(data: Path, detector: Detector, train: Train, detect: Detect, calibration: float, start: Path | None) -> str:
-    """Names what went into a training, so that no other is resumed from its checkpoints."""
+    """Identifies all inputs of a training, so that no other training resumes from its checkpoints."""
     digest = hashlib.sha256(Photographs(data).fingerprint().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
@@ -126,7 +132,7 @@ def _description(
 ) -> dict[str, Any]:
     return {
         "arm": data.name,
-        # Where somebody keeps weights is nobody's business: models go out.
+        # The file name alone: models are shared, and the path may be private.
         "detector": detector.model_dump(mode="json") | {"weights": detector.weights and Path(detector.weights).name},
         "train": train.model_dump(mode="json"),
         "size": detect.size,
@@ -136,29 +142,29 @@ def _description(
     }
 
 
-def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
-    """Start each run in processes of its own, as many runs at a time as there are places."""
+def _train_side_by_side(runs: Sequence[TrainingRun], max_parallel: int, label: str) -> None:
+    """Train each run in its own processes, at most `max_parallel` runs at a time."""
     spawn = multiprocessing.get_context("spawn")
-    news = spawn.Queue()
+    messages = spawn.Queue()
     waiting = list(runs)
-    training: dict[int, tuple[Run, list[Any]]] = {}
+    training: dict[int, tuple[TrainingRun, list[Any]]] = {}
     done = {run.seed: 0 for run in runs}
     with tqdm(total=sum(run.train.epochs for run in runs), desc=f"train {label}", unit="epoch", mininterval=1) as bar:
         try:
             while waiting or training:
-                while waiting and len(training) < places:
+                while waiting and len(training) < max_parallel:
                     run = waiting.pop(0)
-                    meeting = run.work / f"meeting-{uuid.uuid4().hex}" if len(run.devices) > 1 else None
-                    # Not daemons: on a GPU they have workers of their own, which decode photographs.
+                    rendezvous = run.work / f"rendezvous-{uuid.uuid4().hex}" if len(run.devices) > 1 else None
+                    # Not daemons: on a GPU they start data loader workers.
                     processes = [
-                        spawn.Process(target=_in_process, args=(run, news, rank, meeting))
+                        spawn.Process(target=_in_process, args=(run, messages, rank, rendezvous))
                         for rank in range(len(run.devices))
                     ]
                     training[run.seed] = (run, processes)
                     for process in processes:
                         process.start()
                 try:
-                    message = news.get(timeout=0.5)
+                    message = messages.get(timeout=0.5)
                     if isinstance(message, FacadeError):
                         raise message
                     seed, epochs, loss = message
@@ -168,14 +174,14 @@ def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
                 except queue.Empty:
                     pass
                 for seed, (run, processes) in list(training.items()):
-                    # One that fails leaves the others of its run waiting for it.
+                    # When one process fails, the others of its run wait for it forever.
                     for rank, process in enumerate(processes):
                         if process.exitcode:
                             raise FacadeError(
-                                f"training {label} with seed {seed} ended with exit status {process.exitcode}; "
-                                f"{_log(run, rank)} tells why. `dvc repro` goes on from its last epoch."
+                                f"training {label} with seed {seed} ended with exit status {process.exitcode}; see "
+                                f"{_log(run, rank)}. `dvc repro` resumes from its last epoch."
                             )
-                    # Without weights it has sent a sentence, which is still to come.
+                    # A run that ended without weights has sent an error, which is still in the queue.
                     if (run.work / FINAL).is_file() and not any(one.is_alive() for one in processes):
                         del training[seed]
         finally:
@@ -187,36 +193,36 @@ def _train_side_by_side(runs: Sequence[Run], places: int, label: str) -> None:
         bar.update(sum(run.train.epochs for run in runs) - bar.n)
 
 
-def _log(run: Run, rank: int) -> Path:
+def _log(run: TrainingRun, rank: int) -> Path:
     return run.work / ("error.log" if len(run.devices) == 1 else f"error-{rank}.log")
 
 
-def _in_process(run: Run, news: Any, rank: int, meeting: Path | None) -> None:
-    """The whole life of a process that trains."""
+def _in_process(run: TrainingRun, messages: Any, rank: int, rendezvous: Path | None) -> None:
+    """Main function of a training process."""
     run.work.mkdir(parents=True, exist_ok=True)
-    # What mmengine, timm and torch say would break the progress bar; it is kept for the day when something fails.
+    # Output of mmengine, timm and torch would break the progress bar. It goes to a log.
     log = os.open(_log(run, rank), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
     prepare_process(run, rank)
     try:
-        train_run(run, lambda epochs, loss: news.put((run.seed, epochs, loss)), rank, meeting)
+        train_run(run, lambda epochs, loss: messages.put((run.seed, epochs, loss)), rank, rendezvous)
     except FacadeError as error:
-        news.put(error)
-    # Skip the interpreter's clean-up: gloo's threads can abort a process in it once its peer has gone.
-    news.close()
-    news.join_thread()
+        messages.put(error)
+    # Skip the interpreter's clean-up, in which gloo's threads can abort a process whose peer has exited.
+    messages.close()
+    messages.join_thread()
     os._exit(0)
 
 
-def _curves(runs: Sequence[Run]) -> str:
-    """What DVCLive logged, as one table: a row an epoch, means over the seeds, and the loss of each seed."""
+def _curves(runs: Sequence[TrainingRun]) -> str:
+    """DVCLive's logs as one CSV table: a row per epoch, means over the seeds, and the loss of each seed."""
     logged: dict[str, dict[int, dict[int, float]]] = {}  # by name, epoch and seed
     for run in runs:
         for path in sorted((run.work / CURVES / "plots" / "metrics" / "train").glob("*.tsv")):
             with path.open(newline="") as text:
                 for row in csv.DictReader(text, delimiter="\t"):
-                    # A resumed run logs an epoch again, with the same values: the last one stands.
+                    # A resumed run may log an epoch twice, with the same values.
                     epochs = logged.setdefault(path.stem, {})
                     epochs.setdefault(int(row["step"]) + 1, {})[run.seed] = float(row[path.stem])
     columns = ["epoch", *logged, *(f"loss_seed_{run.seed}" for run in runs)]
@@ -230,8 +236,8 @@ def _curves(runs: Sequence[Run]) -> str:
     return table.getvalue()
 
 
-def _validation(runs: Sequence[Run]) -> str:
-    """What `Validate` measured, as one table: a row a measured epoch, the mean over the seeds, and each seed's."""
+def _validation(runs: Sequence[TrainingRun]) -> str:
+    """Measurements of `Validate` as one CSV table: a row per measured epoch, mean over the seeds, and each seed."""
     measured: dict[int, list[float]] = {}  # by epoch
     for run in runs:
         for path in sorted((run.work / VALIDATION).glob("*.json")):

@@ -1,4 +1,4 @@
-"""One run: the training of one arm with one seed, in a process of its own."""
+"""One run: the training of one arm with one seed, in its own process or processes."""
 
 import fcntl
 import os
@@ -14,24 +14,28 @@ from facade.errors import FacadeError
 from facade.files import write_json
 from facade.params import Detect, Detector, Train
 
-# Weights of a finished run, and what an unfinished one leaves to resume from.
+# Files and folders of a run: final weights, and what an unfinished run resumes from.
 FINAL, CHECKPOINT, LOCK, CURVES, VALIDATION = "final.pth", "checkpoint.pth", "lock", "dvclive", "validation"
-# Decoded photographs are kept in memory up to so many bytes a run.
-KEPT = 2**31
+# Maximum size of the cache of decoded photographs, in bytes per run.
+MAX_CACHE = 2**31
 # Labels of the photographs that are trained on.
 LABELS = "labels.json"
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one training needs to know. Picklable: it travels to the process that trains.
+class TrainingRun:
+    """Settings of one run. Picklable: it is sent to the process that trains.
 
     Attributes:
         data: The arm's photographs.
-        calibration: Percent of them that are not trained on.
-        work: Where checkpoints, curves and logs go until the training is done.
-        start: Weights that the training starts from; None for random ones.
-        devices: "cpu", or "cuda:0" and so on; several if the run is spread over processes, one for each.
+        seed: Of the run.
+        detector: What is trained.
+        train: How it is trained.
+        detect: Input size, score threshold and NMS.
+        calibration: Percent of the photographs that are kept for calibration, and not trained on.
+        start: Initial weights (`facade.detector.start`); None for random ones.
+        devices: "cpu", or "cuda:0" and so on; one for each process of the run.
+        work: Folder of checkpoints, curves and logs until training is done.
     """
 
     data: Path
@@ -45,19 +49,21 @@ class Run:
     work: Path
 
     @property
-    def kind(self) -> str:
-        """Of the devices: "cpu" or "cuda"."""
+    def device_type(self) -> str:
+        """Either "cpu" or "cuda"."""
         return self.devices[0].partition(":")[0]
 
 
-def train_run(run: Run, told: Callable[[int, float], None], rank: int = 0, meeting: Path | None = None) -> Path:
-    """Train, or go on training where an earlier process was killed.
+def train_run(
+    run: TrainingRun, on_epoch: Callable[[int, float], None], rank: int = 0, rendezvous: Path | None = None
+) -> Path:
+    """Train, or resume training from the checkpoint of an earlier process.
 
     Args:
-        run: What to train on what, and how.
-        told: Called after each epoch with the number of epochs done and the mean loss.
-        rank: Number of this process among those of the run.
-        meeting: Where those meet (`facade.detector.distributed.join`); None where there is one.
+        run: Settings of the run.
+        on_epoch: Called after each epoch with the number of epochs done and the mean loss.
+        rank: Of this process among those of the run.
+        rendezvous: See `facade.detector.distributed.join_process_group`; None for a single process.
 
     Returns:
         The file of the final weights, a state dict.
@@ -66,23 +72,23 @@ def train_run(run: Run, told: Callable[[int, float], None], rank: int = 0, meeti
     if final.is_file():
         return final
     run.work.mkdir(parents=True, exist_ok=True)
-    # Held while this process lives: a second one waits until a first that is being killed is truly gone.
+    # Held while this process lives: a restarted one waits until an earlier one that is being killed has ended.
     with (run.work / f"{LOCK}-{rank}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if meeting is not None:
-            from facade.detector.distributed import join, part
+        if rendezvous is not None:
+            from facade.detector.distributed import join_process_group, leave_process_group
 
-            join(rank, len(run.devices), run.kind, meeting)
-        _train(run, told)
-        if meeting is not None:
-            part()
+            join_process_group(rank, len(run.devices), run.device_type, rendezvous)
+        _train(run, on_epoch)
+        if rendezvous is not None:
+            leave_process_group()
     return final
 
 
-def prepare_process(run: Run, rank: int = 0) -> None:
-    """Settle what must be settled before torch is imported or used: the device, threads and determinism."""
+def prepare_process(run: TrainingRun, rank: int = 0) -> None:
+    """Set the device, threads and determinism. Call this before torch is imported."""
     os.environ["CUDA_VISIBLE_DEVICES"] = run.devices[rank].partition(":")[2]
-    # Each process sees its own device alone, which is the first for it.
+    # Each process sees a single device, which is number 0 to it.
     os.environ |= {"LOCAL_RANK": "0", "RANK": str(rank), "WORLD_SIZE": str(len(run.devices))}
     # cuBLAS is deterministic only with a workspace of fixed size (NVIDIA, cuBLAS reproducibility).
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
@@ -91,92 +97,92 @@ def prepare_process(run: Run, rank: int = 0) -> None:
 
     cv2.setNumThreads(1)
     torch.set_num_threads(run.train.threads)
-    torch.use_deterministic_algorithms(True, warn_only=run.kind == "cuda")
+    torch.use_deterministic_algorithms(True, warn_only=run.device_type == "cuda")
 
 
-def _train(run: Run, told: Callable[[int, float], None]) -> None:
+def _train(run: TrainingRun, on_epoch: Callable[[int, float], None]) -> None:
     import torch
     from mmengine.runner import Runner
 
-    from facade.detector.distributed import AgreeOnStatistics, is_first, runner_settings
-    from facade.detector.hooks import Checkpoint, Curves, EndWithParent, SeedEachEpoch, Validate, averaged, averaging
+    from facade.detector.distributed import SyncBuffers, distributed_settings, is_main_process
+    from facade.detector.hooks import Checkpoint, Curves, EndWithParent, SeedEachEpoch, Validate, ema_hook, final_model
     from facade.detector.model import build, model_config
     from facade.detector.start import load_start
 
     torch.manual_seed(run.seed)
     model = build(model_config(run.detector, run.detect))
     if run.start is not None:
-        # mmengine's runner calls this, too, unless it was called before: it would draw neck and head anew.
+        # Called here because mmengine's runner would otherwise call it later, and re-initialize neck and head.
         model.init_weights()
         load_start(model, run.start)
-    model = model.to(run.kind)
-    average = averaging(run.train.ema_decay) if run.train.ema_decay else None
+    model = model.to(run.device_type)
+    ema = ema_hook(run.train.ema_decay) if run.train.ema_decay else None
     photographs = Photographs(run.data)
     labels = calibration_labels(photographs.content(), run.calibration)
     runner = Runner(
         model=model,
         **_runner_settings(run, model),
-        **runner_settings(len(run.devices), run.kind),
+        **distributed_settings(len(run.devices), run.device_type),
         custom_hooks=[
             SeedEachEpoch(run.seed),
-            Curves(run.work / CURVES, told),
+            Curves(run.work / CURVES, on_epoch),
             EndWithParent(),
-            AgreeOnStatistics(),
-            *([average] if average else []),
+            SyncBuffers(),
+            *([ema] if ema else []),
             *(
                 [Validate(run.work / VALIDATION, photographs, labels, run.detect, run.train.val_interval)]
                 if run.train.val_interval and any(not face["iscrowd"] for face in labels["annotations"])
                 else []
             ),
-            Checkpoint(run.work / CHECKPOINT, average),
+            Checkpoint(run.work / CHECKPOINT, ema),
         ],
     )
     runner.train()
-    if is_first():
-        beside = run.work / f".{FINAL}"
-        torch.save({name: value.cpu() for name, value in averaged(runner).state_dict().items()}, beside)
-        beside.replace(run.work / FINAL)
+    if is_main_process():
+        temporary = run.work / f".{FINAL}"
+        torch.save({name: value.cpu() for name, value in final_model(runner).state_dict().items()}, temporary)
+        temporary.replace(run.work / FINAL)
 
 
-def _write_trained_on(photographs: Photographs, calibration: float, path: Path) -> int:
-    """Write the labels without those of the calibration part; how many photographs they are of."""
+def _write_training_labels(photographs: Photographs, calibration: float, path: Path) -> int:
+    """Write the labels without those of the calibration part; returns the number of photographs left."""
     content = training_labels(photographs.content(), calibration)
     if not any(not one["iscrowd"] for one in content["annotations"]):
         raise FacadeError(
-            f"{photographs.root} without its calibration part has no face to train on. Lower evaluate.calibration."
+            f"{photographs.root} has no face to train on outside its calibration part. Lower evaluate.calibration."
         )
-    beside = path.with_name(f".{path.name}-{os.getpid()}")  # several processes of a run may write it
-    write_json(beside, content)
-    beside.replace(path)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")  # several processes of a run may write it
+    write_json(temporary, content)
+    temporary.replace(path)
     return len(content["images"])
 
 
-def _room(runs: int) -> int:
-    """Bytes of decoded photographs that one of several runs may keep: together no more than half of what is free.
+def _cache_size(runs: int) -> int:
+    """Bytes of decoded photographs that each of several runs may cache: all together at most half of the free memory.
 
-    None, where the system does not say what is free.
+    Zero if the system does not report its free memory.
     """
     if "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return 0
-    return min(KEPT, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (2 * runs))
+    return min(MAX_CACHE, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (2 * runs))
 
 
-def _runner_settings(run: Run, model: Any) -> dict[str, Any]:
-    from facade.detector.data import training_steps
+def _runner_settings(run: TrainingRun, model: Any) -> dict[str, Any]:
+    from facade.detector.data import training_pipeline
     from facade.detector.optimizer import optimizer
 
     train = run.train
     photographs = Photographs(run.data)
     labels = run.work / LABELS
-    count = _write_trained_on(photographs, run.calibration, labels)
+    count = _write_training_labels(photographs, run.calibration, labels)
     steps = train.epochs * ceil(count / train.batch)
     warmup = int(train.warmup * steps)
-    kind, apart = run.kind, len(run.devices)
+    device_type, world_size = run.device_type, len(run.devices)
     load = {
         "type": "LoadPhotograph",
         "root": str(run.data),
-        "kept": _room(len(train.seeds)) // apart,
-        "ahead": kind != "cpu",  # the workers below are forked
+        "cache_size": _cache_size(len(train.seeds)) // world_size,
+        "preload": device_type != "cpu",  # the data loader's workers are forked, and share what is loaded
     }
     schedule = [
         {"type": "CosineAnnealingLR", "by_epoch": False, "begin": warmup, "end": steps, "T_max": steps - warmup,
@@ -188,8 +194,8 @@ def _runner_settings(run: Run, model: Any) -> dict[str, Any]:
         "work_dir": str(run.work),
         "default_scope": "mmdet",
         "train_dataloader": {
-            "batch_size": train.batch // apart,
-            "num_workers": 0 if kind == "cpu" else 6,
+            "batch_size": train.batch // world_size,
+            "num_workers": 0 if device_type == "cpu" else 6,
             "sampler": {"type": "DefaultSampler", "shuffle": True, "seed": run.seed},
             "dataset": {
                 "type": "SeededCoco",
@@ -197,14 +203,14 @@ def _runner_settings(run: Run, model: Any) -> dict[str, Any]:
                 "ann_file": str(labels),
                 "data_prefix": {"img": ""},
                 "filter_cfg": None,
-                "pipeline": training_steps(load, train, run.detect),
+                "pipeline": training_pipeline(load, train, run.detect),
             },
         },
         "train_cfg": {"by_epoch": True, "max_epochs": train.epochs},
-        "optim_wrapper": optimizer(model, train, kind),
+        "optim_wrapper": optimizer(model, train, device_type),
         "param_scheduler": schedule,
-        # mmengine's own checkpoints hold pickled objects, which torch rightly refuses to load. What it logs, it fetches
-        # from the device at each step, which then waits.
+        # mmengine's own checkpoints hold pickled objects, which torch refuses to load with `weights_only`. Its logger
+        # synchronizes with the device at each step.
         "default_hooks": dict.fromkeys(("checkpoint", "logger", "runtime_info", "timer")),
         "randomness": {"seed": run.seed, "deterministic": True},
         "log_level": "WARNING",

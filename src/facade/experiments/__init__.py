@@ -1,1 +1,1 @@
-"""Questions that one run of the pipeline does not answer: several runs, in a clone, compared on the golden set."""
+"""Studies that need several runs of the pipeline: run them, compare them on the golden set, write a page of results."""

@@ -1,4 +1,4 @@
-"""A clone of the repository to run the pipeline in, with other parameters: nothing here changes."""
+"""A clone of the repository in which the pipeline runs with other parameters; the original does not change."""
 
 import shutil
 import sys
@@ -8,45 +8,52 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from facade.command import run
-from facade.dataset.store import content_of, write_annotations
+from facade.dataset.store import load_coco, write_annotations
 from facade.errors import FacadeError
 
 
 class Clone:
-    """A clone of the repository, as it was committed, that shares DVC's cache.
+    """A clone of the committed repository that shares its DVC cache.
 
     Attributes:
-        root: Where it is.
+        root: Root folder of the clone.
     """
 
     def __init__(self, source: Path, root: Path, stage: str) -> None:
-        """Clone, and check out what the committed experiment made, as far as a stage and those before it go.
+        """Clone, and check out the outputs of a stage and its dependencies.
+
+        Args:
+            source: The repository.
+            root: Root folder of the clone.
+            stage: Name of the stage, as in `detect@pseudo`.
 
         Raises:
-            FacadeError: git or DVC refuses, as when the experiment was never run here.
+            FacadeError: git or DVC fails, for example because the experiment was never run here.
         """
         self.root = root
         if run(["git", "status", "--porcelain", "--untracked-files=no"], source).strip():
-            raise FacadeError("something is not committed, and the experiment is on what was. Commit it first.")
+            raise FacadeError(
+                "the repository has uncommitted changes, but a study runs on the last commit. Commit them first."
+            )
         run(["git", "clone", "--quiet", "--no-hardlinks", str(source), str(root)])
         cache = run(["dvc", "cache", "dir"], source).strip()
         self.run("dvc", "cache", "dir", "--local", cache)
         self.run("dvc", "checkout", "--with-deps", stage)
 
     def run(self, *command: str) -> str:
-        """Run a command in it; what it said.
+        """Run a command in the clone; returns its output.
 
         Raises:
-            FacadeError: It fails.
+            FacadeError: The command fails.
         """
         return run(command, self.root)
 
     def facade(self, *arguments: str) -> str:
-        """Run the command `facade` in it."""
+        """Run the `facade` command in the clone."""
         return self.run(sys.executable, "-m", "facade", *arguments)
 
     def set(self, section: str, **values: Any) -> None:
-        """Change parameters of a section of its params.yaml."""
+        """Change parameters in a section of its params.yaml; dictionaries are merged."""
         path, yaml = self.root / "params.yaml", YAML()
         content = yaml.load(path.read_text(encoding="utf-8"))
         for name, value in values.items():
@@ -55,12 +62,12 @@ class Clone:
         with path.open("w", encoding="utf-8") as text:
             yaml.dump(content, text)
 
-    def keep(self, arm: str, into: Path) -> None:
-        """Keep what an arm's models detect, and the arm's labels."""
+    def export(self, arm: str, into: Path) -> None:
+        """Copy the detections and the labels of an arm."""
         shutil.copytree(self.root / "detections" / arm, into / "detections")
-        write_annotations(into, content_of(self.root / "data" / arm))
+        write_annotations(into, load_coco(self.root / "data" / arm))
 
 
-def told(what: str) -> None:
-    """Say how far it is."""
-    print(what, flush=True)
+def log_line(text: str) -> None:
+    """Print a line of progress."""
+    print(text, flush=True)

@@ -1,83 +1,86 @@
-"""What does it buy to train for the camera?   python -m facade.experiments.domain_study experiments [DOMAIN]   (make domain)
+"""What does training for the target camera gain?
 
-The pseudonymized arm is trained on photographs as they are, on ones that are made to look like the target camera's
-(`ingest.domain`), and on half and half; each is tested on the golden set as it is and as that camera shows it. It works
-in a clone of its own, on DVC's cache.
+facade experiment domain experiments [DOMAIN]   (make domain)
+
+The pseudonymized arm is trained on unmodified photographs, on photographs with the simulated target camera
+(`ingest.domain`), and on half of each; each is tested on the unmodified golden set and on the golden set with the
+simulated camera. The study runs in a clone that shares the DVC cache.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from facade.dataset.golden import OtherGoldenError
+from facade.dataset.golden import GoldenSetChangedError
 from facade.dataset.ingest import ingest
-from facade.dataset.store import content_of, write_annotations
+from facade.dataset.store import load_coco, write_annotations
 from facade.errors import FacadeError
-from facade.experiments.clone import Clone, told
-from facade.experiments.rounds import DRAWN, compared, means, read_rounds, rows
+from facade.experiments.clone import Clone, log_line
+from facade.experiments.rounds import RENDERED_NOTE, compare_rounds, mean_metric, read_rounds, table_rows
 from facade.files import read_json, write_json, write_text
 from facade.measure.arms import measure_arm
 from facade.measure.compare import four_digits
-from facade.measure.golden_evaluation import Study
-from facade.measure.wider_protocol import levels
+from facade.measure.golden_evaluation import GoldenEvaluation
+from facade.measure.wider_protocol import difficulty_levels
 from facade.params import Domain, Params, load
 
 ARM = "pseudo"
 GENERIC, BOTH = "generic", "half and half"
+UNMODIFIED = "as they are"
 
-PAGE = """# What does it buy to train for the camera?
+PAGE = """# What does training for the target camera gain?
 
 `make domain` (or `make domain DOMAIN=fisheye+grey`) writes this page: `ingest.domain` for **{domain}**.
 
-{where}The pseudonymized arm, {seeds} seeds: *{generic}* is trained on photographs as they are, *{domain}* on
-photographs that are made to look like the camera's, *{both}* on either, each photograph being one of the two. Tested
-on {golden} golden photographs as they are, and as the camera shows them:
+{note}The pseudonymized arm, {seeds} seeds: *{generic}* is trained on unmodified photographs, *{domain}* on
+photographs with the simulated camera, *{both}* on either, each photograph being one of the two. Tested on {golden}
+golden photographs, unmodified and with the simulated camera:
 
-| trained on | tested | AP50 | recall at the operating threshold |
+| trained on | tested on | AP50 | recall at the operating threshold |
 |---|---|--:|--:|
 {levels}
 
-Differences, with one-sided limits over photographs and seeds (`evaluate.alpha`, each comparison by itself):
+Differences, with one-sided limits over photographs and seeds (at `evaluate.alpha`, without correction for multiple
+comparisons):
 
-| tested | trained on | metric | difference | low | high |
+| tested on | trained on | metric | difference | low | high |
 |---|---|---|--:|--:|--:|
 {rows}
 """
 
 
 def golden_lock(clone: Clone, params: Params, scratch: Path) -> str:
-    """The fingerprint of a clone's golden set with a domain.
+    """The fingerprint of the golden set of a clone with a domain.
 
     Args:
-        clone: Where the data are.
-        params: With the domain.
-        scratch: A folder to write into.
+        clone: The clone with the data.
+        params: Parameters with the domain.
+        scratch: A folder for temporary files.
     """
-    # Landmarks and training photographs do not count, and the old lock stands for another golden set.
+    # The fingerprint does not depend on landmarks. The empty lock matches no golden set, so ingest stops.
     settings = params.ingest.model_copy(
         update={"path": clone.root / params.ingest.path, "landmarks": "labels", "golden_lock": ""}
     )
     try:
         ingest(settings, params.codec, scratch / "train", scratch / "golden", scratch / "quarantine.csv")
-    except OtherGoldenError as error:
-        return error.found
-    raise FacadeError("a golden set was taken for one without a fingerprint.")
+    except GoldenSetChangedError as error:
+        return error.fingerprint
+    raise FacadeError("ingest accepted an empty ingest.golden_lock. Report this as a bug.")
 
 
-def experiment(source: Path, domain: str, work: Path, params: Params) -> dict[str, Study]:
-    """Train for a camera and not, test on the golden set as it is and as the camera shows it.
+def run_study(source: Path, domain: str, work: Path, params: Params) -> dict[str, GoldenEvaluation]:
+    """Train with and without the simulated camera, and test on the golden set with and without it.
 
     Args:
         source: The repository.
-        domain: As in `ingest.domain`.
+        domain: A domain as in `ingest.domain`.
         work: An empty folder.
         params: All of params.yaml.
 
     Returns:
-        By test ("as they are", the domain), the trainings in the place of arms.
+        By test set ("as they are", the domain), an evaluation with the trainings as arms.
 
     Raises:
         FacadeError: A step fails.
@@ -88,85 +91,83 @@ def experiment(source: Path, domain: str, work: Path, params: Params) -> dict[st
         raise FacadeError(f"DOMAIN: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
     clone = Clone(source, work / "clone", f"detect@{ARM}")
     trainings: dict[str, tuple[str, ...]] = {GENERIC: (), BOTH: ("plain", domain), domain: (domain,)}
-    tests: dict[str, tuple[str, ...]] = {"as they are": (), domain: (domain,)}
-    kept = {test: {name: work / test / name for name in trainings} for test in tests}
+    tests: dict[str, tuple[str, ...]] = {UNMODIFIED: (), domain: (domain,)}
+    exported = {test: {name: work / test / name for name in trainings} for test in tests}
     locks = {test: golden_lock(clone, _with_golden(params, golden), work / "scratch") for test, golden in tests.items()}
-    studies: dict[str, Study] = {}
-    # A training is tested in every way before the next begins, so that there is one of each.
+    evaluations: dict[str, GoldenEvaluation] = {}
+    # Each training is tested on all test sets before the next one starts, so that it runs only once.
     for training, names in trainings.items():
         for test, golden in tests.items():
-            told(f"trained on: {training}; tested: {test}")
+            log_line(f"trained on: {training}; tested on: {test}")
             clone.set("ingest", domain={"train": list(names), "golden": list(golden)}, golden_lock=locks[test])
             clone.run("dvc", "repro", f"detect@{ARM}")
-            clone.keep(ARM, kept[test][training])
+            clone.export(ARM, exported[test][training])
             truths = work / test / "golden"
             truths.mkdir(exist_ok=True)
-            write_annotations(truths, content_of(clone.root / "data/golden"))
+            write_annotations(truths, load_coco(clone.root / "data/golden"))
     for test in tests:
-        studies[test] = read_rounds(work / test / "golden", kept[test], params)
-    return studies
+        evaluations[test] = read_rounds(work / test / "golden", exported[test], params)
+    return evaluations
 
 
 def _with_golden(params: Params, golden: tuple[str, ...]) -> Params:
-    """Parameters with another domain of the golden set."""
+    """The parameters with another domain of the golden set."""
     domain = params.ingest.domain.model_copy(update={"golden": golden})
     return params.model_copy(update={"ingest": params.ingest.model_copy(update={"domain": domain})})
 
 
-def summary(studies: dict[str, Study], domain: str, params: Params) -> dict[str, Any]:
-    """What came out, for a JSON file."""
+def summary(evaluations: dict[str, GoldenEvaluation], domain: str, params: Params) -> dict[str, Any]:
+    """The results, for a JSON file."""
     pairs = ((domain, GENERIC), (BOTH, GENERIC), (domain, BOTH))
     tests = {}
-    for test, study in studies.items():
-        judged = levels(study.truth, None)
-        precision = {name: measure_arm(study, name, judged, params.evaluate.iou).mean("AP50") for name in study.found}
+    for test, evaluation in evaluations.items():
+        scored = difficulty_levels(evaluation.truth, None)
+        precision = {
+            name: measure_arm(evaluation, name, scored, params.evaluate.iou).mean("AP50")
+            for name in evaluation.detections
+        }
         tests[test] = {
             "AP50": {name: four_digits(value) for name, value in precision.items()},
-            "recall": means(study, "recall"),
-            "differences": compared(study, pairs, params),
+            "recall": mean_metric(evaluation, "recall"),
+            "differences": compare_rounds(evaluation, pairs, params),
         }
-    some = next(iter(studies.values()))
-    return {"domain": domain, "seeds": len(some.seeds), "golden": len(some.truth["images"]), "tests": tests}
+    first = next(iter(evaluations.values()))
+    return {"domain": domain, "seeds": len(first.seeds), "golden": len(first.truth["images"]), "tests": tests}
 
 
-def page(content: dict[str, Any], drawn: bool) -> str:
-    """The same for people."""
-    reached = [
+def page(content: dict[str, Any], synthetic: bool) -> str:
+    """The results as a page in Markdown."""
+    levels = [
         f"| {name} | {test} | {value} | {one['recall'][name]} |"
         for test, one in content["tests"].items()
         for name, value in one["AP50"].items()
     ]
-    told_rows = [
-        f"| {test} {row}" for test, one in content["tests"].items() for row in rows(one["differences"]).splitlines()
+    differences = [
+        f"| {test} {row}"
+        for test, one in content["tests"].items()
+        for row in table_rows(one["differences"]).splitlines()
     ]
     return PAGE.format(
-        where=DRAWN if drawn else "",
-        levels="\n".join(reached),
-        rows="\n".join(told_rows),
+        note=RENDERED_NOTE if synthetic else "",
+        levels="\n".join(levels),
+        rows="\n".join(differences),
         generic=GENERIC,
         both=BOTH,
         **{name: content[name] for name in ("domain", "seeds", "golden")},
     )
 
 
-def main(into: Path, domain: str) -> None:
-    """Run it, and write `domain.md` and `domain.json`.
+def write_domain_study(into: Path, domain: str) -> None:
+    """Run the study, and write `domain.md` and `domain.json`.
 
     Args:
-        into: Folder to write into.
-        domain: As in `ingest.domain`.
+        into: Output folder.
+        domain: A domain as in `ingest.domain`.
     """
     params = load()
     with tempfile.TemporaryDirectory(prefix="facade-domain-") as folder:
-        studies = experiment(Path.cwd(), domain, Path(folder), params)
-    content = summary(studies, domain, params)
+        evaluations = run_study(Path.cwd(), domain, Path(folder), params)
+    content = summary(evaluations, domain, params)
     write_json(into / "domain.json", content)
     write_text(into / "domain.md", page(content, read_json(Path("metrics/ingest.json"))["synthetic"]))
-    told(f"{into / 'domain.md'} is written.")
-
-
-if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "fisheye")
-    except (FacadeError, IndexError) as error:
-        sys.exit(f"facade: {error}" if isinstance(error, FacadeError) else "facade: name the folder to write into.")
+    log_line(f"wrote {into / 'domain.md'}")

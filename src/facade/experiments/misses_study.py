@@ -1,12 +1,12 @@
-"""What do known misses buy?   python -m facade.experiments.misses_study experiments [POOL]   (make misses)
+"""What do known misses gain?   facade experiment misses experiments [POOL]   (make misses)
 
-Round 0 is the experiment as it was committed. Its models look at a field pool; round 1 trains the pseudonymized arm
-with what they missed. The control trains with as many random photographs of the same pool instead. All three are
-compared on the golden set. It works in a clone of its own, on DVC's cache: neither the ledger nor a model here changes.
+Round 0 is the committed experiment. Its models run on a field pool; round 1 trains the pseudonymized arm with the
+photographs in which they miss faces. The control trains with the same number of random photographs of the pool instead.
+All three are compared on the golden set. The study runs in a clone that shares the DVC cache: neither the ledger nor a
+model of this repository changes.
 """
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,27 +14,28 @@ from typing import Any
 from facade.dataset.ingest import read_labels
 from facade.demo.write import write_demo
 from facade.errors import FacadeError
-from facade.experiments.clone import Clone, told
-from facade.experiments.rounds import DRAWN, compared, means, read_rounds, rows
+from facade.experiments.clone import Clone, log_line
+from facade.experiments.rounds import RENDERED_NOTE, compare_rounds, mean_metric, read_rounds, table_rows
 from facade.files import write_json, write_text
-from facade.measure.golden_evaluation import Study
+from facade.measure.golden_evaluation import GoldenEvaluation
 from facade.misses.ledger import read_ledger
 from facade.params import Params, load
 
 ARM = "pseudo"
 PAIRS = (("misses", "round 0"), ("random", "round 0"), ("misses", "random"))
-# A drawn field pool has as many photographs as the drawn training set, from the next seed.
-NEXT_SEED = 1
+# The rendered field pool is another demo data set: its seed is that of the demo plus this.
+SEED_OFFSET = 1
 
-PAGE = """# What do known misses buy?
+PAGE = """# What do known misses gain?
 
 `make misses` (or `make misses POOL=/data/field`) writes this page.
 
-{where}Round 0 looks at a field pool of {pool} photographs, none of them golden. Half or more of its {seeds}
-pseudonymized runs miss {misses} faces in {photographs} photographs. Round 1 trains the pseudonymized arm with these,
-anonymized, besides its own; the control trains with {random} random photographs of the same pool that hold a face,
-{shared} of them among those with misses.
-On the golden set, with one-sided limits over photographs and seeds (`evaluate.alpha`, each comparison by itself):
+{note}Round 0 runs on a field pool of {pool} photographs, none of them golden. At least half of its {seeds}
+pseudonymized runs miss {misses} faces in {photographs} photographs. Round 1 adds these photographs, anonymized, to the
+training set of the pseudonymized arm; the control adds {random} random photographs of the same pool that contain a
+face, {shared} of which are among those with misses.
+Differences on the golden set, with one-sided limits over photographs and seeds (at `evaluate.alpha`, without correction
+for multiple comparisons):
 
 | rounds | metric | difference | low | high |
 |---|---|--:|--:|--:|
@@ -42,13 +43,13 @@ On the golden set, with one-sided limits over photographs and seeds (`evaluate.a
 
 Mean recall at the operating thresholds: {means}.
 
-Misses against random tells whether it is the misses that help, or any further photograph; the more photographs are in
-both, the less it can tell.
+"misses minus random" separates the effect of the misses from that of more photographs; the more photographs both have
+in common, the smaller the difference it can show.
 """
 
 
-def experiment(source: Path, pool: Path, work: Path, params: Params) -> tuple[Study, dict[str, int]]:
-    """Train with misses, and with random photographs; what all rounds detect in the golden set.
+def run_study(source: Path, pool: Path, work: Path, params: Params) -> tuple[GoldenEvaluation, dict[str, int]]:
+    """Train with misses and with random photographs, and evaluate all rounds on the golden set.
 
     Args:
         source: The repository.
@@ -57,82 +58,75 @@ def experiment(source: Path, pool: Path, work: Path, params: Params) -> tuple[St
         params: All of params.yaml.
 
     Returns:
-        The rounds in the place of arms, and counts.
+        An evaluation with the rounds as arms, and the counts on the page.
 
     Raises:
-        FacadeError: A step fails, or nothing is missed.
+        FacadeError: A step fails, or no face is missed.
     """
     clone = Clone(source, work / "clone", f"detect@{ARM}")
-    kept = {name: work / name for name in ("round 0", "misses", "random")}
-    clone.keep(ARM, kept["round 0"])
-    told(f"round 0 is there; harvesting {pool}")
+    exported = {name: work / name for name in ("round 0", "misses", "random")}
+    clone.export(ARM, exported["round 0"])
+    log_line(f"round 0 is complete; harvesting {pool}")
     missed = harvest(clone, pool)
     misses = sum(len(entry.misses) for entry in read_ledger(clone.root / "misses").entries)
     if not missed:
-        raise FacadeError(f"the models miss nothing in {pool}. Give a harder pool.")
-    told(f"{misses} misses in {len(missed)} photographs; training with them")
+        raise FacadeError(f"the models miss no face in {pool}. Use a harder pool.")
+    log_line(f"{misses} misses in {len(missed)} photographs; training with them")
     clone.run("dvc", "repro", f"detect@{ARM}")
-    clone.keep(ARM, kept["misses"])
-    instead = harvest(clone, pool, "--instead", str(len(missed)))
-    told(f"training with {len(instead)} random photographs instead")
+    clone.export(ARM, exported["misses"])
+    control = harvest(clone, pool, "--random", str(len(missed)))
+    log_line(f"training with {len(control)} random photographs instead")
     clone.run("dvc", "repro", f"detect@{ARM}")
-    clone.keep(ARM, kept["random"])
+    clone.export(ARM, exported["random"])
     counts = {
         "pool": len(read_labels(pool)),
         "photographs": len(missed),
         "misses": misses,
-        "random": len(instead),
-        "shared": len(missed & instead),
+        "random": len(control),
+        "shared": len(missed & control),
     }
-    return read_rounds(clone.root / "data/golden", kept, params), counts
+    return read_rounds(clone.root / "data/golden", exported, params), counts
 
 
-def harvest(clone: Clone, pool: Path, *more: str) -> set[str]:
-    """Fill a clone's ledger anew; the names of the photographs that came in, which are the same each time."""
+def harvest(clone: Clone, pool: Path, *options: str) -> set[str]:
+    """Refill the ledger of a clone; returns the names of its photographs, which are deterministic."""
     shutil.rmtree(clone.root / "misses")
-    clone.facade("misses", "harvest", str(pool), "--accept", "--arm", ARM, *more)
+    clone.facade("misses", "harvest", str(pool), "--accept", "--arm", ARM, *options)
     return {entry.photograph.file for entry in read_ledger(clone.root / "misses").entries}
 
 
-def page(content: dict[str, Any], drawn: bool) -> str:
-    """What came out, for people."""
+def page(content: dict[str, Any], synthetic: bool) -> str:
+    """The results as a page in Markdown."""
     recalls = ", ".join(f"{name} {recall}" for name, recall in content["recall"].items())
     return PAGE.format(
-        where=DRAWN if drawn else "",
-        rows=rows(content["differences"]),
+        note=RENDERED_NOTE if synthetic else "",
+        rows=table_rows(content["differences"]),
         means=recalls,
         seeds=content["seeds"],
         **content["counts"],
     )
 
 
-def main(into: Path, pool: Path | None) -> None:
-    """Run it, and write `misses.md` and `misses.json`.
+def write_misses_study(into: Path, pool: Path | None) -> None:
+    """Run the study, and write `misses.md` and `misses.json`.
 
     Args:
-        into: Folder to write into.
-        pool: Field photographs, or None for drawn ones.
+        into: Output folder.
+        pool: Field photographs, or None for rendered ones.
     """
     params = load()
     with tempfile.TemporaryDirectory(prefix="facade-misses-") as folder:
         work = Path(folder)
         field = work / "field" if pool is None else pool.resolve()
         if pool is None:
-            write_demo(params.demo.model_copy(update={"seed": params.demo.seed + NEXT_SEED}), params.codec, field)
-        study, counts = experiment(Path.cwd(), field, work, params)
+            write_demo(params.demo.model_copy(update={"seed": params.demo.seed + SEED_OFFSET}), params.codec, field)
+        evaluation, counts = run_study(Path.cwd(), field, work, params)
         content = {
             "counts": counts,
-            "seeds": len(study.seeds),
-            "recall": means(study, "recall"),
-            "differences": compared(study, PAIRS, params),
+            "seeds": len(evaluation.seeds),
+            "recall": mean_metric(evaluation, "recall"),
+            "differences": compare_rounds(evaluation, PAIRS, params),
         }
     write_json(into / "misses.json", content)
     write_text(into / "misses.md", page(content, pool is None))
-    told(f"{into / 'misses.md'} is written.")
-
-
-if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
-    except (FacadeError, IndexError) as error:
-        sys.exit(f"facade: {error}" if isinstance(error, FacadeError) else "facade: name the folder to write into.")
+    log_line(f"wrote {into / 'misses.md'}")

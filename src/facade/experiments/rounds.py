@@ -1,63 +1,67 @@
-"""Trainings of one arm, compared with each other as the arms are: photograph by photograph and seed by seed."""
+"""Comparison of several trainings of one arm (rounds), paired by photograph and seed like arms."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from facade.dataset.calibration import calibration_labels
-from facade.dataset.store import content_of
+from facade.dataset.store import load_coco
 from facade.measure.compare import RECALL, Comparison, compare_pairs, four_digits
-from facade.measure.golden_evaluation import Study, read_evaluation
+from facade.measure.golden_evaluation import GoldenEvaluation, read_evaluation
 from facade.params import Params
 
-MEASURED = ("AP50", RECALL)
-DRAWN = "**Drawn photographs: these numbers prove that it works and say nothing about real faces.**\n\n"
+REPORTED = ("AP50", RECALL)
+RENDERED_NOTE = "**Rendered photographs: these numbers test the method and say nothing about real faces.**\n\n"
 
 
-def read_rounds(golden: Path, kept: dict[str, Path], params: Params) -> Study:
-    """What rounds detect in a golden set; the rounds are in the place of arms.
+def read_rounds(golden: Path, exported: dict[str, Path], params: Params) -> GoldenEvaluation:
+    """Read the detections of rounds on a golden set, as an evaluation with the rounds as arms.
 
     Args:
         golden: The golden set.
-        kept: By round, the folder that `Clone.keep` wrote.
+        exported: By round, the folder that `Clone.export` wrote.
         params: All of params.yaml.
     """
     labels = {
-        name: calibration_labels(content_of(folder), params.evaluate.calibration) for name, folder in kept.items()
+        name: calibration_labels(load_coco(folder), params.evaluate.calibration) for name, folder in exported.items()
     }
-    detections = {name: folder / "detections" for name, folder in kept.items()}
-    return read_evaluation(content_of(golden), labels, detections, params.evaluate)
+    detections = {name: folder / "detections" for name, folder in exported.items()}
+    return read_evaluation(load_coco(golden), labels, detections, params.evaluate)
 
 
-def compared(study: Study, pairs: Sequence[tuple[str, str]], params: Params) -> list[dict[str, Any]]:
-    """Rounds against each other in AP50 and recall, each with limits of one comparison; for a JSON file."""
-    found = compare_pairs(study, pairs, params.evaluate)
-    found = sorted((one for one in found if one.metric in MEASURED), key=lambda one: MEASURED.index(one.metric))
-    return [_told(one) for one in found]
+def compare_rounds(
+    evaluation: GoldenEvaluation, pairs: Sequence[tuple[str, str]], params: Params
+) -> list[dict[str, Any]]:
+    """Compare rounds in AP50 and recall, with limits of a single comparison each; for a JSON file."""
+    comparisons = compare_pairs(evaluation, pairs, params.evaluate)
+    comparisons = sorted(
+        (one for one in comparisons if one.metric in REPORTED), key=lambda one: REPORTED.index(one.metric)
+    )
+    return [_entry(one) for one in comparisons]
 
 
-def means(study: Study, metric: str) -> dict[str, float | str]:
-    """By round, the mean of a metric at the operating threshold over the seeds."""
+def mean_metric(evaluation: GoldenEvaluation, metric: str) -> dict[str, float | str]:
+    """By round, the mean over seeds of a metric at the operating threshold."""
     by_round = {}
-    for name, outcomes in study.outcomes.items():
-        known = [value for value in (outcome.metrics[metric] for outcome in outcomes) if value is not None]
+    for name, points in evaluation.points.items():
+        known = [value for value in (point.metrics[metric] for point in points) if value is not None]
         by_round[name] = four_digits(sum(known) / len(known) if known else None)
     return by_round
 
 
-def rows(differences: Sequence[dict[str, Any]]) -> str:
-    """The comparisons as rows of a table in Markdown."""
+def table_rows(differences: Sequence[dict[str, Any]]) -> str:
+    """The comparisons as rows of a Markdown table."""
     return "\n".join(
         f"| {one['rounds']} | {one['metric']} | {one['difference']} | {one['low']} | {one['high']} |"
         for one in differences
     )
 
 
-def _told(one: Comparison) -> dict[str, Any]:
+def _entry(one: Comparison) -> dict[str, Any]:
     return {
         "rounds": f"{one.first} minus {one.second}",
         "metric": one.metric,
-        "difference": four_digits(one.difference.seen),
-        "low": four_digits(one.verdict.low),
-        "high": four_digits(one.verdict.high),
+        "difference": four_digits(one.difference.estimate),
+        "low": four_digits(one.decision.low),
+        "high": four_digits(one.decision.high),
     }

@@ -1,1 +1,1 @@
-"""Photographs and videos of somebody's own, anonymized with a trained detector: what the experiment is for."""
+"""Anonymize photographs and videos of your own with a trained detector."""

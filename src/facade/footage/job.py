@@ -1,4 +1,4 @@
-"""What is to be done with a file, and what was done."""
+"""An anonymization job, its settings and its report."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from facade.anonymize.treat import Treatment
-from facade.dataset.iou import corners, pairs
+from facade.dataset.iou import clipped_xyxy, match_pairs
 from facade.dataset.records import Face, Photograph
 from facade.files import sha256_of, write_json
-from facade.footage.box_sources import Finder, Given
+from facade.footage.box_sources import BoxSource, LabelledBoxes
 from facade.params import Codec
-from facade.storage import Place
+from facade.storage import AnyPath
 
-# Overlap (IoU) from which a face is the one of a box that is to be kept.
-EXEMPT = 0.5
-# Detections that a report lists, the least sure first.
-LISTED = 20
+# Minimum IoU of a face and an exempt box for the face to stay untreated.
+EXEMPT_IOU = 0.5
+# Maximum number of detections that a report lists, the lowest scores first.
+MAX_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -26,45 +26,45 @@ class Settings:
     """How footage is anonymized.
 
     Attributes:
-        finder: Says where faces are.
-        sure: Score from which a detection is a face.
-        treatment: What is done to a face.
-        exempt: Faces that are kept, or None.
-        bridge: See `facade.footage.tracks.track`.
-        audio: Whether the sound of a video is kept.
+        box_source: Gives the boxes of faces.
+        min_score: Score threshold of a face.
+        treatment: How a face is anonymized.
+        exempt: Faces that stay untreated, or None.
+        max_gap: See `facade.footage.tracks.track`.
+        audio: Whether the sound of a video is copied.
         codec: JPEG settings of photographs.
-        max_megapixels: Larger pictures are refused.
-        key: Names all of these: what a run that was interrupted had begun goes on under the same settings alone.
+        max_megapixels: Larger images are refused.
+        key: Identifies all of these, so that an interrupted job resumes only under the same settings.
     """
 
-    finder: Finder
-    sure: float
+    box_source: BoxSource
+    min_score: float
     treatment: Treatment
-    exempt: Given | None
-    bridge: int
+    exempt: LabelledBoxes | None
+    max_gap: int
     audio: bool
     codec: Codec
     max_megapixels: float
     key: str = ""
 
-    def check_named(self, name: str) -> None:
-        """Refuse a photograph that given boxes say nothing of, or of which they give several pictures.
+    def check_photograph(self, name: str) -> None:
+        """Refuse a photograph that a COCO file of boxes does not list, or lists with several frames.
 
         Raises:
             FacadeError: It is one.
         """
-        if isinstance(self.finder, Given):
-            self.finder.check([name])
+        if isinstance(self.box_source, LabelledBoxes):
+            self.box_source.check_names([name])
         self.check_count(name, 1)
 
     def check_count(self, name: str, count: int) -> None:
-        """Refuse given boxes of pictures that a file does not have.
+        """Refuse boxes of frames that a file does not have.
 
         Raises:
-            FacadeError: There is one.
+            FacadeError: There is such a box.
         """
-        for boxes in (self.finder, self.exempt):
-            if isinstance(boxes, Given):
+        for boxes in (self.box_source, self.exempt):
+            if isinstance(boxes, LabelledBoxes):
                 boxes.check_count(name, count)
 
 
@@ -74,40 +74,40 @@ class Job:
 
     Attributes:
         source: The file, or object in storage.
-        name: What it is called below the folder that was given, with forward slashes.
+        name: Its path relative to the folder that is anonymized, with forward slashes.
         target: The file to write.
     """
 
-    source: Place
+    source: AnyPath
     name: str
-    target: Place
+    target: AnyPath
 
     @property
-    def report(self) -> Place:
-        """The file that tells what was done."""
+    def report(self) -> AnyPath:
+        """The report to write."""
         return self.target.with_name(f"{self.target.name}.json")
 
     @property
-    def partial(self) -> Place:
-        """Where unfinished work on a video lies: boxes, and pictures that are anonymized already; nothing raw."""
+    def partial(self) -> AnyPath:
+        """Folder of unfinished work on a video: boxes, and anonymized segments; no raw frames."""
         return self.target.with_name(f".{self.target.name}.partial")
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was done with a file.
+class JobReport:
+    """The result of a job. Its fields are the keys of the report in JSON.
 
     Attributes:
         kind: "photograph", "shard" of photographs, or "video".
-        pictures: Photographs, or frames.
-        faces: Treated, over all pictures.
-        tracks: People that a video was found to show; None for photographs.
-        bridged: Treated faces that were not detected, but bridged between detections.
-        exempt: Faces that were kept as they are.
-        least_sure: The least sure detections that were treated: picture, box and score.
-        notes: What a person should know.
-        job: Names the source and the settings.
-        sha256: Of the file that was written.
+        pictures: Number of photographs or frames.
+        faces: Number of treated faces, over all frames.
+        tracks: Number of treated tracks in a video; None for photographs.
+        bridged: Number of treated faces that were interpolated between detections.
+        exempt: Number of faces that were left untreated.
+        least_sure: The lowest-scoring of the treated detections: frame, box and score.
+        notes: Messages for the user.
+        job: Identifies the source and the settings.
+        sha256: Of the written file.
     """
 
     kind: str
@@ -122,70 +122,72 @@ class Report:
     sha256: str = ""
 
     def write_to(self, job: Job) -> None:
-        """Write it as JSON, before the file appears: a file that it does not describe is never taken for done."""
+        """Write it as JSON. This comes before the target appears, so that no target is ever without its report."""
         write_json(job.report, asdict(self))
 
 
-def source_id(path: Place) -> str:
-    """16 hexadecimal digits of a file's content: what pseudonyms in it come from, besides the key."""
+def source_id(path: AnyPath) -> str:
+    """16 hexadecimal digits of the hash of a file's content, from which its pseudonyms are derived, besides the key."""
     return sha256_of(path)[:16]
 
 
 def job_id(job: Job, source: str, settings: Settings) -> str:
-    """16 hexadecimal digits of a file, its content and the settings."""
+    """16 hexadecimal digits of the hash of a file's name, its content and the settings."""
     return hashlib.sha256(f"{job.name}\0{source} {settings.key}".encode()).hexdigest()[:16]
 
 
-def is_exempt(settings: Settings, name: str, picture: int, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Which boxes of a picture are those of faces that are to be kept, (n,) bool.
+def exempt_mask(settings: Settings, name: str, frame: int, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Which boxes of a frame belong to exempt faces, (n,) bool.
 
     Args:
         settings: How footage is anonymized.
-        name: Of the file, as finders know it.
-        picture: Number of the picture in it.
+        name: See `Job.name`.
+        frame: Index of the frame in the file.
         boxes: (n, 4) float, x y w h in pixels.
-        size: Width and height of the picture.
+        size: Width and height of the frame, pixels.
     """
     kept = np.zeros(len(boxes), bool)
     if settings.exempt is None:
         return kept
-    theirs = settings.exempt.boxes.get((name, picture), np.zeros((0, 4)))
-    for ours, _ in pairs(corners(list(boxes), *size), corners(list(theirs), *size), EXEMPT):
-        kept[ours] = True
+    exempt = settings.exempt.boxes.get((name, frame), np.zeros((0, 4)))
+    for index, _ in match_pairs(clipped_xyxy(list(boxes), *size), clipped_xyxy(list(exempt), *size), EXEMPT_IOU):
+        kept[index] = True
     return kept
 
 
-def photograph_of(name: str, pixels: np.ndarray, boxes: np.ndarray, people: np.ndarray | None = None) -> Photograph:
-    """A picture as treatments take one.
+def labelled_photograph(
+    name: str, pixels: np.ndarray, boxes: np.ndarray, people: np.ndarray | None = None
+) -> Photograph:
+    """A frame with its faces, as treatments take it.
 
     Args:
-        name: What pseudonyms come from, besides the key.
+        name: Pseudonyms are derived from it, besides the key.
         pixels: (H, W, 3) uint8.
-        boxes: (n, 4) float, x y w h in pixels. Those beside the picture, which a track may have, are left out.
-        people: (n,) int, who they are in a video.
+        boxes: (n, 4) float, x y w h in pixels. Boxes outside the frame, which a track may have, are dropped.
+        people: (n,) int, index of the person (track) in a video; None for photographs.
     """
     height, width = pixels.shape[:2]
-    left, top, right, bottom = corners(list(boxes), width, height).T
-    there = (right > left) & (bottom > top)
+    left, top, right, bottom = clipped_xyxy(list(boxes), width, height).T
+    inside = (right > left) & (bottom > top)
     faces = tuple(
         Face(tuple(map(float, box)), person=None if people is None else int(people[number]))  # type: ignore[arg-type]
         for number, box in enumerate(boxes)
-        if there[number]
+        if inside[number]
     )
     return Photograph(name, width, height, faces)
 
 
-Detected = tuple[Any, np.ndarray, float]  # number or name of the picture, box, score
+Detection = tuple[Any, np.ndarray, float]  # index of the frame or name of the photograph, box, score
 
 
-def least_sure_of(found: Iterable[Detected]) -> list[Detected]:
-    """Those of detections that a report lists."""
-    return sorted(found, key=lambda one: (one[2], one[0]))[:LISTED]
+def lowest_scoring(detections: Iterable[Detection]) -> list[Detection]:
+    """The detections that a report lists: those with the lowest scores."""
+    return sorted(detections, key=lambda detection: (detection[2], detection[0]))[:MAX_LISTED]
 
 
-def least_sure(found: Iterable[Detected]) -> list[dict[str, Any]]:
-    """The least sure of detections, for a report."""
+def report_rows(detections: Iterable[Detection]) -> list[dict[str, Any]]:
+    """The lowest-scoring detections as JSON, for a report."""
     return [
         {"picture": picture, "bbox": [round(float(value), 2) for value in box], "score": round(score, 4)}
-        for picture, box, score in least_sure_of(found)
+        for picture, box, score in lowest_scoring(detections)
     ]

@@ -1,67 +1,94 @@
-"""What the command line asks for, as settings that jobs are done by."""
+"""Options of the command line, turned into the settings of anonymization jobs."""
 
 import hashlib
 from pathlib import Path
 
-from facade.anonymize.replace_faces import ReplaceFaces
+from facade.anonymize.factory import METHODS, build_treatment
 from facade.errors import FacadeError
-from facade.footage.box_sources import UNSURE, Finder, given, operating_threshold, trained
+from facade.footage.box_sources import (
+    LOW_CONFIDENCE,
+    BoxSource,
+    detector_boxes,
+    network_boxes,
+    operating_threshold,
+    read_boxes,
+)
 from facade.footage.job import Settings
-from facade.footage.method import METHODS, treatment
 from facade.params import Params
-from facade.sources.from_params import key_of
 
 
-def finder_of(
-    models: Path, seed: int | None, score: float | None, size: int | None, boxes: Path | None, params: Params
-) -> tuple[Finder, float]:
-    """Who says where faces are, and from which score on one is a face.
+def open_box_source(
+    models: Path,
+    seed: int | None,
+    min_score: float | None,
+    size: int | None,
+    boxes: Path | None,
+    detector: Path | None,
+    params: Params,
+) -> tuple[BoxSource, float]:
+    """The source of face boxes, and the score threshold of a face.
 
     Args:
         models: The arm's models.
-        seed: Which of them; None for the first.
-        score: None for the operating threshold.
-        size: Longest side that pictures are resized to; None for that of the training.
-        boxes: A COCO file in place of a detector, or None.
+        seed: Of the run; None for the first.
+        min_score: None for the operating threshold.
+        size: Longest side that images are resized to, pixels; None for that of the training.
+        boxes: A COCO file to use instead of a detector, or None.
+        detector: A face detector in a file of its own, or None for the arm's.
         params: All of params.yaml.
 
     Raises:
         FacadeError: Models, threshold or boxes are missing.
     """
     if boxes is not None:
-        return given(boxes), 1.0
-    sure = operating_threshold(models) if score is None else score
-    return trained(models, seed, UNSURE * sure, size, params.detect), sure
+        return read_boxes(boxes), 1.0
+    if detector is not None:
+        if min_score is None or size is not None or seed is not None:
+            raise FacadeError("--detector takes --min-score, as in --min-score 0.5, and neither --size nor --seed.")
+        return network_boxes(detector, LOW_CONFIDENCE * min_score), min_score
+    threshold = operating_threshold(models) if min_score is None else min_score
+    return detector_boxes(models, seed, LOW_CONFIDENCE * threshold, size, params.detect), threshold
 
 
-def settings_of(
-    finder: Finder, sure: float, exempt: Path | None, method: str | None, bridge: int, audio: bool,
-    shows_nobody: bool, params: Params,
+def build_settings(
+    box_source: BoxSource, min_score: float, exempt: Path | None, method: str | None, max_gap: int, audio: bool,
+    synthetic: bool, params: Params,
 ) -> Settings:  # fmt: skip
-    """Settings, with a key that changes with each of them.
+    """Settings of all jobs, with a key that changes with each of them.
 
     Args:
-        finder: From `finder_of`.
-        sure: From `finder_of`.
-        exempt: COCO file of faces that are kept, or None.
+        box_source: From `open_box_source`.
+        min_score: From `open_box_source`.
+        exempt: COCO file of faces that stay untreated, or None.
         method: One of `METHODS`; None for `blur.method`.
-        bridge: See `facade.footage.tracks.track`.
-        audio: Whether sound is kept.
-        shows_nobody: Whether nobody in the footage is real.
+        max_gap: See `facade.footage.tracks.track`.
+        audio: Whether sound is copied.
+        synthetic: Whether the footage shows no real people, so that pseudonyms may come from the public key.
         params: All of params.yaml.
 
     Raises:
-        FacadeError: There is no such method, or what it needs is missing.
+        FacadeError: The method is unknown, or something that it needs is missing.
     """
     chosen = method or params.blur.method
     if chosen not in METHODS:
-        raise FacadeError(f"--method is {method}, and there are {', '.join(METHODS)}.")
-    made = treatment(params, chosen, shows_nobody)
-    kept = None if exempt is None else given(exempt)
-    parts = (chosen, params.blur, params.synthesize, params.codec, bridge, audio, sure, finder.key, kept and kept.key)
+        raise FacadeError(f"--method is {method}; choose one of {', '.join(METHODS)}.")
+    built = build_treatment(chosen, params, synthetic=synthetic)
+    kept = None if exempt is None else read_boxes(exempt)
+    parts = (
+        chosen, params.blur, params.synthesize, params.codec, max_gap, audio, min_score, box_source.key,
+        kept and kept.key,
+    )  # fmt: skip
     key = hashlib.sha256(repr(parts).encode())
-    if isinstance(made, ReplaceFaces):
-        key.update(key_of(params.synthesize, made.key).encode())
+    if built.cache_key is not None:
+        key.update(built.cache_key.encode())
     return Settings(
-        finder, sure, made, kept, bridge, audio, params.codec, params.ingest.max_megapixels, key.hexdigest()
+        box_source,
+        min_score,
+        built.treatment,
+        kept,
+        max_gap,
+        audio,
+        params.codec,
+        params.ingest.max_megapixels,
+        key.hexdigest(),
     )

@@ -1,4 +1,4 @@
-"""A shard of photographs (WebDataset: a tar, a thousand photographs or so), anonymized in one pass."""
+"""Anonymize a shard (a tar of about a thousand photographs, as in WebDataset) in one pass."""
 
 import hashlib
 import io
@@ -9,27 +9,27 @@ from typing import IO
 
 from facade.dataset.names import printable
 from facade.dataset.pixels import BadPhotographError
-from facade.dataset.shards import add
+from facade.dataset.shards import add_member
 from facade.errors import FacadeError
 from facade.files import sha256_of
-from facade.footage.job import Detected, Job, Report, Settings, job_id, least_sure, least_sure_of
-from facade.footage.pictures import PICTURES, anonymized
-from facade.storage import leads_out, whole_file
+from facade.footage.job import Detection, Job, JobReport, Settings, job_id, lowest_scoring, report_rows
+from facade.footage.photographs import PHOTOGRAPHS, anonymize_bytes
+from facade.storage import atomic_file, escapes_folder
 
 SHARDS = (".tar",)
-# Members that a report names, of those that were left out.
-NAMED = 20
-# A member of so many bytes is no photograph.
-LARGEST = 2**30
+# Maximum number of skipped members that a report names.
+MAX_NAMED = 20
+# Maximum size of a photograph, bytes.
+MAX_SIZE = 2**30
 
 
-class _Hashed(io.RawIOBase):
-    """What is read from a stream, and its sum."""
+class _HashingReader(io.RawIOBase):
+    """Reads a stream, and hashes what is read."""
 
     def __init__(self, content: IO[bytes]) -> None:
         self._content = content
         self.digest = hashlib.sha256()
-        self.size = self.filled = 0  # bytes read, and those up to the last one that is not zero
+        self.size = self.filled = 0  # bytes read, and bytes up to the last non-zero one
 
     def read(self, size: int = -1, /) -> bytes:
         block = self._content.read(size)
@@ -40,80 +40,81 @@ class _Hashed(io.RawIOBase):
         return block
 
     def finish(self) -> None:
-        """Read what is left."""
+        """Read the rest of the stream."""
         while self.read(2**20):
             pass
 
 
-def anonymize_shard(job: Job, settings: Settings) -> Report:
-    """Treat the faces of all photographs of a tar, and write them, and nothing else of it, into another.
+def anonymize_shard(job: Job, settings: Settings) -> JobReport:
+    """Treat the faces of all photographs of a tar, and write the photographs alone into another tar.
 
-    It is read as a stream, once, and holds one photograph in memory at a time. Photographs that cannot be read, and
-    members that are none (labels, texts), are left out, which the report tells. The photographs of a shard are equal
-    to the byte to what they become as files of their own.
+    The tar is streamed once, with one photograph in memory at a time. Unreadable photographs and other members (labels,
+    texts) are skipped, and listed in the report. The photographs are byte-identical to those that are anonymized as
+    single files.
 
     Raises:
-        FacadeError: It is no tar, is cut off, or holds a photograph that given boxes say nothing of.
+        FacadeError: It is no tar, is truncated, or holds a photograph that the COCO file of boxes does not list.
     """
     faces = exempt = 0
-    found: list[Detected] = []
-    left: list[str] = []
+    detections: list[Detection] = []
+    skipped: list[str] = []
     names: set[str] = set()
-    with job.source.open("rb") as raw, whole_file(job.target) as beside:
-        content = _Hashed(raw)
-        with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as into:
-            for name, photograph in _photographs(content, job, left):
+    with job.source.open("rb") as raw, atomic_file(job.target) as temporary:
+        content = _HashingReader(raw)
+        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as into:
+            for name, photograph in _photographs(content, job, skipped):
                 if name in names:
-                    left.append(f"{name}: there is another of that name")
+                    skipped.append(f"{name}: duplicate name")
                     continue
-                known_as = f"{job.name}/{name}"
-                settings.check_named(known_as)
+                full_name = f"{job.name}/{name}"
+                settings.check_photograph(full_name)
                 try:
-                    one = anonymized(photograph, known_as, PurePosixPath(name).suffix.lower(), settings)
+                    result = anonymize_bytes(photograph, full_name, PurePosixPath(name).suffix.lower(), settings)
                 except BadPhotographError as error:
-                    left.append(f"{name}: {error}")
+                    skipped.append(f"{name}: {error}")
                     continue
                 names.add(name)
-                add(into, name, one.content)
-                faces, exempt = faces + one.faces, exempt + one.exempt
-                found = least_sure_of(found + one.rows(name))
-        report = Report(
+                add_member(into, name, result.content)
+                faces, exempt = faces + result.faces, exempt + result.exempt
+                detections = lowest_scoring(detections + result.detections(name))
+        named = printable("; ".join(skipped[:MAX_NAMED]))
+        report = JobReport(
             kind="shard",
             pictures=len(names),
             faces=faces,
             tracks=None,
             bridged=0,
             exempt=exempt,
-            least_sure=least_sure(found),
-            notes=[f"{len(left)} members were left out: {printable('; '.join(left[:NAMED]))}"] if left else [],
+            least_sure=report_rows(detections),
+            notes=[f"{len(skipped)} members were skipped: {named}"] if skipped else [],
             job=job_id(job, content.digest.hexdigest()[:16], settings),
-            sha256=sha256_of(beside),
+            sha256=sha256_of(temporary),
         )
         report.write_to(job)
     return report
 
 
-def _photographs(content: _Hashed, job: Job, left: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Names and files of a tar's photographs, in its order; what is none is added to what is left out."""
+def _photographs(content: _HashingReader, job: Job, skipped: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Names and files of a tar's photographs, in its order. Other members are added to `skipped`."""
     try:
         with tarfile.open(fileobj=content, mode="r|") as tar:
             for member in tar:
                 if member.isdir():
                     continue
                 name = member.name
-                if not member.isfile() or PurePosixPath(name).suffix.lower() not in PICTURES:
-                    left.append(f"{name}: no photograph")
-                elif leads_out(name):
-                    left.append(f"{name}: the name leads out of the shard")
+                if not member.isfile() or PurePosixPath(name).suffix.lower() not in PHOTOGRAPHS:
+                    skipped.append(f"{name}: not a photograph")
+                elif escapes_folder(name):
+                    skipped.append(f"{name}: the name escapes the folder")
                 elif not name.isprintable():
-                    left.append(f"{name}: the name is no text")
-                elif member.size > LARGEST:
-                    left.append(f"{name}: {member.size} bytes are no photograph")
+                    skipped.append(f"{name}: the name is not printable")
+                elif member.size > MAX_SIZE:
+                    skipped.append(f"{name}: {member.size} bytes are too many for a photograph")
                 elif (file := tar.extractfile(member)) is not None:
                     yield name, file.read()
             content.finish()
-            # tarfile takes damage behind the first member, or the end of the file, for the end of the archive.
+            # tarfile treats damage after the first member, and a truncated file, as the end of the archive.
             if content.filled > tar.offset or content.size < tar.offset + tarfile.BLOCKSIZE:
-                raise tarfile.ReadError("it is damaged, cut off, or several in one file")
+                raise tarfile.ReadError("it is damaged, truncated, or several tars in one file")
     except tarfile.TarError as error:
-        raise FacadeError(f"{job.source} cannot be read as a tar ({error}). Mend it, or leave it out.") from None
+        raise FacadeError(f"{job.source} cannot be read as a tar ({error}). Repair it, or leave it out.") from None

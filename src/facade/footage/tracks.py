@@ -1,28 +1,28 @@
-"""People in a video: detections joined to tracks without a gap, because one missed frame reveals a person."""
+"""Track people in a video: tracks without gaps, because one missed frame reveals a face."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facade.dataset.iou import pairs
+from facade.dataset.iou import match_pairs
 
-# Overlap (IoU) from which a detection goes on with a track: ByteTrack's own, low because faces are small and move.
-SAME = 0.1
-# Where a face was not seen it may lie a little beside: percent by which its box is wider and higher there.
-UNSURE = 20.0
-# Frames that a track reaches beyond its first and its last detection: a face is found late when it turns round.
-HELD = 3
+# Minimum IoU for a detection to continue a track: ByteTrack's default, low because faces are small and move.
+MATCH_IOU = 0.1
+# Percent by which an interpolated box is wider and higher, because the face may be a little off it.
+INTERPOLATED_MARGIN = 20.0
+# Frames by which a track extends beyond its first and last detection: a turning face is detected late.
+EXTENSION = 3
 
 
 @dataclass(frozen=True)
 class Track:
-    """One person, from frame to frame.
+    """One person over several frames.
 
     Attributes:
-        frames: (N,) int, numbers of frames, rising.
+        frames: (N,) int, indices of the frames, ascending.
         boxes: (N, 4) float, x y w h in pixels.
-        scores: (N,) float, of the detections; nan where the box was put in between.
+        scores: (N,) float, of the detections; NaN where the box is interpolated.
     """
 
     frames: np.ndarray
@@ -31,107 +31,109 @@ class Track:
 
     @property
     def bridged(self) -> int:
-        """Frames in which the person was not detected."""
+        """Number of frames in which the box is interpolated."""
         return int(np.isnan(self.scores).sum())
 
 
-def track(found: Sequence[np.ndarray], sure: float, bridge: int) -> list[Track]:
-    """Join detections to tracks (Zhang et al., ByteTrack, arXiv 2110.06864), each without a gap.
+def track(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> list[Track]:
+    """Link detections to tracks (Zhang et al., ByteTrack, arXiv 2110.06864), and interpolate their gaps.
 
     Args:
-        found: By frame, (n, 5) float: x y w h in pixels, score. Detections less sure than `sure` go on with a track
-            that is there, and begin none.
-        sure: Score from which a detection is a face by itself.
-        bridge: A person who was not seen for fewer frames than this is taken to be there all the while. 0: no tracks,
-            each detection from `sure` on is a person of its own.
+        detections: For each frame (n, 5) float: x y w h in pixels, score. Detections below `min_score` may continue a
+            track, but start none.
+        min_score: Score threshold of a face.
+        max_gap: Gaps of fewer frames than this are interpolated. 0: no tracking, each detection from `min_score` on is
+            a person of its own.
 
     Returns:
-        Tracks by their first frame. They cover every detection from `sure` on.
+        Tracks in the order of their first frames. They cover every detection from `min_score` on.
     """
-    if not bridge:
-        return [_begun(number, one) for number, here in enumerate(found) for one in here if one[4] >= sure]
-    tracks = _with_beginnings(_joined(found, sure, bridge), bridge)
-    return [_without_gaps(one, bridge, len(found)) for one in tracks]
+    if not max_gap:
+        return [_single(frame, row) for frame, rows in enumerate(detections) for row in rows if row[4] >= min_score]
+    tracks = _merge_starts(_link(detections, min_score, max_gap), max_gap)
+    return [_interpolate(one, max_gap, len(detections)) for one in tracks]
 
 
-def _joined(found: Sequence[np.ndarray], sure: float, bridge: int) -> list[Track]:
+def _link(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> list[Track]:
     import supervision
     from trackers import ByteTrackTracker
 
-    # Lengths are in frames of this video, whatever its rate: 30 is the one at which the tracker counts them so.
+    # The tracker scales its buffer by frame_rate / 30. With 30, the buffer is in frames, whatever the video's rate.
     tracker = ByteTrackTracker(
-        lost_track_buffer=bridge, frame_rate=30, track_activation_threshold=sure, high_conf_det_threshold=sure,
-        minimum_consecutive_frames=1, minimum_iou_threshold=SAME,
+        lost_track_buffer=max_gap, frame_rate=30, track_activation_threshold=min_score,
+        high_conf_det_threshold=min_score, minimum_consecutive_frames=1, minimum_iou_threshold=MATCH_IOU,
     )  # fmt: skip
-    grown: dict[int, list[tuple[int, np.ndarray]]] = {}
-    alone: list[Track] = []
-    for number, here in enumerate(found):
-        corners = np.concatenate([here[:, :2], here[:, :2] + here[:, 2:4]], axis=1)
-        given = supervision.Detections(xyxy=corners, confidence=here[:, 4], data={"row": np.arange(len(here))})
-        told = tracker.update(given)
-        people = np.array([], int) if told.tracker_id is None else told.tracker_id
-        for row, who in zip(told.data.get("row", ()), people, strict=True):
-            if who >= 0:
-                grown.setdefault(int(who), []).append((number, here[row]))
-            elif here[row, 4] >= sure:
-                alone.append(_begun(number, here[row]))
-    return [_of(rows) for rows in grown.values()] + alone
+    linked: dict[int, list[tuple[int, np.ndarray]]] = {}
+    unlinked: list[Track] = []
+    for frame, rows in enumerate(detections):
+        xyxy = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
+        given = supervision.Detections(xyxy=xyxy, confidence=rows[:, 4], data={"row": np.arange(len(rows))})
+        tracked = tracker.update(given)
+        track_ids = np.array([], int) if tracked.tracker_id is None else tracked.tracker_id
+        for row, track_id in zip(tracked.data.get("row", ()), track_ids, strict=True):
+            if track_id >= 0:
+                linked.setdefault(int(track_id), []).append((frame, rows[row]))
+            elif rows[row, 4] >= min_score:
+                unlinked.append(_single(frame, rows[row]))
+    return [_from_rows(rows) for rows in linked.values()] + unlinked
 
 
-def _with_beginnings(tracks: list[Track], bridge: int) -> list[Track]:
-    """Tracks in the order of their first frames; what is found alone shortly before one begins belongs to it.
+def _merge_starts(tracks: list[Track], max_gap: int) -> list[Track]:
+    """Merge tracks with those that ended at the same position shortly before; sort by first frame.
 
-    The tracker names a person with the second detection: the first stands alone until here.
+    The tracker assigns an id at the second detection, so a track's first detection is still a track of its own.
     """
     tracks = sorted(tracks, key=lambda one: (one.frames[0], -len(one.frames)))
     ended: list[Track] = []
     for one in tracks:
         near = [
-            place
-            for place, other in enumerate(ended)
-            if 0 < one.frames[0] - other.frames[-1] <= bridge and pairs(_corners(other, -1), _corners(one, 0), SAME)
+            index
+            for index, other in enumerate(ended)
+            if 0 < one.frames[0] - other.frames[-1] <= max_gap
+            and match_pairs(_box_at(other, -1), _box_at(one, 0), MATCH_IOU)
         ]
         if near:
-            before = ended.pop(max(near, key=lambda place: ended[place].frames[-1]))
-            ended.append(Track(*(np.concatenate(both) for both in zip(_parts(before), _parts(one), strict=True))))
+            before = ended.pop(max(near, key=lambda index: ended[index].frames[-1]))
+            ended.append(Track(*(np.concatenate(both) for both in zip(_fields(before), _fields(one), strict=True))))
         else:
             ended.append(one)
     return sorted(ended, key=lambda one: (one.frames[0], *one.boxes[0]))
 
 
-def _without_gaps(one: Track, bridge: int, count: int) -> Track:
-    """The same track with a box in every frame of its short gaps, and a little beyond its ends."""
-    held = min(HELD, bridge)
-    first, last = max(one.frames[0] - held, 0), min(one.frames[-1] + held, count - 1)
+def _interpolate(one: Track, max_gap: int, frame_count: int) -> Track:
+    """The same track with boxes in its short gaps, and extended at both ends."""
+    extension = min(EXTENSION, max_gap)
+    first, last = max(one.frames[0] - extension, 0), min(one.frames[-1] + extension, frame_count - 1)
     every = np.arange(first, last + 1)
     after = np.searchsorted(one.frames, every)
     inside = (after > 0) & (after < len(one.frames))
     gaps = np.diff(one.frames, prepend=one.frames[0])
-    # A long gap is none that the person is known to have spent in the picture.
-    kept = ~inside | (gaps[after.clip(0, len(gaps) - 1)] <= bridge) | np.isin(every, one.frames)
+    # Long gaps stay: the person may have left the frame.
+    kept = ~inside | (gaps[after.clip(0, len(gaps) - 1)] <= max_gap) | np.isin(every, one.frames)
     frames = every[kept]
-    seen = np.isin(frames, one.frames)
+    detected = np.isin(frames, one.frames)
     boxes = np.stack([np.interp(frames, one.frames, side) for side in one.boxes.T], axis=1)
     scores = np.full(len(frames), np.nan)
-    scores[seen] = one.scores
-    more = boxes[:, 2:] * np.where(seen, 0, UNSURE / 100)[:, None]
-    boxes = np.concatenate([boxes[:, :2] - more / 2, boxes[:, 2:] + more], axis=1)
+    scores[detected] = one.scores
+    margin = boxes[:, 2:] * np.where(detected, 0, INTERPOLATED_MARGIN / 100)[:, None]
+    boxes = np.concatenate([boxes[:, :2] - margin / 2, boxes[:, 2:] + margin], axis=1)
     return replace(one, frames=frames, boxes=boxes, scores=scores)
 
 
-def _begun(number: int, one: np.ndarray) -> Track:
-    return _of([(number, one)])
+def _single(frame: int, row: np.ndarray) -> Track:
+    return _from_rows([(frame, row)])
 
 
-def _of(rows: list[tuple[int, np.ndarray]]) -> Track:
+def _from_rows(rows: list[tuple[int, np.ndarray]]) -> Track:
     values = np.stack([row for _, row in rows])
-    return Track(np.array([number for number, _ in rows]), values[:, :4], values[:, 4])
+    return Track(np.array([frame for frame, _ in rows]), values[:, :4], values[:, 4])
 
 
-def _parts(one: Track) -> tuple[np.ndarray, ...]:
+def _fields(one: Track) -> tuple[np.ndarray, ...]:
     return one.frames, one.boxes, one.scores
 
 
-def _corners(one: Track, place: int) -> np.ndarray:
-    x, y, w, h = one.boxes[place]
+def _box_at(one: Track, index: int) -> np.ndarray:
+    """(1, 4) x1 y1 x2 y2."""
+    x, y, w, h = one.boxes[index]
     return np.array([[x, y, x + w, y + h]])

@@ -1,4 +1,4 @@
-"""Videos from strangers: what one holds, and its frames, upright, one by one."""
+"""Read untrusted videos: inspect the container, and decode frames one by one, upright."""
 
 import errno
 from collections.abc import Iterator
@@ -13,196 +13,209 @@ import numpy as np
 
 from facade.dataset.pixels import LONGEST_SIDE
 from facade.errors import FacadeError
-from facade.storage import Place, readable
+from facade.storage import AnyPath, open_for_av
 
-# Colours are taken apart and put together by the same matrix, and nothing is smoothed between.
+# Scaling algorithm of chroma, for conversion to BGR and back.
 INTERPOLATION = "BICUBIC"
-# Matrices that FFmpeg can take colours apart by, as it numbers them; files that name another, or none, mean BT.601.
+# FFmpeg's numbers of the YCbCr matrices that it can decode; any other value, or none, means BT.601.
 MATRICES, DEFAULT, RGB = (1, 4, 5, 6, 7, 9), 5, 0
-# Frames ahead of a stretch from which decoding is tried where seeking right to it fails.
-AHEAD = 300
-# A container whose pictures end so many seconds before it says was cut off.
-CUT_OFF = 1.0
-# What to do, at the end of sentences.
-_MEND = "A face in it could not be seen, so nothing was written. Mend the file, or cut it before that."
-_REMUX = "Give it new ones, as `ffmpeg -fflags +genpts -i IN -c copy OUT` does."
+# If seeking to a segment fails, decoding starts this many frames earlier.
+SEEK_MARGIN = 300
+# A video that ends this many seconds before its stated duration is truncated.
+TRUNCATED = 1.0
+# Advice in error messages.
+_REPAIR = "Faces in it could not be detected, so nothing was written. Repair the file, or cut it before that."
+_REMUX = "Regenerate them, as `ffmpeg -fflags +genpts -i IN -c copy OUT` does."
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video, as its container tells it.
+    """A video and its timestamps.
 
     Attributes:
         path: The file.
-        time_base: Seconds that one unit of a timestamp stands for.
-        times: Timestamps of all pictures, rising.
+        time_base: Seconds per unit of a timestamp.
+        pts: Presentation timestamps of all frames, ascending.
     """
 
-    path: Place
+    path: AnyPath
     time_base: Fraction
-    times: tuple[int, ...]
+    pts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a video.
+    """One frame of a video.
 
     Attributes:
-        time: Timestamp, in units of the clip's time base.
+        pts: Presentation timestamp, in units of the clip's time base.
         pixels: (H, W, 3) uint8, BGR, upright.
-        colours: How the file stores colours: matrix, primaries and transfer, as FFmpeg numbers them.
+        color_codes: FFmpeg's numbers of the YCbCr matrix, the primaries and the transfer function.
         aspect: Width of a pixel over its height, upright.
     """
 
-    time: int
+    pts: int
     pixels: np.ndarray
-    colours: tuple[int, int, int]
+    color_codes: tuple[int, int, int]
     aspect: Fraction
 
 
 @contextmanager
-def opened(path: Place) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """A video and its pictures' stream.
+def open_video(path: AnyPath) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Open a video: its container, and its first video stream.
 
     Raises:
-        FacadeError: It cannot be opened, or shows nothing. Also what FFmpeg stumbles over inside the block.
+        FacadeError: It cannot be opened, or has no video stream; or FFmpeg fails inside the block.
     """
     try:
-        # Nothing but the file itself is opened: playlists that name other files, or addresses, are no video.
+        # Only the file itself may be opened. Otherwise a playlist could make FFmpeg read other files or URLs.
         allowed = {"protocol_whitelist": "file" if isinstance(path, Path) else "none"}
-        with readable(path) as content, av.open(content, "r", options=allowed) as container:
+        with open_for_av(path) as content, av.open(content, "r", options=allowed) as container:
             streams = [stream for stream in container.streams.video if not _is_cover(stream)]
             if not streams:
-                raise FacadeError(f"{path} shows no pictures (it may be sound alone). Leave it out.")
+                raise FacadeError(f"{path} has no video stream (it may be audio only). Leave it out.")
             streams[0].thread_type = "AUTO"
             yield container, streams[0]
     except av.FFmpegError as error:
-        if error.errno == errno.ENOSPC:  # of what is written inside the block: nothing is wrong with the source
+        if error.errno == errno.ENOSPC:  # from writing inside the block, not from the source
             raise
-        raise FacadeError(f"{path} cannot be read as a video ({error.strerror}). Mend it, or leave it out.") from None
+        raise FacadeError(f"{path} cannot be read as a video ({error.strerror}). Repair it, or leave it out.") from None
 
 
-def read_clip(path: Place, max_megapixels: float) -> Clip:
-    """Look through a video without decoding it.
+def read_clip(path: AnyPath, max_megapixels: float) -> Clip:
+    """Inspect a video without decoding it.
 
     Args:
         path: The file.
-        max_megapixels: A video of larger pictures is refused.
+        max_megapixels: A video with larger frames is refused.
 
     Raises:
-        FacadeError: It is no video, is cut off, or its timestamps cannot be trusted.
+        FacadeError: It is no video, is truncated, or has invalid timestamps.
     """
     if not path.is_file() or path.stat().st_size == 0:
         raise FacadeError(f"{path} is {'empty' if path.is_file() else 'missing'}. Check the path.")
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         if stream.codec_context is None:
-            raise FacadeError(f"{path} is of a kind that FFmpeg cannot decode here. Convert it first.")
+            raise FacadeError(f"{path} has a codec that FFmpeg cannot decode here. Convert it first.")
         width, height = stream.width, stream.height
         if width * height > max_megapixels * 1e6 or max(width, height) > LONGEST_SIDE or not width * height:
             raise FacadeError(
-                f"{path} has pictures of {width}x{height} pixels, and ingest.max_megapixels is {max_megapixels:g}. "
+                f"{path} has frames of {width}x{height} pixels, but ingest.max_megapixels is {max_megapixels:g}. "
                 "Leave it out, or raise the limit."
             )
         if stream.time_base is None:
-            raise FacadeError(f"{path} does not say what its timestamps mean. {_REMUX}")
+            raise FacadeError(f"{path} has no time base for its timestamps. {_REMUX}")
         packets, end = [], Fraction(0)
         for packet in container.demux():
             if packet.pts is not None and packet.time_base is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
             if packet.stream.index == stream.index and packet.size and not packet.is_discard:
                 packets.append(packet.pts)
-        times = sorted(time for time in packets if time is not None)
-        if not times:
-            raise FacadeError(f"{path} holds no picture. Leave it out.")
-        if len(times) < len(packets) or len(set(times)) < len(times):
-            raise FacadeError(f"pictures of {path} have no timestamps of their own. {_REMUX}")
-        _refuse_cut_off(path, container, stream, times, float(end))
-        return Clip(path, stream.time_base, tuple(times))
+        timestamps = sorted(pts for pts in packets if pts is not None)
+        if not timestamps:
+            raise FacadeError(f"{path} holds no frames. Leave it out.")
+        if len(timestamps) < len(packets) or len(set(timestamps)) < len(timestamps):
+            raise FacadeError(f"frames of {path} have missing or duplicate timestamps. {_REMUX}")
+        _refuse_truncated(path, container, stream, timestamps, float(end))
+        return Clip(path, stream.time_base, tuple(timestamps))
 
 
 def read_frames(clip: Clip, first: int, last: int) -> Iterator[Frame]:
-    """Decode the pictures of a stretch.
+    """Decode the frames of a segment.
 
     Args:
         clip: The video.
-        first: Number of the first picture of the stretch, from 0.
-        last: Number of the picture behind its last one.
+        first: Index of the first frame, from 0.
+        last: Index after the last frame.
 
     Raises:
-        FacadeError: A picture is damaged, missing, or of another size than the others.
+        FacadeError: A frame is damaged, missing, or of another size than the others.
     """
-    wanted = clip.times[first:last]
-    # Some containers seek to a place behind the one asked for: then from farther ahead, at last from the start.
-    for ahead in (0, AHEAD, first):
-        with opened(clip.path) as (container, stream):
-            if first > ahead:
-                container.seek(clip.times[first - ahead], stream=stream, backward=True)
-            frames = _from(container.decode(stream), wanted[0])
+    wanted = clip.pts[first:last]
+    # Some containers seek past the frame asked for. Then decoding starts earlier, and at last from the start.
+    for margin in (0, SEEK_MARGIN, first):
+        with open_video(clip.path) as (container, stream):
+            if first > margin:
+                container.seek(clip.pts[first - margin], stream=stream, backward=True)
+            frames = _skip_before(container.decode(stream), wanted[0])
             frame = next(frames, None)
             if frame is None or frame.pts != wanted[0]:
                 continue
             shape = None
-            for time, one in zip(wanted, chain([frame], frames), strict=False):
-                if one.pts != time:
-                    raise FacadeError(f"{_where(clip, time)} cannot be decoded. {_MEND}")
-                if one.is_corrupt:
-                    raise FacadeError(f"{_where(clip, time)} is damaged. {_MEND}")
-                upright = _upright(one, stream.sample_aspect_ratio or Fraction(1))
+            for pts, decoded in zip(wanted, chain([frame], frames), strict=False):
+                if decoded.pts != pts:
+                    raise FacadeError(f"{_location(clip, pts)} cannot be decoded. {_REPAIR}")
+                if decoded.is_corrupt:
+                    raise FacadeError(f"{_location(clip, pts)} is damaged. {_REPAIR}")
+                upright = _upright(decoded, stream.sample_aspect_ratio or Fraction(1))
                 if shape not in (None, upright.pixels.shape):
-                    raise FacadeError(f"{_where(clip, time)} has another size than those before. Cut the video there.")
+                    raise FacadeError(
+                        f"{_location(clip, pts)} has another size than those before. Cut the video there."
+                    )
                 shape = upright.pixels.shape
                 yield upright
-            if one.pts != wanted[-1]:
-                raise FacadeError(f"{_where(clip, wanted[-1])} cannot be decoded. {_MEND}")
+            if decoded.pts != wanted[-1]:
+                raise FacadeError(f"{_location(clip, wanted[-1])} cannot be decoded. {_REPAIR}")
             return
-    raise FacadeError(f"{_where(clip, wanted[0])} cannot be decoded. {_MEND}")
+    raise FacadeError(f"{_location(clip, wanted[0])} cannot be decoded. {_REPAIR}")
 
 
-def _from(frames: Iterator[av.VideoFrame], first: int) -> Iterator[av.VideoFrame]:
-    """Frames from a timestamp on; those ahead of it are decoded for the others' sake."""
+def _skip_before(frames: Iterator[av.VideoFrame], first: int) -> Iterator[av.VideoFrame]:
+    """Frames from a timestamp on. Earlier ones must be decoded, because later ones are predicted from them."""
     return (frame for frame in frames if frame.pts is not None and frame.pts >= first)
 
 
-def matrix(named: int) -> int:
-    """The matrix of a file's colours, by its number in the file."""
-    return named if named in MATRICES else DEFAULT
+def decoding_matrix(colorspace: int) -> int:
+    """FFmpeg's number of the YCbCr matrix to decode with, by the one that the file names."""
+    return colorspace if colorspace in MATRICES else DEFAULT
 
 
 def _upright(frame: av.VideoFrame, aspect: Fraction) -> Frame:
     pixels = frame.reformat(
-        format="bgr24", src_colorspace=matrix(frame.colorspace), dst_colorspace=DEFAULT, interpolation=INTERPOLATION
+        format="bgr24",
+        src_colorspace=decoding_matrix(frame.colorspace),
+        dst_colorspace=DEFAULT,
+        interpolation=INTERPOLATION,
     ).to_ndarray()
     turns = round(frame.rotation / 90) % 4
     return Frame(
-        time=frame.pts or 0,
+        pts=frame.pts or 0,
         pixels=np.ascontiguousarray(np.rot90(pixels, turns)),
-        colours=(frame.colorspace, frame.color_primaries, frame.color_trc),
+        color_codes=(frame.colorspace, frame.color_primaries, frame.color_trc),
         aspect=1 / aspect if turns % 2 else aspect,
     )
 
 
 def _is_cover(stream: av.VideoStream) -> bool:
-    """Whether a stream is one still picture, as music files and some cameras attach."""
+    """Whether a stream is an attached cover image, as in music files and from some cameras."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def _refuse_cut_off(
-    path: Place, container: av.container.InputContainer, stream: av.VideoStream, times: list[int], end: float
+def _refuse_truncated(
+    path: AnyPath, container: av.container.InputContainer, stream: av.VideoStream, timestamps: list[int], end: float
 ) -> None:
-    """Refuse a video that is shorter than it says: its pictures, or all of it (its last packet ends at `end`)."""
+    """Refuse a video that is shorter than its stated duration: that of the video stream, else that of the container.
+
+    Args:
+        path: The file.
+        container: The open video.
+        stream: Its video stream.
+        timestamps: Of all frames, ascending.
+        end: End of the last packet of any stream, seconds.
+    """
     base = stream.time_base or Fraction(1)
-    step = float(base) * (times[-1] - times[0]) / max(len(times) - 1, 1)
-    slack = max(CUT_OFF, 2 * step)
-    start = stream.start_time if stream.start_time is not None else times[0]
+    step = float(base) * (timestamps[-1] - timestamps[0]) / max(len(timestamps) - 1, 1)
+    tolerance = max(TRUNCATED, 2 * step)
+    start = stream.start_time if stream.start_time is not None else timestamps[0]
     if stream.duration is not None:
-        there, told = float((times[-1] - start) * base) + step, float(stream.duration * base)
+        actual, stated = float((timestamps[-1] - start) * base) + step, float(stream.duration * base)
     elif container.duration is not None:
-        there, told = end, (container.duration + (container.start_time or 0)) / av.time_base
+        actual, stated = end, (container.duration + (container.start_time or 0)) / av.time_base
     else:
         return
-    if there < told - slack:
-        raise FacadeError(f"{path} ends after {there:.1f} of {told:.1f} seconds: it was cut off. {_MEND}")
+    if actual < stated - tolerance:
+        raise FacadeError(f"{path} ends after {actual:.1f} of {stated:.1f} seconds: it is truncated. {_REPAIR}")
 
 
-def _where(clip: Clip, time: int) -> str:
-    return f"{clip.path}: the picture at {float(time * clip.time_base):.2f} seconds"
+def _location(clip: Clip, pts: int) -> str:
+    return f"{clip.path}: the frame at {float(pts * clip.time_base):.2f} seconds"

@@ -1,13 +1,24 @@
-"""A head that is a formula: who, doing what, held how, in what light; and the picture of it."""
+"""Procedural heads: identity, expression, pose and light, and the renderer."""
 
-from facade.heads.develop import develop, exposed
-from facade.heads.expression import Expression, draw_expression
-from facade.heads.head import Head, draw_head
-from facade.heads.identity import Identity, draw_identity
-from facade.heads.light import Light, draw_light
-from facade.heads.pose import Pose, View, draw_pose
+from facade.heads.develop import develop, expose
+from facade.heads.expression import Expression, sample_expression
+from facade.heads.head import Head, render_head
+from facade.heads.identity import Identity, sample_identity
+from facade.heads.light import Light, sample_light
+from facade.heads.pose import Pose, View, sample_pose
 
 __all__ = [
-    "Expression", "Head", "Identity", "Light", "Pose", "View", "develop", "draw_expression", "draw_head",
-    "draw_identity", "draw_light", "draw_pose", "exposed",
+    "Expression",
+    "Head",
+    "Identity",
+    "Light",
+    "Pose",
+    "View",
+    "develop",
+    "expose",
+    "render_head",
+    "sample_expression",
+    "sample_identity",
+    "sample_light",
+    "sample_pose",
 ]  # fmt: skip

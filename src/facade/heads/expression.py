@@ -1,4 +1,4 @@
-"""What a face is doing: smiling, speaking, looking aside. Separate from who it is."""
+"""Facial expression and gaze, independent of identity."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Expression:
-    """A moment of a face.
+    """A facial expression.
 
     Attributes:
-        smile: 0 none to 1 broad.
+        smile: 0 (none) to 1 (broad).
         open: Height of the open mouth, cm.
-        jaw: How far the jaw is dropped, cm.
+        jaw: How far the jaw is lowered, cm.
         brow_raise: How far the brows are raised, cm.
-        lid: How far the upper lids are lowered, 0 open to 1 shut.
-        gaze_x: Where the eyes look, radians to the right of the picture.
-        gaze_y: Where the eyes look, radians upward.
+        lid: How far the upper lids are lowered, 0 (open) to 1 (shut).
+        gaze_x: Gaze, radians to the right of the picture.
+        gaze_y: Gaze, radians upward.
     """
 
     smile: float = 0.0
@@ -28,8 +28,8 @@ class Expression:
     gaze_y: float = 0.0
 
 
-def draw_expression(random: np.random.Generator) -> Expression:
-    """Draw a moment at random: people before a camera mostly smile, some speak, few have their eyes shut."""
+def sample_expression(random: np.random.Generator) -> Expression:
+    """Sample an expression: people in front of a camera mostly smile, some speak, few have their eyes shut."""
     chance, smile, mouth, shut = random.random(4).tolist()
     brow, lid, gaze_x, gaze_y = random.standard_normal(4).clip(-2, 2).tolist()
     if chance < 0.28:

@@ -1,45 +1,46 @@
-"""Who a procedural head is: numbers drawn at random, over the whole range of people, that belong to nobody.
+"""Identity of a procedural head: random parameters that cover the range of people and belong to no real person.
 
 Lengths are in cm and colours in linear RGB. Means and spreads follow Farkas, Anthropometry of the Head and Face (1994),
-rounded; what goes together in people goes together here (sex, age, build and skin colour with shape and hair).
+rounded. Sex, age, build and skin color are correlated with shape and hair as they are in people.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facade.heads.light import Colour
+from facade.heads.light import Color
 
-HAIR_COLOURS = {
+HAIR_COLORS = {
     "black": (0.008, 0.006, 0.005), "dark brown": (0.018, 0.011, 0.008), "brown": (0.05, 0.026, 0.014),
     "light brown": (0.11, 0.058, 0.028), "dark blond": (0.22, 0.13, 0.06), "blond": (0.40, 0.28, 0.14),
     "red": (0.19, 0.062, 0.022), "white": (0.55, 0.54, 0.52),
 }  # fmt: skip
-DARK_IRIS: tuple[Colour, ...] = ((0.030, 0.015, 0.008), (0.060, 0.029, 0.012))
-LIGHT_IRIS: tuple[Colour, ...] = ((0.11, 0.065, 0.025), (0.11, 0.12, 0.06), (0.09, 0.15, 0.22), (0.15, 0.18, 0.20))
+DARK_IRIS: tuple[Color, ...] = ((0.030, 0.015, 0.008), (0.060, 0.029, 0.012))
+LIGHT_IRIS: tuple[Color, ...] = ((0.11, 0.065, 0.025), (0.11, 0.12, 0.06), (0.09, 0.15, 0.22), (0.15, 0.18, 0.20))
 HAIR_STYLES = ("bald", "buzz", "short", "side", "curly", "receding", "long", "fringe", "bob", "tied")
 HEADWEAR = ("none", "beanie", "cap", "hat", "scarf")
 SPECTACLES = ("none", "clear", "dark")
-# Hair above the crown and hanging over the forehead: mean and spread, cm.
+# Thickness of hair above the crown, and length of a fringe over the forehead: mean and standard deviation, cm.
 THICKNESS = {"buzz": (0.35, 0.05), "short": (1.7, 0.4), "side": (2.0, 0.35), "curly": (3.4, 1.0),
              "receding": (0.55, 0.1), "long": (1.4, 0.2), "fringe": (1.5, 0.2), "bob": (1.6, 0.2),
              "tied": (0.7, 0.1)}  # fmt: skip
 FRINGE = {"short": (0.0, 1.0), "side": (1.6, 0.7), "long": (0.5, 0.6), "fringe": (3.6, 0.8), "bob": (1.5, 1.2)}
 SIDES = {"buzz": 0.2, "short": 0.5, "receding": 0.45, "curly": 2.6, "tied": 0.4}
 LENGTHS = {"long": 19.0, "fringe": 18.0, "bob": 10.0}
-# Melanin, in units of the pigment's optical depth, of five groups of skin from light to dark, and how often they come.
+# Melanin of five skin groups from light to dark, mean and standard deviation in units of the pigment's optical depth;
+# and their probabilities.
 MELANIN = ((0.24, 0.07), (0.42, 0.10), (0.65, 0.15), (1.05, 0.20), (1.55, 0.25))
 MELANIN_ODDS = (0.28, 0.23, 0.17, 0.16, 0.16)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A person who does not exist."""
+    """A synthetic person."""
 
     # The skull.
-    forehead_height: float  # share of the mean
+    forehead_height: float  # fraction of the mean
     forehead_slope: float
-    skull_width: float  # share of the mean, as the next three
+    skull_width: float  # fraction of the mean, as are the next three
     cheek_width: float
     jaw_width: float
     chin_width: float
@@ -69,7 +70,7 @@ class Identity:
     eye_lower: float
     eye_tilt: float
     lid_fold: float
-    iris: Colour
+    iris: Color
     pupil: float
     # Nose.
     bridge_z: float
@@ -115,7 +116,7 @@ class Identity:
     mole_y: float
     # Hair.
     style: str
-    hair: Colour
+    hair: Color
     hairline: float
     hair_top: float
     hair_side: float
@@ -128,30 +129,30 @@ class Identity:
     beard: float
     moustache: float
     stubble: float
-    # What is worn.
+    # Glasses, headwear and clothes.
     spectacles: str
     spectacles_size: float
     spectacles_roundness: float
     spectacles_rim: float
-    spectacles_colour: Colour
+    spectacles_color: Color
     headwear: str
-    headwear_colour: Colour
-    clothes: Colour
-    # Where the patterns of skin and hair start.
+    headwear_color: Color
+    clothes: Color
+    # Seed of the patterns of skin and hair.
     texture: float
 
     def bare(self) -> "Identity":
-        """The same person without hair, beard, headwear and glasses."""
+        """The same person without hair, beard, headwear or glasses."""
         return replace(
             self, style="bald", beard=0.0, moustache=0.0, stubble=0.0, spectacles="none", headwear="none"
         )  # fmt: skip
 
 
-class _Draw:
-    """Numbers handed out in turn; single draws from a generator would take as long as drawing a small head."""
+class _Sampler:
+    """Hands out pre-drawn random numbers: single draws from a generator take as long as rendering a small head."""
 
     def __init__(self, normal: np.ndarray, uniform: np.ndarray) -> None:
-        # Cut at 2.3 standard deviations: beyond, faces look like masks.
+        # Clipped at 2.3 standard deviations: beyond, faces look like masks.
         self._normal = iter(np.clip(normal, -2.3, 2.3).tolist())
         self._uniform = iter(uniform.tolist())
 
@@ -172,25 +173,25 @@ class _Draw:
                 return name
         return name
 
-    def colour(self) -> Colour:
-        """Of cloth: mostly dark, sometimes grey."""
+    def color(self) -> Color:
+        """A color of cloth: mostly dark, sometimes gray."""
         dyes = [0.02 + 0.6 * next(self._uniform) ** 1.7 for _ in range(3)]
-        grey = sum(dyes) / 3
+        gray = sum(dyes) / 3
         pale = next(self._uniform)
-        return (grey + pale * (dyes[0] - grey), grey + pale * (dyes[1] - grey), grey + pale * (dyes[2] - grey))
+        return (gray + pale * (dyes[0] - gray), gray + pale * (dyes[1] - gray), gray + pale * (dyes[2] - gray))
 
 
-def draw_identity(random: np.random.Generator) -> Identity:
-    """Draw a person at random, over the whole range of skin tones, ages and face shapes."""
-    return _identity(_Draw(random.standard_normal(96), random.random(48)))
+def sample_identity(random: np.random.Generator) -> Identity:
+    """Sample a person over the full range of skin tones, ages and face shapes."""
+    return _identity(_Sampler(random.standard_normal(96), random.random(48)))
 
 
 def mean_identity() -> Identity:
-    """The person whose every number lies in the middle, without hair and what is worn."""
-    return _identity(_Draw(np.zeros(96), np.full(48, 0.5))).bare()
+    """The person with the mean of every parameter, without hair, headwear or glasses."""
+    return _identity(_Sampler(np.zeros(96), np.full(48, 0.5))).bare()
 
 
-def _identity(draw: _Draw) -> Identity:
+def _identity(draw: _Sampler) -> Identity:
     masculine = draw.between(0, 1)
     child = draw.happens(0.1)
     age = 0.0 if child else draw.between(0, 1) ** 1.4
@@ -201,7 +202,7 @@ def _identity(draw: _Draw) -> Identity:
     group = int(np.searchsorted(np.cumsum(MELANIN_ODDS), draw.between(0, 1)).clip(0, len(MELANIN) - 1))
     melanin = draw.around(*MELANIN[group], 0.05, 2.1)
     dark = min(max((melanin - 0.3) / 1.2, 0.0), 1.0)
-    # How marked the features common in East Asia are; the shapes of the lid, the bridge and the brow go together.
+    # Strength of features common in East Asia: the shapes of lid, nose bridge and brow are correlated.
     eastern = draw.between(0.5, 1.0) if draw.happens(0.45) and 0.2 < melanin < 0.65 else 0.0
     fat = draw.around(0.0, 0.35, -0.7, 1.0) + 0.25 * young
     nose_tip_y = draw.around(-3.45 - 0.15 * sex + 0.5 * young, 0.22)
@@ -301,41 +302,41 @@ def _identity(draw: _Draw) -> Identity:
         spectacles_size=draw.around(2.55, 0.15),
         spectacles_roundness=draw.between(0.3, 0.98),
         spectacles_rim=draw.between(0.06, 0.17),
-        spectacles_colour=((0.01, 0.01, 0.01), (0.08, 0.04, 0.02), (0.3, 0.25, 0.12), (0.3, 0.3, 0.3))[
+        spectacles_color=((0.01, 0.01, 0.01), (0.08, 0.04, 0.02), (0.3, 0.25, 0.12), (0.3, 0.3, 0.3))[
             int(draw.between(0, 4))
         ],
         headwear=headwear,
-        headwear_colour=draw.colour(),
-        clothes=draw.colour(),
+        headwear_color=draw.color(),
+        clothes=draw.color(),
         texture=draw.between(0, 1000),
     )
 
 
-def _hair_colour(draw: _Draw, melanin: float, eastern: float, age: float) -> Colour:
-    """Colour of the hair; it greys with age."""
+def _hair_colour(draw: _Sampler, melanin: float, eastern: float, age: float) -> Color:
+    """Color of the hair; it turns gray with age."""
     if melanin > 0.55 or eastern > 0:
         name = draw.one_of({"black": 0.6, "dark brown": 0.3, "brown": 0.1})
     else:
         name = draw.one_of({"black": 0.10, "dark brown": 0.20, "brown": 0.25, "light brown": 0.20, "dark blond": 0.12,
                             "blond": 0.09, "red": 0.04})  # fmt: skip
-    grey = min(max((age - 0.62) * 2.6 + draw.around(0, 0.2), 0.0), 1.0) if age > 0.5 else 0.0
-    own, white = HAIR_COLOURS[name], HAIR_COLOURS["white"]
-    grey *= draw.between(0.5, 1.0)
+    gray = min(max((age - 0.62) * 2.6 + draw.around(0, 0.2), 0.0), 1.0) if age > 0.5 else 0.0
+    own, white = HAIR_COLORS[name], HAIR_COLORS["white"]
+    gray *= draw.between(0.5, 1.0)
     return (
-        own[0] + grey * (white[0] - own[0]),
-        own[1] + grey * (white[1] - own[1]),
-        own[2] + grey * (white[2] - own[2]),
+        own[0] + gray * (white[0] - own[0]),
+        own[1] + gray * (white[1] - own[1]),
+        own[2] + gray * (white[2] - own[2]),
     )
 
 
-def _iris(draw: _Draw, dark: bool) -> Colour:
-    colours = DARK_IRIS if dark or draw.happens(0.3) else LIGHT_IRIS
-    colour = colours[int(draw.between(0, len(colours)))]
+def _iris(draw: _Sampler, dark: bool) -> Color:
+    colors = DARK_IRIS if dark or draw.happens(0.3) else LIGHT_IRIS
+    color = colors[int(draw.between(0, len(colors)))]
     bright = draw.between(0.8, 1.2)
-    return (colour[0] * bright, colour[1] * bright, colour[2] * bright)
+    return (color[0] * bright, color[1] * bright, color[2] * bright)
 
 
-def _hair_style(draw: _Draw, masculine: float, dark: float, age: float) -> str:
+def _hair_style(draw: _Sampler, masculine: float, dark: float, age: float) -> str:
     if masculine > 0.5:
         odds = {
             "bald": 0.08 + 0.08 * age, "buzz": 0.18 + 0.2 * dark, "short": 0.34 * (1 - 0.5 * dark),
@@ -350,16 +351,16 @@ def _hair_style(draw: _Draw, masculine: float, dark: float, age: float) -> str:
     return draw.one_of(odds)
 
 
-def _thickness(draw: _Draw, style: str) -> float:
+def _thickness(draw: _Sampler, style: str) -> float:
     return draw.around(*THICKNESS.get(style, (0.0, 0.0)), 0.0)
 
 
-def _fringe(draw: _Draw, style: str, hairline: float) -> float:
-    """How far hair hangs over the forehead, cm; never over the eyes."""
+def _fringe(draw: _Sampler, style: str, hairline: float) -> float:
+    """Length of the fringe over the forehead, cm; never over the eyes."""
     return min(max(draw.around(*FRINGE.get(style, (0.0, 0.0))), 0.0), hairline - 2.6)
 
 
-def _facial_hair(draw: _Draw, masculine: float, child: bool) -> tuple[float, float, float]:
+def _facial_hair(draw: _Sampler, masculine: float, child: bool) -> tuple[float, float, float]:
     """Beard, moustache and stubble, 0 to 1 each."""
     kind = draw.one_of({"none": 0.25, "beard": 0.22, "moustache": 0.08, "stubble": 0.45})
     thick, short = draw.around(0.85, 0.1, 0.5, 1.0), draw.between(0.2, 0.9)

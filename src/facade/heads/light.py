@@ -1,47 +1,47 @@
-"""What a head is lit by."""
+"""The light on a head."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Light:
-    """One lamp, the sky above and the ground below.
+    """A key light, the sky above and the ground below.
 
     Attributes:
-        direction: To the lamp, in the camera's axes: x right, y up, z towards the camera. Any length.
-        key: What the lamp throws on a surface that faces it, linear RGB; 1 makes a white surface white.
-        sky: What comes from above, linear RGB.
-        ground: What is thrown back from below, linear RGB.
+        direction: Towards the key light, in camera axes: x right, y up, z towards the camera. Any length.
+        key: Irradiance of the key light on a surface that faces it, linear RGB; 1 makes a white surface white.
+        sky: Ambient light from above, linear RGB.
+        ground: Ambient light reflected from below, linear RGB.
     """
 
     direction: tuple[float, float, float] = (0.3, 0.5, 0.8)
-    key: Colour = (0.6, 0.6, 0.6)
-    sky: Colour = (0.45, 0.45, 0.45)
-    ground: Colour = (0.25, 0.25, 0.25)
+    key: Color = (0.6, 0.6, 0.6)
+    sky: Color = (0.45, 0.45, 0.45)
+    ground: Color = (0.25, 0.25, 0.25)
 
     def numbers(self) -> np.ndarray:
-        """(12,) unit direction, key, sky and ground, as the renderer wants them."""
+        """(12,) unit direction, key, sky and ground, as the renderer takes them."""
         direction = np.array(self.direction) / max(float(np.linalg.norm(self.direction)), 1e-9)
         return np.concatenate([direction, self.key, self.sky, self.ground])
 
     def brightened(self, factor: float) -> "Light":
-        """The same light, exposed longer."""
-        key, sky, ground = (tuple(factor * part for part in colour) for colour in (self.key, self.sky, self.ground))
+        """The same light, scaled by a factor."""
+        key, sky, ground = (tuple(factor * part for part in color) for color in (self.key, self.sky, self.ground))
         return Light(self.direction, key, sky, ground)  # type: ignore[arg-type]
 
 
-# Kinds of light in photographs of people, and how often they come: a flash or a window in front; the sun or a lamp
-# from the side; an overcast sky.
+# Kinds of light in photographs of people, with probabilities: a flash or a window in front; the sun or a lamp from the
+# side; an overcast sky.
 KINDS = ("front", "side", "overcast")
 ODDS = (0.4, 0.4, 0.2)
 
 
-def draw_light(random: np.random.Generator) -> Light:
-    """A light at random, of the strength that exposes a mid-grey surface well."""
+def sample_light(random: np.random.Generator) -> Light:
+    """Sample a light of the strength that exposes a mid-gray surface well."""
     kind = random.choice(KINDS, p=ODDS)
     if kind == "front":
         across, up, share = random.normal(0, 14), random.normal(18, 10), random.uniform(0.55, 0.85)

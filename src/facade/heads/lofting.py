@@ -1,4 +1,4 @@
-"""The skull's table of cross-sections, from the few that anatomy names."""
+"""Interpolate the skull's table of cross-sections from the few that `anatomy` defines."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -6,24 +6,24 @@ from scipy.ndimage import correlate1d
 
 from facade.heads.field.skull import LOFT_LOW, LOFT_ROWS, LOFT_STEP
 
-# Cross-sections are interpolated at every fourth row, and smoothed over eight of these to each side: corners of the
-# curve would shade as creases. The rows between are a quadratic B-spline of those.
+# Cross-sections are interpolated at every fourth row and smoothed over eight of those to each side, because corners of
+# the curve would show as creases. The rows between come from a quadratic B-spline.
 _EVERY, _SMOOTHED = 4, 8
 _COARSE = LOFT_ROWS // _EVERY + 3
 _HEIGHTS = LOFT_LOW + LOFT_STEP * _EVERY * np.arange(-_SMOOTHED - 1, _COARSE + _SMOOTHED - 1)
 _WEIGHTS = 0.5 + 0.5 * np.cos(np.pi * np.arange(-_SMOOTHED, _SMOOTHED + 1) / _SMOOTHED)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _PHASES = np.arange(_EVERY) / _EVERY
-# (3, _EVERY): how much the coarse rows before, at and after count between the middle of the first two and the last two.
+# (3, _EVERY): weights of the previous, current and next coarse row, between the midpoints to its neighbors.
 _SPLINE = np.stack([0.5 * (1 - _PHASES) ** 2, 0.75 - (_PHASES - 0.5) ** 2, 0.5 * _PHASES**2])
-# The table reaches no farther than this beyond chin and crown, cm.
+# The table extends at most this far beyond chin and crown, cm.
 _BEYOND = 12.0
 # Where a cross-section is smaller than this, as at the tip of the chin, its halves need not meet exactly, cm².
 SMALL = 12.0
 
 
 def build_loft(sections: np.ndarray) -> np.ndarray:
-    """The skull between its cross-sections.
+    """Interpolate the skull between its cross-sections.
 
     Args:
         sections: (N, 5): height, half width, front, middle and back of cross-sections from chin to crown, cm.
@@ -39,33 +39,33 @@ def build_loft(sections: np.ndarray) -> np.ndarray:
     areas[:, 0] = areas[:, -1] = 0.0
     ratios[:, 0], ratios[:, -1] = ratios[:, 1], ratios[:, -2]
     curves[4, 1:-1] = middle
-    # Beyond chin and crown the areas go on falling, so that the field knows which way the head lies.
+    # Beyond chin and crown the areas continue to fall, so that the distance field has a gradient towards the head.
     curves[2:, 0], curves[2:, -1] = curves[2:, 1], curves[2:, -2]
     curves[:2, 0] = -_BEYOND * areas[:, 1] / (height[1] - height[0])
     curves[:2, -1] = -_BEYOND * areas[:, -2] / (height[-1] - height[-2])
     knots = np.concatenate([[height[0] - _BEYOND], height, [height[-1] + _BEYOND]])
     rough = between(knots, curves, _HEIGHTS)
     table = correlate1d(rough, _WEIGHTS, axis=1)[:, _SMOOTHED:-_SMOOTHED]
-    # Both halves are equally wide where they meet, or the head would have a seam.
+    # Both halves must be equally wide where they meet, or the head would have a seam.
     areas, ratios = table[:2], table[2:4]
-    least = np.maximum(areas.min(0), 1e-6)
+    smallest = np.maximum(areas.min(0), 1e-6)
     square = 0.5 * (areas / ratios).sum(0)
-    share = np.minimum(least / SMALL, 1.0)
-    ratios += share * share * (3.0 - 2.0 * share) * (areas / np.where(least > 1e-6, square, 1.0) - ratios)
+    share = np.minimum(smallest / SMALL, 1.0)
+    ratios += share * share * (3.0 - 2.0 * share) * (areas / np.where(smallest > 1e-6, square, 1.0) - ratios)
     rows = (sliding_window_view(table, 3, axis=1) @ _SPLINE).reshape(5, -1)
-    # The spline begins in the middle of the first two coarse rows, half a step before the table.
+    # The spline begins midway between the first two coarse rows, half a step before the table.
     return rows[:, _EVERY // 2 : _EVERY // 2 + LOFT_ROWS].T
 
 
 def between(knots: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Values at places between knots, by a cubic that overshoots none of them (Fritsch and Butland, 1984).
+    """Interpolate between knots by a monotone cubic, which does not overshoot (Fritsch and Butland, 1984).
 
-    SciPy's PchipInterpolator does the same, but for the ends, in four times the time.
+    SciPy's PchipInterpolator does the same except at the ends, and takes four times as long.
 
     Args:
-        knots: (N,), rising.
-        values: (M, N) at them.
-        at: (K,) within them.
+        knots: (N,), increasing.
+        values: (M, N), the values at the knots.
+        at: (K,), positions within the knots.
 
     Returns:
         (M, K).
@@ -76,7 +76,7 @@ def between(knots: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray
     one, two = 2.0 * step[1:] + step[:-1], step[1:] + 2.0 * step[:-1]
     slopes = np.empty_like(values)
     slopes[:, 0], slopes[:, -1] = rise[:, 0], rise[:, -1]
-    product = np.maximum(left * right, 0.0)  # at a summit the curve is level
+    product = np.maximum(left * right, 0.0)  # flat at extrema
     slopes[:, 1:-1] = (one + two) * product / np.where(product > 0.0, one * right + two * left, 1.0)
     i = np.minimum(np.searchsorted(knots, at, side="right") - 1, len(step) - 1)
     t = (at - knots[i]) / step[i]

@@ -1,1 +1,1 @@
-"""How well detectors find faces: matching, average precision, curves."""
+"""Metrics of detectors on the golden set: matching, average precision, bootstrap and verdict."""

@@ -1,4 +1,4 @@
-"""Detections of all arms as the detect stage wrote them, read and checked."""
+"""Read and check the detections that the detect stage wrote."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,18 +21,18 @@ def read_runs(truth: dict[str, Any], folders: Mapping[str, Path]) -> tuple[list[
         folders: `detections/<arm>/<part>` of each arm.
 
     Raises:
-        FacadeError: An arm has no run, the arms have not the same seeds, or detections cannot be scored.
+        FacadeError: An arm has no run, the arms have different seeds, or detections cannot be scored.
     """
     files = {name: sorted(folder.glob("seed-*.json"), key=_seed) for name, folder in folders.items()}
     seeds = {name: [_seed(path) for path in paths] for name, paths in files.items()}
     first = next(iter(seeds.values()))
     for name, own in seeds.items():
         if not own:
-            raise FacadeError(f"{folders[name]} holds no detections. `dvc repro detect@{name}` makes them.")
+            raise FacadeError(f"{folders[name]} holds no detections. Run `dvc repro detect@{name}`.")
         if own != first:
             raise FacadeError(
                 f"{folders[name]} holds runs of the seeds {own}, another arm of {first}. Arms are compared seed by "
-                "seed: `dvc repro` makes the runs that are missing."
+                "seed: run `dvc repro` for the missing runs."
             )
     runs = {name: [read_json(path) for path in paths] for name, paths in files.items()}
     for name, own_runs in runs.items():
@@ -46,42 +46,42 @@ def _seed(path: Path) -> int:
 
 
 def check_truth(truth: dict[str, Any]) -> None:
-    """Refuse labels on which nothing can be measured.
+    """Reject labels on which nothing can be measured.
 
     Raises:
-        FacadeError: A photograph stands twice, or there is no face to judge.
+        FacadeError: Two photographs have the same id, or there is no face to score.
     """
-    numbers = [image["id"] for image in truth["images"]]
-    if len(set(numbers)) < len(numbers):
-        twice = sorted({number for number in numbers if numbers.count(number) > 1})
-        raise FacadeError(f"the golden set numbers several photographs {twice[0]}. Run `dvc repro ingest` again.")
+    ids = [image["id"] for image in truth["images"]]
+    if len(set(ids)) < len(ids):
+        duplicates = sorted({number for number in ids if ids.count(number) > 1})
+        raise FacadeError(f"the golden set has several photographs with id {duplicates[0]}. Run `dvc repro ingest`.")
     if not any(not annotation["iscrowd"] for annotation in truth["annotations"]):
-        raise FacadeError("the golden set has no face to judge: nothing can be measured on it.")
+        raise FacadeError("the golden set has no face to score: nothing can be measured on it.")
 
 
 def check_results(truth: dict[str, Any], results: Results, name: str = "the detections") -> None:
-    """Refuse results that cannot be scored.
+    """Reject results that cannot be scored.
 
     Raises:
-        FacadeError: A result has no finite score or box, or names a photograph that is not there.
+        FacadeError: A result has no finite score or box, or refers to an unknown photograph.
     """
     known = {image["id"] for image in truth["images"]}
-    if _all_sound(known, results):
+    if _all_valid(known, results):
         return
     for number, result in enumerate(results):
         try:
             finite = np.isfinite([result["score"], *result["bbox"]]).all() and len(result["bbox"]) == 4
             image = result["image_id"]
         except (KeyError, TypeError, ValueError):
-            raise FacadeError(f"{name}, number {number}, is no COCO result: {str(result)[:120]}.") from None
+            raise FacadeError(f"{name}, number {number}, is not a COCO result: {str(result)[:120]}.") from None
         if not finite:
             raise FacadeError(f"{name}, number {number}, has a score or box that is not finite: {result}.")
         if image not in known:
-            raise FacadeError(f"{name}, number {number}, names photograph {image}, which is not among those looked at.")
+            raise FacadeError(f"{name}, number {number}, refers to photograph {image}, which is not in the data set.")
 
 
-def _all_sound(known: set[int], results: Results) -> bool:
-    """Whether all results can be scored: the whole list at once, as nearly always all of it can."""
+def _all_valid(known: set[int], results: Results) -> bool:
+    """Whether all results can be scored: a fast check of the whole list, which nearly always passes."""
     try:
         numbers = np.array([(result["score"], *result["bbox"]) for result in results], float).reshape(-1, 5)
         return bool(np.isfinite(numbers).all()) and {result["image_id"] for result in results} <= known

@@ -1,27 +1,25 @@
-"""The comparisons that the experiment is made for: each anonymized arm against raw, and blur against pseudonyms."""
+"""The comparisons of the experiment: each other arm against raw, and blur against pseudonyms."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from facade.measure.bootstrap import Difference, Draws, Resampled, difference, resample
-from facade.measure.golden_evaluation import Study
-from facade.measure.operating_point import resampled_recall, resampled_recall_at
-from facade.measure.verdict import Verdict, holm, judge, p_value, spent
-from facade.measure.weighted import OVERLAPS, matched_run
+from facade.measure.bootstrap import BootstrapSamples, Difference, Resampled, paired_difference, resample
+from facade.measure.golden_evaluation import GoldenEvaluation
+from facade.measure.operating_point import resampled_recall, resampled_recall_at_fppi
+from facade.measure.verdict import Decision, decide, holm, p_value, spent_alpha
+from facade.measure.weighted import IOU_THRESHOLDS, match_run
 from facade.params import Evaluate
 
-# First arm against second; a loss of the first is negative. On these the verdict is given.
+# First arm against second; a loss of the first is negative. These comparisons get a verdict.
 COMPARISONS = (("pseudo", "raw"), ("blur", "raw"), ("blur", "pseudo"))
-# Controls, which tell what a loss comes from; no verdict hangs on them.
-CAUSES = (("recode", "raw"), ("decoy", "raw"), ("drop", "raw"))
-# Which of COCO's overlaps each metric is the mean over.
-METRICS = {"AP50": slice(0, 1), "AP": slice(0, len(OVERLAPS))}
+# The IoU thresholds over which each metric is averaged.
+METRICS = {"AP50": slice(0, 1), "AP": slice(0, len(IOU_THRESHOLDS))}
 RECALL = "recall"
-# Recall where every arm has as many false positives: operating thresholds differ from arm to arm.
+# Recall at an equal false-positive rate in every arm: operating thresholds differ from arm to arm.
 RECALL_FPPI, FPPI = "recall_fppi_1", 1.0
 NOT_MEASURED = "not measured"
 
@@ -31,207 +29,225 @@ class Comparison:
     """One arm against another, in one metric.
 
     Attributes:
-        first: Name of the one arm.
-        second: Name of the other.
-        metric: "AP50", "AP", "recall" at the operating thresholds, or "recall_fppi_1" at one false positive an image.
+        first: Name of the first arm.
+        second: Name of the second arm, the reference.
+        metric: "AP50", "AP", "recall" at the operating thresholds, or "recall_fppi_1" at 1 false positive per image.
         difference: First minus second.
-        verdict: At the margin.
+        decision: The verdict at the margin, and confidence limits.
         margin: Of the verdict.
-        further: Answers at other margins, by margin.
-        reached: The second arm against nothing; None where it is not known.
+        further_verdicts: Verdicts at other margins, by margin.
+        reference: The metric of the second arm, as a difference from 0; None where it is not known.
+        control: The treatment of the first arm if it is a control, which separates the causes of a loss and gets no
+            verdict; else None.
     """
 
     first: str
     second: str
     metric: str
     difference: Difference
-    verdict: Verdict
+    decision: Decision
     margin: float = math.nan
-    further: Mapping[str, str] = field(default_factory=dict)
-    reached: Difference | None = None
+    further_verdicts: Mapping[str, str] = field(default_factory=dict)
+    reference: Difference | None = None
+    control: str | None = None
 
     @property
-    def is_cause(self) -> bool:
-        """Whether it compares a control, on which no verdict hangs."""
-        return (self.first, self.second) in CAUSES
+    def is_ablation(self) -> bool:
+        """Whether it compares a control, which gets no verdict."""
+        return self.control is not None
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A difference that is still to be judged."""
+class _Estimate:
+    """A difference before its verdict."""
 
     pair: tuple[str, str]
     metric: str
     difference: Difference
-    reached: Difference
-    # First minus a share of the second: whether the loss is more than the rest of it.
+    reference: Difference
+    # First minus a fraction of the second, by relative margin: negative if the loss is larger than that margin.
     relative: Mapping[str, Difference]
 
 
-def pairs_of(arms: Sequence[str]) -> list[tuple[str, str]]:
-    """The comparisons that some arms allow."""
-    return [pair for pair in (*COMPARISONS, *CAUSES) if set(pair) <= set(arms)]
+def available_pairs(arms: Sequence[str]) -> list[tuple[str, str]]:
+    """The comparisons among these arms: the fixed ones, then every other arm against raw."""
+    pairs = [pair for pair in COMPARISONS if set(pair) <= set(arms)]
+    known = {name for pair in COMPARISONS for name in pair}
+    return pairs + [(arm, "raw") for arm in arms if arm not in known and "raw" in arms]
 
 
-def compare(study: Study, params: Evaluate) -> list[Comparison]:
-    """Compare the arms that there are, in every metric, with the same draws of photographs and seeds for all.
+def compare(
+    evaluation: GoldenEvaluation, params: Evaluate, controls: Mapping[str, str] | None = None
+) -> list[Comparison]:
+    """Compare the arms in every metric, on the same bootstrap samples for all.
 
-    The comparisons on which a verdict hangs share alpha (Holm). A control has it for itself.
+    The comparisons that get a verdict share alpha (Holm). A control is tested at the whole of alpha.
 
     Args:
-        study: The golden set and the arms.
-        params: Margins, alpha, and at how many seeds somebody looks.
+        evaluation: The golden set and the arms.
+        params: Margins, alpha, and the planned interim looks.
+        controls: The treatment of each arm that is a control.
 
     Raises:
-        FacadeError: `looks` plans for other numbers of seeds.
+        FacadeError: The number of seeds is not among the planned looks.
     """
-    alpha = spent(params.alpha, len(study.seeds), params.looks)
-    seen = _differences(study, pairs_of(list(study.results)), params)
-    levels = [alpha] * len(seen)
-    for metric in dict.fromkeys(one.metric for one in seen):
-        places = [place for place, one in enumerate(seen) if one.metric == metric and one.pair in COMPARISONS]
-        shared = holm([p_value(seen[place].difference, params.margin) for place in places], alpha)
-        for place, level in zip(places, shared, strict=True):
-            levels[place] = level
+    alpha = spent_alpha(params.alpha, len(evaluation.seeds), params.looks)
+    estimates = _estimates(evaluation, available_pairs(list(evaluation.results)), params)
+    controls = controls or {}
+    levels = [alpha] * len(estimates)
+    for metric in dict.fromkeys(one.metric for one in estimates):
+        indices = [index for index, one in enumerate(estimates) if one.metric == metric and one.pair[0] not in controls]
+        shared = holm([p_value(estimates[index].difference, params.margin) for index in indices], alpha)
+        for index, level in zip(indices, shared, strict=True):
+            levels[index] = level
     return [
-        _judged(one, params, params.alpha, level, one.pair in COMPARISONS)
-        for one, level in zip(seen, levels, strict=True)
+        replace(
+            _decided(one, params, params.alpha, level, one.pair[0] not in controls), control=controls.get(one.pair[0])
+        )
+        for one, level in zip(estimates, levels, strict=True)
     ]
 
 
-def compare_pairs(study: Study, pairs: Sequence[tuple[str, str]], params: Evaluate) -> list[Comparison]:
-    """Compare pairs of arms in every metric, each for itself.
+def compare_pairs(evaluation: GoldenEvaluation, pairs: Sequence[tuple[str, str]], params: Evaluate) -> list[Comparison]:
+    """Compare pairs of arms in every metric, each at the whole of alpha.
 
     Args:
-        study: The golden set and the arms.
-        pairs: Which.
+        evaluation: The golden set and the arms.
+        pairs: The pairs of arms.
         params: Margin and alpha.
     """
-    return [_judged(one, params, params.alpha, params.alpha, False) for one in _differences(study, pairs, params)]
+    return [_decided(one, params, params.alpha, params.alpha, False) for one in _estimates(evaluation, pairs, params)]
 
 
-def _differences(study: Study, pairs: Sequence[tuple[str, str]], params: Evaluate) -> list[_Seen]:
+def _estimates(evaluation: GoldenEvaluation, pairs: Sequence[tuple[str, str]], params: Evaluate) -> list[_Estimate]:
+    faces, bootstrap = evaluation.faces, evaluation.bootstrap
     precision = {
-        name: resample([matched_run(study.faces, run) for run in own], study.draws) for name, own in study.found.items()
+        name: resample([match_run(faces, run) for run in own], bootstrap) for name, own in evaluation.detections.items()
     }
-    recall = {name: resampled_recall(study.faces, own, study.draws) for name, own in study.outcomes.items()}
-    at_rate = {
-        name: resampled_recall_at(study.faces, own, study.draws, params.iou, FPPI) for name, own in study.found.items()
+    recall = {name: resampled_recall(faces, own, bootstrap) for name, own in evaluation.points.items()}
+    at_fppi = {
+        name: resampled_recall_at_fppi(faces, own, bootstrap, params.iou, FPPI)
+        for name, own in evaluation.detections.items()
     }
-    units = study.draws.carrying(study.faces.photograph[~study.faces.ignored])
-    measured = [(precision, metric, overlaps) for metric, overlaps in METRICS.items()]
-    measured += [(recall, RECALL, slice(None)), (at_rate, RECALL_FPPI, slice(None))]
+    units = bootstrap.units_with(faces.photograph[~faces.ignored])
+    measured = [(precision, metric, columns) for metric, columns in METRICS.items()]
+    measured += [(recall, RECALL, slice(None)), (at_fppi, RECALL_FPPI, slice(None))]
     return [
-        _difference(arms, pair, metric, values, study.draws, params, units)
+        _estimate(arms, pair, metric, columns, bootstrap, params, units)
         for pair in pairs
-        for arms, metric, values in measured
+        for arms, metric, columns in measured
     ]
 
 
-def difference_of(
+def compare_resampled(
     arms: Mapping[str, Resampled],
     pair: tuple[str, str],
     metric: str,
-    values: slice,
-    draws: Draws,
+    columns: slice,
+    bootstrap: BootstrapSamples,
     params: Evaluate,
     units: int,
 ) -> Comparison:
-    """One comparison of two arms, for itself; the metric is the mean of some of the values.
+    """Compare two arms at the whole of alpha; the metric is the mean of some of the resampled values.
 
     Args:
-        arms: What was resampled, by arm.
+        arms: The resampled values, by arm.
         pair: The two arms.
-        metric: Its name.
-        values: Which of the resampled values it is the mean of.
-        draws: What was drawn.
+        metric: Name of the metric.
+        columns: The resampled values of which it is the mean.
+        bootstrap: The bootstrap samples.
         params: Margin and alpha.
-        units: How many of the things drawn hold a face to judge.
+        units: Number of resampling units that contain a face to score.
     """
-    seen = _difference(arms, pair, metric, values, draws, params, units)
-    return _judged(seen, params, params.alpha, params.alpha, False)
+    estimate = _estimate(arms, pair, metric, columns, bootstrap, params, units)
+    return _decided(estimate, params, params.alpha, params.alpha, False)
 
 
-def _difference(
+def _estimate(
     arms: Mapping[str, Resampled],
     pair: tuple[str, str],
     metric: str,
-    values: slice,
-    draws: Draws,
+    columns: slice,
+    bootstrap: BootstrapSamples,
     params: Evaluate,
     units: int,
-) -> _Seen:
+) -> _Estimate:
     first, second = (arms[name] for name in pair)
 
-    def against(share: float) -> Difference:
-        return difference(first, Resampled(share * second.seen, share * second.drawn), draws, values, units)
+    def minus_fraction(fraction: float) -> Difference:
+        scaled = Resampled(fraction * second.estimate, fraction * second.samples)
+        return paired_difference(first, scaled, bootstrap, columns, units)
 
-    nothing = Resampled(np.zeros_like(second.seen), np.zeros_like(second.drawn))
-    relative = {f"{percent:g} % of {pair[1]}": against(1 - percent / 100) for percent in params.relative_margins}
-    return _Seen(pair, metric, against(1.0), difference(second, nothing, draws, values, units), relative)
+    zero = Resampled(np.zeros_like(second.estimate), np.zeros_like(second.samples))
+    reference = paired_difference(second, zero, bootstrap, columns, units)
+    relative = {f"{percent:g} % of {pair[1]}": minus_fraction(1 - percent / 100) for percent in params.relative_margins}
+    return _Estimate(pair, metric, minus_fraction(1.0), reference, relative)
 
 
-def _judged(seen: _Seen, params: Evaluate, alpha: float, level: float, decides: bool) -> Comparison:
-    """A verdict; answers at further margins, and plans, only where it decides."""
-    verdict = judge(seen.difference, params.margin, alpha, seen.reached, decides, level)
+def _decided(estimate: _Estimate, params: Evaluate, alpha: float, level: float, has_verdict: bool) -> Comparison:
+    """Decide a comparison; verdicts at further margins, and plans, only where it gets a verdict."""
+    difference, reference = estimate.difference, estimate.reference
+    decision = decide(difference, params.margin, alpha, reference, has_verdict, level)
     further: dict[str, str] = {}
-    if decides:
+    if has_verdict:
         for margin in params.further_margins:
-            further[f"{margin:g}"] = judge(seen.difference, margin, alpha, seen.reached, False, level).answer
-        for name, relative in seen.relative.items():
-            further[name] = judge(relative, 0.0, alpha, None, False, level).answer
-    return Comparison(*seen.pair, seen.metric, seen.difference, verdict, params.margin, further, seen.reached)
+            further[f"{margin:g}"] = decide(difference, margin, alpha, reference, False, level).verdict
+        for name, relative in estimate.relative.items():
+            further[name] = decide(relative, 0.0, alpha, None, False, level).verdict
+    return Comparison(*estimate.pair, estimate.metric, difference, decision, params.margin, further, reference)
 
 
 def verdicts(compared: Sequence[Comparison], params: Evaluate) -> dict[str, Any]:
-    """The comparisons for metrics/golden.json: the metric that decides with its verdict, the others with intervals."""
-    told: dict[str, Any] = {"metric": params.metric, "margin": params.margin, "alpha": params.alpha}
+    """The comparisons for results/golden.json: the primary metric with its verdict, the others with limits."""
+    content: dict[str, Any] = {"metric": params.metric, "margin": params.margin, "alpha": params.alpha}
     for one in compared:
-        if not one.is_cause:
-            _tell(told, one, one.metric == params.metric, params.resample)
-    return told | {"assay_sensitivity": assay_sensitivity(compared, params.metric)}
+        if not one.is_ablation:
+            _add_entry(content, one, one.metric == params.metric, params.resample)
+    return content | {"assay_sensitivity": assay_sensitivity(compared, params.metric)}
 
 
 def assay_sensitivity(compared: Sequence[Comparison], metric: str) -> str:
-    """Whether the study has shown that it can see a loss: that of the control `drop`, which misses photographs."""
-    drops = [one for one in compared if one.first == "drop" and one.metric == metric]
-    if not drops or drops[0].verdict.answer.startswith("not measurable"):
+    """Whether the study has shown that it can detect a loss: that of the control `drop`, which lacks photographs."""
+    drops = [one for one in compared if one.control == "drop" and one.metric == metric]
+    if not drops or drops[0].decision.verdict.startswith("not measurable"):
         return NOT_MEASURED
-    return "shown" if drops[0].verdict.high < 0 else "not shown"
+    return "shown" if drops[0].decision.high < 0 else "not shown"
 
 
-def causes(compared: Sequence[Comparison], params: Evaluate) -> dict[str, Any]:
-    """The controls for metrics/golden.json, with limits of one comparison each."""
-    told: dict[str, Any] = {}
+def ablations(compared: Sequence[Comparison], params: Evaluate) -> dict[str, Any]:
+    """The controls for results/golden.json, with limits of a single comparison each."""
+    content: dict[str, Any] = {}
     for one in compared:
-        if one.is_cause:
-            _tell(told, one, False, params.resample)
-    return told
+        if one.is_ablation:
+            _add_entry(content, one, False, params.resample)
+    return content
 
 
-def _tell(told: dict[str, Any], one: Comparison, decides: bool, units: str) -> None:
-    entry = told.setdefault(f"{one.first}_against_{one.second}", {})
-    if decides:
-        entry["answer"] = one.verdict.answer
-        entry |= {f"answer_at_{_key(margin)}": answer for margin, answer in one.further.items()}
+def _add_entry(content: dict[str, Any], one: Comparison, has_verdict: bool, units: str) -> None:
+    entry = content.setdefault(f"{one.first}_vs_{one.second}", {})
+    decision = one.decision
+    if has_verdict:
+        entry["verdict"] = decision.verdict
+        entry |= {f"verdict_at_{_key(margin)}": verdict for margin, verdict in one.further_verdicts.items()}
         entry["p"] = four_digits(p_value(one.difference, one.margin))
-        entry["margin_percent_of_second"] = four_digits(100 * margin_share(one))
-        if one.verdict.answer == "inconclusive":
-            entry[f"{units}_to_decide"] = _count(one.verdict.units)
-            entry["seeds_to_decide"] = _count(one.verdict.seeds)
-            if one.verdict.units is None and one.verdict.seeds is None and one.verdict.both is not None:
-                entry[f"or_{units}"], entry["with_seeds"] = one.verdict.both
-    entry[one.metric] = four_digits(one.difference.seen)
-    entry[f"{one.metric}_low"], entry[f"{one.metric}_high"] = map(four_digits, (one.verdict.low, one.verdict.high))
+        entry["margin_percent_of_second"] = four_digits(100 * relative_margin(one))
+        if decision.verdict == "inconclusive":
+            entry[f"{units}_to_decide"] = _count(decision.units_needed)
+            entry["seeds_to_decide"] = _count(decision.seeds_needed)
+            if decision.units_needed is None and decision.seeds_needed is None and decision.both_needed is not None:
+                entry[f"or_{units}"], entry["with_seeds"] = decision.both_needed
+    entry[one.metric] = four_digits(one.difference.estimate)
+    entry[f"{one.metric}_low"], entry[f"{one.metric}_high"] = map(four_digits, (decision.low, decision.high))
 
 
-def margin_share(one: Comparison) -> float:
-    """The margin as a share of what the second arm reaches; not a number where it reaches nothing."""
-    return one.margin / one.reached.seen if one.reached is not None and one.reached.seen > 0 else math.nan
+def relative_margin(one: Comparison) -> float:
+    """The margin as a fraction of the second arm's metric; NaN where that is 0."""
+    reference = one.reference
+    return one.margin / reference.estimate if reference is not None and reference.estimate > 0 else math.nan
 
 
 def _key(margin: str) -> str:
-    """A margin as part of a name: DVC reads a dot as nesting."""
+    """A margin as part of a key: DVC reads a dot as nesting."""
     return margin.replace(".", "p").replace(" % of ", "_percent_of_")
 
 
@@ -240,5 +256,5 @@ def _count(number: int | None) -> int | str:
 
 
 def four_digits(value: float | None) -> float | str:
-    """A value as metrics tell it: four significant digits, or that it was not measured."""
+    """A value as metrics files hold it: four significant digits, or that it was not measured."""
     return NOT_MEASURED if value is None or not math.isfinite(value) else float(f"{value:.4g}")

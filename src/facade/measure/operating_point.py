@@ -1,4 +1,4 @@
-"""Where a user would run a detector: at a score that is fixed before the golden set is looked at."""
+"""The operating point of a detector: a confidence threshold fixed before the golden set is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,163 +6,177 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from facade.measure.arrays import Faces, Found
-from facade.measure.bootstrap import Draws, Resampled
-from facade.measure.precision_recall import IGNORED, WRONG, assign, match, nearest
+from facade.measure.arrays import Detections, GroundTruth
+from facade.measure.bootstrap import BootstrapSamples, Resampled
+from facade.measure.precision_recall import (
+    FALSE_POSITIVE,
+    IGNORED,
+    closest_detections,
+    match_detections,
+    matched_faces,
+)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A run at its operating threshold, on the golden set.
+class OperatingPoint:
+    """A run on the golden set at its operating threshold.
 
     Attributes:
-        threshold: Score from which detections count; None where it could not be fixed, infinite where nothing counts.
-        found: (F,) bool, of the faces to judge, in the order of the annotations.
-        best_overlap: (F,) float: greatest overlap of any detection with the face, however unsure.
-        best_score: (F,) float: score of the surest detection that overlaps it by `iou`; 0 where there is none.
-        wrong: (P,) int, false positives in each photograph.
+        threshold: Confidence threshold; None where none could be fixed, infinite where the run has no true positive on
+            the calibration photographs.
+        detected: (F,) bool, whether each face to score is a true positive, in the order of the annotations.
+        best_iou: (F,) float: highest IoU of any detection with the face, whatever its score.
+        best_score: (F,) float: highest score of a detection with at least the IoU threshold; 0 where there is none.
+        false_positives: (P,) int, false positives in each photograph.
     """
 
     threshold: float | None
-    found: np.ndarray
-    best_overlap: np.ndarray
+    detected: np.ndarray
+    best_iou: np.ndarray
     best_score: np.ndarray
-    wrong: np.ndarray
+    false_positives: np.ndarray
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """What is told of it; nothing where no threshold could be fixed."""
-        names = ("threshold", "precision", "recall", "F1", "misses_a_photo", "false_a_photo")
+        """Metrics at the threshold; None for all of them where no threshold could be fixed."""
+        names = ("threshold", "precision", "recall", "F1", "fn_per_image", "fppi")
         if self.threshold is None:
             return dict.fromkeys(names)
-        right, wrong, faces = int(self.found.sum()), int(self.wrong.sum()), len(self.found)
-        precision = right / (right + wrong) if right + wrong else None
-        photographs = len(self.wrong)
-        values = (self.threshold, precision, right / faces, 2 * right / (right + wrong + faces),
-                  (faces - right) / photographs, wrong / photographs)  # fmt: skip
+        tp, fp, faces = int(self.detected.sum()), int(self.false_positives.sum()), len(self.detected)
+        precision = tp / (tp + fp) if tp + fp else None
+        photographs = len(self.false_positives)
+        values = (self.threshold, precision, tp / faces, 2 * tp / (tp + fp + faces), (faces - tp) / photographs,
+                  fp / photographs)  # fmt: skip
         return dict(zip(names, values, strict=True))
 
 
-def frozen_threshold(faces: Faces, found: Found, iou: float) -> float | None:
-    """The score with the greatest F1 on the calibration photographs; of equals, the lowest, which misses fewer.
+def calibrate_threshold(faces: GroundTruth, detections: Detections, iou: float) -> float | None:
+    """The threshold with the highest F1 on the calibration photographs; of ties, the lowest, which misses fewer faces.
 
     Args:
         faces: Of the calibration photographs.
-        found: A run's detections in them.
-        iou: Overlap from which a detection is right.
+        detections: A run's detections on them.
+        iou: IoU threshold for a true positive.
 
     Returns:
-        None where there is no face to fix it on. Infinity where no face was found: whatever the threshold, such a run
-        finds nothing that is known to be a face, and one that fires on nothing does least harm.
+        None where there is no face to calibrate on. Infinity where there is no true positive: at any threshold, such a
+        run detects nothing that is known to be a face, and no detections at all do least harm.
     """
     if faces.ignored.all():
         return None
-    matched = match(faces, found, iou)
-    if not matched.right.any():
+    matched = match_detections(faces, detections, iou)
+    if not matched.true_positive.any():
         return float("inf")
-    hits = np.cumsum(matched.right)
-    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + matched.faces)
-    f1 = np.where(matched.whole, f1, -1)
+    tp = np.cumsum(matched.true_positive)
+    f1 = 2 * tp / (np.arange(1, len(tp) + 1) + matched.faces)
+    f1 = np.where(matched.is_threshold, f1, -1)
     return float(matched.scores[np.flatnonzero(f1 == f1.max())[-1]])
 
 
-def at_threshold(faces: Faces, found: Found, threshold: float | None, iou: float) -> Outcome:
-    """What a run finds at a threshold.
+def evaluate_at_threshold(
+    faces: GroundTruth, detections: Detections, threshold: float | None, iou: float
+) -> OperatingPoint:
+    """Score a run at a confidence threshold.
 
     Args:
         faces: Of the golden set.
-        found: A run's detections.
-        threshold: From `frozen_threshold`.
-        iou: Overlap from which a detection is right.
+        detections: A run's detections.
+        threshold: From `calibrate_threshold`.
+        iou: IoU threshold for a true positive.
     """
-    # Detections choose in the order of their scores: those below the threshold change nothing above it.
-    met = assign(faces, found, iou)
-    sure = np.zeros(len(met), bool) if threshold is None else found.scores >= threshold
-    hit = np.zeros(len(faces.ids), bool)
-    hit[met[sure & (met >= 0)]] = True
-    wrong = np.bincount(found.photograph[sure & (met == WRONG)], minlength=len(faces.starts) - 1)
-    overlap, score = nearest(faces, found, iou)
-    # Back in the order of the annotations.
-    order = np.argsort(faces.places)
+    # Detections match in descending order of score: those below the threshold do not affect those above it.
+    matched = matched_faces(faces, detections, iou)
+    kept = np.zeros(len(matched), bool) if threshold is None else detections.scores >= threshold
+    detected = np.zeros(len(faces.ids), bool)
+    detected[matched[kept & (matched >= 0)]] = True
+    false_positives = np.bincount(
+        detections.photograph[kept & (matched == FALSE_POSITIVE)], minlength=len(faces.starts) - 1
+    )
+    best_iou, best_score = closest_detections(faces, detections, iou)
+    # Back to the order of the annotations.
+    order = np.argsort(faces.annotation_index)
     order = order[~faces.ignored[order]]
-    return Outcome(threshold, hit[order], overlap[order], score[order], wrong)
+    return OperatingPoint(threshold, detected[order], best_iou[order], best_score[order], false_positives)
 
 
 def resampled_recall(
-    faces: Faces, outcomes: Sequence[Outcome], draws: Draws, counted: np.ndarray | None = None
+    faces: GroundTruth, points: Sequence[OperatingPoint], bootstrap: BootstrapSamples, scored: np.ndarray | None = None
 ) -> Resampled:
-    """Recall at the operating thresholds of an arm's runs, as seen and in every draw of photographs.
+    """Recall of an arm's runs at their operating thresholds, on the golden set and on every bootstrap sample.
 
     Args:
         faces: Of the golden set.
-        outcomes: One a seed.
-        draws: What was drawn, by photographs in the order of their ids.
-        counted: (F,) bool, which of the faces to judge, in the order of the annotations; None for all.
+        points: One operating point per seed.
+        bootstrap: The samples, with photographs in ascending id.
+        scored: (F,) bool, a subset of the faces to score, in the order of the annotations; None for all.
     """
-    order = np.argsort(faces.places)
+    order = np.argsort(faces.annotation_index)
     photograph = faces.photograph[order[~faces.ignored[order]]]
-    counted = np.ones(len(photograph), bool) if counted is None else counted
+    scored = np.ones(len(photograph), bool) if scored is None else scored
     photographs = len(faces.starts) - 1
 
-    def by_photo(values: np.ndarray) -> np.ndarray:
-        return np.bincount(photograph[counted], weights=values, minlength=photographs)
+    def by_photograph(values: np.ndarray) -> np.ndarray:
+        return np.bincount(photograph[scored], weights=values, minlength=photographs)
 
-    there = by_photo(np.ones(int(counted.sum())))
-    hits = np.stack([by_photo(outcome.found[counted].astype(float)) for outcome in outcomes])
-    # Without a threshold nothing was measured, which is not the same as nothing found.
-    hits[[outcome.threshold is None for outcome in outcomes]] = np.nan
+    total = by_photograph(np.ones(int(scored.sum())))
+    tp = np.stack([by_photograph(point.detected[scored].astype(float)) for point in points])
+    # Without a threshold, recall is not measured, which is not the same as a recall of 0.
+    tp[[point.threshold is None for point in points]] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
-        seen = hits.sum(1) / there.sum()
-        drawn = (draws.photographs @ hits.T) / (draws.photographs @ there)[:, None]
-    return Resampled(seen[:, None], drawn[:, :, None])
+        estimate = tp.sum(1) / total.sum()
+        samples = (bootstrap.photograph_counts @ tp.T) / (bootstrap.photograph_counts @ total)[:, None]
+    return Resampled(estimate[:, None], samples[:, :, None])
 
 
-def resampled_recall_at(faces: Faces, found: Sequence[Found], draws: Draws, iou: float, rate: float) -> Resampled:
-    """Greatest recall of an arm's runs at a rate of false positives, as seen and in every draw of photographs.
+def resampled_recall_at_fppi(
+    faces: GroundTruth, runs: Sequence[Detections], bootstrap: BootstrapSamples, iou: float, fppi: float
+) -> Resampled:
+    """Highest recall of an arm's runs at a false-positive rate, on the golden set and on every bootstrap sample.
 
     Args:
         faces: Of the golden set.
-        found: Detections, one a seed.
-        draws: What was drawn, by photographs in the order of their ids.
-        iou: Intersection over union from which a detection is right.
-        rate: False positives an image that are allowed, on average.
+        runs: Detections, one per seed.
+        bootstrap: The samples, with photographs in ascending id.
+        iou: IoU threshold for a true positive.
+        fppi: Maximum number of false positives per image, on average.
     """
     photographs = len(faces.starts) - 1
-    to_find = np.bincount(faces.photograph[~faces.ignored], minlength=photographs).astype(np.int64)
+    total = np.bincount(faces.photograph[~faces.ignored], minlength=photographs).astype(np.int64)
     once = np.ones((1, photographs), np.int64)
-    seen, drawn = [], []
-    for run in found:
-        met = assign(faces, run, iou)
-        counts = met != IGNORED
+    estimates, samples = [], []
+    for run in runs:
+        matched = matched_faces(faces, run, iou)
+        counts = matched != IGNORED
         order = np.argsort(-run.scores[counts], kind="stable")
         scores, photograph = run.scores[counts][order], run.photograph[counts][order]
-        right = (met != WRONG)[counts][order]
-        # A threshold lets in all detections of one score or none.
+        true_positive = (matched != FALSE_POSITIVE)[counts][order]
+        # A threshold admits all detections of one score or none.
         last = np.append(scores[1:] != scores[:-1], True)[: len(scores)]
-        seen.append(_recalls(photograph, right, last, once, to_find, rate)[0])
-        drawn.append(_recalls(photograph, right, last, np.ascontiguousarray(draws.photographs), to_find, rate))
-    return Resampled(np.array(seen)[:, None], np.stack(drawn, axis=1)[:, :, None])
+        weights = np.ascontiguousarray(bootstrap.photograph_counts)
+        estimates.append(_recalls(photograph, true_positive, last, once, total, fppi)[0])
+        samples.append(_recalls(photograph, true_positive, last, weights, total, fppi))
+    return Resampled(np.array(estimates)[:, None], np.stack(samples, axis=1)[:, :, None])
 
 
 @numba.njit(cache=True)
-def _recalls(photograph, right, last, weights, to_find, rate):  # type: ignore[no-untyped-def]
-    """(B,) recall at the rate in each of (B, P) draws; NaN where a draw holds no face."""
+def _recalls(photograph, true_positive, last, weights, faces, fppi):  # type: ignore[no-untyped-def]
+    """(B,) recall at the false-positive rate for each row of (B, P) weights; NaN where no face counts."""
     recalls = np.full(weights.shape[0], np.nan)
-    for draw in range(weights.shape[0]):
-        total = np.sum(weights[draw] * to_find)
+    for sample in range(weights.shape[0]):
+        total = np.sum(weights[sample] * faces)
         if total == 0:
             continue
-        allowed = rate * np.sum(weights[draw])
-        hits, wrong, best = 0, 0, 0
+        allowed = fppi * np.sum(weights[sample])
+        tp, fp, best = 0, 0, 0
         for i in range(photograph.shape[0]):
-            weight = weights[draw, photograph[i]]
-            if right[i]:
-                hits += weight
+            weight = weights[sample, photograph[i]]
+            if true_positive[i]:
+                tp += weight
             else:
-                wrong += weight
-            if wrong > allowed:
+                fp += weight
+            if fp > allowed:
                 break
             if last[i]:
-                best = hits
-        recalls[draw] = best / total
+                best = tp
+        recalls[sample] = best / total
     return recalls

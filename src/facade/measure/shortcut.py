@@ -1,4 +1,4 @@
-"""The shortcut test: how often a detector takes the traces of a treatment for a face, where there is none."""
+"""The shortcut test: how often a detector mistakes the traces of a treatment for a face."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from scipy.stats import binomtest
 from facade.measure.arrays import detection_arrays, ground_truth_arrays
 from facade.measure.coco_results import Results, read_runs
 from facade.measure.compare import four_digits
-from facade.measure.golden_evaluation import Study
-from facade.measure.precision_recall import nearest
+from facade.measure.golden_evaluation import GoldenEvaluation
+from facade.measure.precision_recall import closest_detections
 
 
 @dataclass(frozen=True)
-class Fired:
+class PatchFalsePositives:
     """How often the runs of an arm fire on patches of one kind.
 
     Attributes:
-        kind: "blurred", "pasted", or "untouched", which is what chance, and faces nobody labelled, make of it.
-        patches: How many there are.
-        share: Of patches on which a run fires, mean over the runs; None where no threshold could be fixed.
+        kind: "blurred", "pasted", or "untouched", which measures chance and unlabelled faces.
+        patches: Number of patches.
+        share: Share of patches on which a run fires, mean over the runs; None where no threshold could be fixed.
         low: Lower end of its 95 % interval (Wilson) over patches.
         high: Upper end.
     """
@@ -35,56 +35,58 @@ class Fired:
 
 
 def measure_shortcut(
-    study: Study, patches: dict[str, Any], detections: Mapping[str, Path], iou: float
-) -> dict[str, list[Fired]]:
+    evaluation: GoldenEvaluation, patches: dict[str, Any], detections: Mapping[str, Path], iou: float
+) -> dict[str, list[PatchFalsePositives]]:
     """How often each arm's detectors fire on patches at their operating thresholds.
 
     Args:
-        study: The golden set and the arms.
+        evaluation: The golden set and the arms.
         patches: Content of the COCO file of the patches.
         detections: `detections/<arm>` of each arm.
-        iou: Overlap of a detection with the patch from which it fires on it.
+        iou: IoU of a detection with a patch from which it counts as firing on it.
 
     Raises:
         FacadeError: Runs are missing, or cannot be scored.
     """
     _, runs = read_runs(patches, {name: folder / "patches" for name, folder in detections.items()})
     return {
-        name: fired(patches, own, [outcome.threshold for outcome in study.outcomes[name]], iou)
+        name: patch_false_positives(patches, own, [point.threshold for point in evaluation.points[name]], iou)
         for name, own in runs.items()
     }
 
 
-def shortcut_summary(told: Mapping[str, Sequence[Fired]]) -> dict[str, dict[str, float | str]]:
-    """The shares for metrics/golden.json, by arm and kind."""
-    return {name: {one.kind: four_digits(one.share) for one in kinds} for name, kinds in told.items()}
+def shortcut_summary(shortcut: Mapping[str, Sequence[PatchFalsePositives]]) -> dict[str, dict[str, float | str]]:
+    """The shares for results/golden.json, by arm and kind."""
+    return {name: {one.kind: four_digits(one.share) for one in kinds} for name, kinds in shortcut.items()}
 
 
-def fired(patches: dict[str, Any], runs: list[Results], thresholds: list[float | None], iou: float) -> list[Fired]:
+def patch_false_positives(
+    patches: dict[str, Any], runs: list[Results], thresholds: list[float | None], iou: float
+) -> list[PatchFalsePositives]:
     """Count the patches on which an arm's detectors fire at their operating thresholds.
 
     Args:
         patches: Content of the COCO file of the patches.
-        runs: The detections of each run in the patched photographs.
-        thresholds: Of each run.
-        iou: Overlap of a detection with the patch from which it fires on it.
+        runs: The detections of each run on the patched photographs.
+        thresholds: Operating threshold of each run.
+        iou: IoU of a detection with a patch from which it counts as firing on it.
     """
     by_kind: dict[str, list[bool]] = {}
-    places = ground_truth_arrays(patches)
-    kinds = [patches["annotations"][place]["kind"] for place in places.places]
+    boxes = ground_truth_arrays(patches)
+    kinds = [patches["annotations"][index]["kind"] for index in boxes.annotation_index]
     if None not in thresholds:
         for run, threshold in zip(runs, thresholds, strict=True):
-            sure = [one for one in run if one["score"] >= threshold]
-            overlap, _ = nearest(places, detection_arrays(patches, sure), iou)
-            for kind, fires in zip(kinds, overlap >= iou, strict=True):
+            kept = [one for one in run if one["score"] >= threshold]
+            best_iou, _ = closest_detections(boxes, detection_arrays(patches, kept), iou)
+            for kind, fires in zip(kinds, best_iou >= iou, strict=True):
                 by_kind.setdefault(kind, []).append(bool(fires))
-    told = []
+    shares = []
     for kind in dict.fromkeys(one["kind"] for one in patches["annotations"]):
         count = sum(one["kind"] == kind for one in patches["annotations"])
         if kind not in by_kind:
-            told.append(Fired(kind, count, None, None, None))
+            shares.append(PatchFalsePositives(kind, count, None, None, None))
             continue
         share = float(np.mean(by_kind[kind]))
-        limits = binomtest(round(share * count), count).proportion_ci(0.95, "wilson")
-        told.append(Fired(kind, count, share, float(limits.low), float(limits.high)))
-    return sorted(told, key=lambda one: one.kind)
+        interval = binomtest(round(share * count), count).proportion_ci(0.95, "wilson")
+        shares.append(PatchFalsePositives(kind, count, share, float(interval.low), float(interval.high)))
+    return sorted(shares, key=lambda one: one.kind)

@@ -1,9 +1,8 @@
-"""Is the verdict sound? Studies drawn from a known model, judged as real ones.   (make calibrate)
+"""Error rates of the verdict, on simulated studies with a known truth.   (make calibrate)
 
-python -m facade.measure.simulation docs/soundness.md
+facade experiment soundness docs/soundness.md
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,41 +10,41 @@ from pathlib import Path
 import numpy as np
 
 from facade.files import write_text
-from facade.measure.bootstrap import Difference, difference, draw, resample
-from facade.measure.verdict import POWER, Verdict, holm, judge, p_value, plan, spent
-from facade.measure.weighted import Run
-from facade.parallel import in_order
+from facade.measure.bootstrap import Difference, draw_bootstrap, paired_difference, resample
+from facade.measure.verdict import POWER, Decision, decide, holm, p_value, plan_sample_size, spent_alpha
+from facade.measure.weighted import MatchedRun
+from facade.parallel import ordered_map
 from facade.seeds import generator
 
 AP50 = slice(0, 1)
-# How much photographs, faces in them, and seeds differ, in logits of the chance that a face is found.
+# Standard deviation over photographs, faces within them, and seeds, in logits of the probability of detection.
 PHOTOGRAPHS_SPREAD, FACES_SPREAD, SEEDS_SPREAD = 1.2, 0.8, 0.15
-# Logit of the chance to find an average face, and false positives a photograph.
-EASE, FALSE_POSITIVES = 0.8, 2.0
-# A loss of this shift in logits is the margin of the simulated studies.
+# Logit of the probability that an average face is detected, and false positives per image.
+MEAN_LOGIT, FALSE_POSITIVES = 0.8, 2.0
+# The loss that this shift in logits causes is the margin of the simulated studies.
 SHIFT = -0.5
-ALPHA, DRAWS, STUDIES = 0.05, 200, 400
-# Seeds that differ so much prevail over photographs.
+ALPHA, BOOTSTRAP_SAMPLES, STUDIES = 0.05, 200, 400
+# Standard deviation at which the variance between seeds dominates that between photographs.
 LARGE_SPREAD = 0.45
-# The truth is the mean over blocks of so many photographs and seeds, each drawn anew.
+# The true loss is the mean over independent blocks of this many photographs and seeds.
 BLOCK, BLOCKS = (1000, 5), 300
-# Numbers of seeds at which a growing study is looked at.
+# Numbers of seeds at the interim looks of a growing study.
 LOOKS = (3, 6, 12)
-# A plan that asks for more seeds than this is not followed here, and not counted.
-MOST_SEEDS = 60
+# A plan that needs more seeds than this is not simulated, and not counted.
+MAX_SIMULATED_SEEDS = 60
 
 
 @dataclass(frozen=True)
-class Setting:
-    """How large the studies are, and what is true in them.
+class SimulationSetting:
+    """Size of the simulated studies, and their truth.
 
     Attributes:
-        photographs: Golden photographs.
-        seeds: Runs of each arm.
-        shift: Of the second arm, in logits; 0 is no loss.
+        photographs: Number of golden photographs.
+        seeds: Number of runs per arm.
+        shift: Effect on the second arm, in logits; 0 is no loss.
         margin: Margin of the verdict.
-        spread: How much seeds differ, in logits: their standard deviation.
-        skewed: Whether a few seeds are far worse than the others (exponential), rather than normal.
+        spread: Standard deviation between seeds, in logits.
+        skewed: Whether seeds are exponentially distributed, a few far worse than the others, instead of normally.
     """
 
     photographs: int
@@ -57,168 +56,187 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """What tells its random numbers from those of others."""
+        """A unique name, which seeds its random numbers."""
         return (
             f"{self.photographs} photographs, {self.seeds} seeds, shift {self.shift:g}, spread {self.spread:g}"
             f"{', skewed' if self.skewed else ''}"
         )
 
 
-def drawn_runs(
+def simulated_runs(
     random: np.random.Generator,
     shifts: Sequence[float],
     photographs: int,
     seeds: int,
     spread: float = SEEDS_SPREAD,
     skewed: bool = False,
-) -> list[list[Run]]:
-    """Runs of arms whose chance to find a face differs by a shift in logits.
+) -> list[list[MatchedRun]]:
+    """Runs of arms whose probability to detect a face differs by a shift in logits.
 
-    Photographs are hard or easy for every arm alike; seeds are lucky or not, for each arm in its own way.
+    The difficulty of a photograph is shared by all arms; the effect of a seed is drawn for each arm independently.
     """
     faces = random.integers(1, 7, photographs)
     photo = np.repeat(np.arange(photographs), faces)
-    hard = np.repeat(random.normal(0, PHOTOGRAPHS_SPREAD, photographs), faces)
-    hard = hard + random.normal(0, FACES_SPREAD, len(photo))
+    difficulty = np.repeat(random.normal(0, PHOTOGRAPHS_SPREAD, photographs), faces)
+    difficulty = difficulty + random.normal(0, FACES_SPREAD, len(photo))
     arms = []
     for shift in shifts:
         runs = []
         for _ in range(seeds):
-            luck = spread * (1 - random.exponential() if skewed else random.normal())
-            chance = 1 / (1 + np.exp(-(EASE + shift + luck + hard)))
-            found = random.random(len(photo)) < chance
-            wrong = random.poisson(FALSE_POSITIVES, photographs)
-            scores = np.concatenate([random.normal(1.5, 1, found.sum()), random.normal(0, 1, wrong.sum())])
-            places = np.concatenate([photo[found], np.repeat(np.arange(photographs), wrong)])
-            right = np.concatenate([np.ones(found.sum()), np.zeros(wrong.sum())])
+            seed_effect = spread * (1 - random.exponential() if skewed else random.normal())
+            probability = 1 / (1 + np.exp(-(MEAN_LOGIT + shift + seed_effect + difficulty)))
+            detected = random.random(len(photo)) < probability
+            fp = random.poisson(FALSE_POSITIVES, photographs)
+            scores = np.concatenate([random.normal(1.5, 1, detected.sum()), random.normal(0, 1, fp.sum())])
+            index = np.concatenate([photo[detected], np.repeat(np.arange(photographs), fp)])
+            true_positive = np.concatenate([np.ones(detected.sum()), np.zeros(fp.sum())])
             order = np.argsort(-scores, kind="stable")
-            nobody = np.zeros(len(order), np.uint16)
+            ignored = np.zeros(len(order), np.uint16)
             runs.append(
-                Run(places[order].astype(np.int32), right[order].astype(np.uint16), nobody, faces.astype(np.int64), 1)
+                MatchedRun(
+                    index[order].astype(np.int32),
+                    true_positive[order].astype(np.uint16),
+                    ignored,
+                    faces.astype(np.int64),
+                    1,
+                )
             )
         arms.append(runs)
     return arms
 
 
 def true_loss(shift: float, spread: float = SEEDS_SPREAD, skewed: bool = False) -> float:
-    """The loss in AP50 of a shift: of so many photographs and seeds that chance is nearly spent."""
+    """The loss in AP50 that a shift causes, over so many photographs and seeds that its random error is negligible."""
     random = generator("truth", f"{shift:g}", f"{spread:g}", *(["skewed"] if skewed else []))
 
-    def mean(runs: list[Run]) -> float:
+    def mean(runs: list[MatchedRun]) -> float:
         return float(np.mean([run.average_precision(np.ones(len(run.faces)))[0] for run in runs]))
 
-    blocks = (drawn_runs(random, (0.0, shift), *BLOCK, spread, skewed) for _ in range(BLOCKS))
+    blocks = (simulated_runs(random, (0.0, shift), *BLOCK, spread, skewed) for _ in range(BLOCKS))
     return float(np.mean([mean(second) - mean(first) for first, second in blocks]))
 
 
-def compared(random: np.random.Generator, first: list[Run], second: list[Run]) -> Difference:
-    """The second arm minus the first, as `compare` has it."""
-    draws = draw(len(first[0].faces), len(first), DRAWS, random)
-    return difference(resample(second, draws, threads=1), resample(first, draws, threads=1), draws, AP50)
+def simulated_difference(random: np.random.Generator, first: list[MatchedRun], second: list[MatchedRun]) -> Difference:
+    """The second arm minus the first, estimated as in `compare`."""
+    bootstrap = draw_bootstrap(len(first[0].faces), len(first), BOOTSTRAP_SAMPLES, random)
+    minuend, subtrahend = (resample(runs, bootstrap, threads=1) for runs in (second, first))
+    return paired_difference(minuend, subtrahend, bootstrap, AP50)
 
 
 @dataclass(frozen=True)
-class _Study:
-    """One study of two arms, judged; the first is known to find faces."""
+class _TwoArmStudy:
+    """One study of two arms, with its verdict; the first is known to detect faces."""
 
-    setting: Setting
+    setting: SimulationSetting
 
-    def __call__(self, number: int) -> tuple[Difference, Verdict]:
-        wanted = self.setting
-        random = generator("simulated study", wanted.name, number)
-        arms = drawn_runs(random, (0.0, wanted.shift), wanted.photographs, wanted.seeds, wanted.spread, wanted.skewed)
-        seen = compared(random, *arms)
-        return seen, judge(seen, wanted.margin, ALPHA)
+    def __call__(self, number: int) -> tuple[Difference, Decision]:
+        setting = self.setting
+        random = generator("simulated study", setting.name, number)
+        arms = simulated_runs(
+            random, (0.0, setting.shift), setting.photographs, setting.seeds, setting.spread, setting.skewed
+        )
+        difference = simulated_difference(random, *arms)
+        return difference, decide(difference, setting.margin, ALPHA)
 
 
 @dataclass(frozen=True)
 class _Family:
-    """One study of raw and two anonymized arms: the answers to the three comparisons, by Holm or by Bonferroni."""
+    """One study of raw and two anonymized arms: the verdicts on its three comparisons, by Holm or by Bonferroni."""
 
-    setting: Setting
-    other: float  # shift of the second anonymized arm
+    setting: SimulationSetting
+    other_shift: float  # of the second anonymized arm
     bonferroni: bool = False
 
     def __call__(self, number: int) -> tuple[str, ...]:
-        wanted = self.setting
-        random = generator("simulated family", wanted.name, f"{self.other:g}", number)
-        raw, pseudo, blur = drawn_runs(
-            random, (0.0, wanted.shift, self.other), wanted.photographs, wanted.seeds, wanted.spread, wanted.skewed
+        setting = self.setting
+        random = generator("simulated family", setting.name, f"{self.other_shift:g}", number)
+        raw, pseudo, blur = simulated_runs(
+            random,
+            (0.0, setting.shift, self.other_shift),
+            setting.photographs,
+            setting.seeds,
+            setting.spread,
+            setting.skewed,
         )
-        seen = [compared(random, *pair) for pair in ((raw, pseudo), (raw, blur), (pseudo, blur))]
-        levels = holm([p_value(one, wanted.margin) for one in seen], ALPHA)
+        pairs = ((raw, pseudo), (raw, blur), (pseudo, blur))
+        differences = [simulated_difference(random, *pair) for pair in pairs]
+        levels = holm([p_value(one, setting.margin) for one in differences], ALPHA)
         if self.bonferroni:
-            levels = [ALPHA / len(seen)] * len(seen)
+            levels = [ALPHA / len(differences)] * len(differences)
         return tuple(
-            judge(one, wanted.margin, ALPHA, None, False, level).answer for one, level in zip(seen, levels, strict=True)
+            decide(one, setting.margin, ALPHA, None, False, level).verdict
+            for one, level in zip(differences, levels, strict=True)
         )
 
 
 @dataclass(frozen=True)
 class _Looks:
-    """One study that grows from look to look: the answers, with alpha spent over the looks, or not."""
+    """One study that grows from look to look: its verdicts, with or without alpha spending."""
 
-    setting: Setting
+    setting: SimulationSetting
     looks: tuple[int, ...] = ()
 
     def __call__(self, number: int) -> tuple[str, ...]:
-        wanted = self.setting
-        random = generator("simulated looks", wanted.name, number)
-        first, second = drawn_runs(
-            random, (0.0, wanted.shift), wanted.photographs, max(LOOKS), wanted.spread, wanted.skewed
+        setting = self.setting
+        random = generator("simulated looks", setting.name, number)
+        first, second = simulated_runs(
+            random, (0.0, setting.shift), setting.photographs, max(LOOKS), setting.spread, setting.skewed
         )
-        answers = []
+        verdicts = []
         for seeds in LOOKS:
-            seen = compared(random, first[:seeds], second[:seeds])
-            answers.append(judge(seen, wanted.margin, spent(ALPHA, seeds, self.looks), None, False).answer)
-        return tuple(answers)
+            difference = simulated_difference(random, first[:seeds], second[:seeds])
+            alpha = spent_alpha(ALPHA, seeds, self.looks)
+            verdicts.append(decide(difference, setting.margin, alpha, None, False).verdict)
+        return tuple(verdicts)
 
 
 @dataclass(frozen=True)
-class _Followed:
-    """A pilot study without a loss, and what became of the study that its plan asked for."""
+class _PlannedStudy:
+    """A pilot study without a loss, and the verdict of the study of the size that it plans."""
 
-    setting: Setting
+    setting: SimulationSetting
 
     def __call__(self, number: int) -> tuple[int | None, str]:
-        wanted = self.setting
-        random = generator("simulated pilot", wanted.name, number)
-        arms = drawn_runs(random, (0.0, 0.0), wanted.photographs, wanted.seeds, wanted.spread, wanted.skewed)
-        _, seeds, _ = plan(compared(random, *arms), wanted.margin, ALPHA)
-        if seeds is None or seeds > MOST_SEEDS:
-            return seeds, "not followed"
-        arms = drawn_runs(random, (0.0, 0.0), wanted.photographs, seeds, wanted.spread, wanted.skewed)
-        return seeds, judge(compared(random, *arms), wanted.margin, ALPHA, None, False).answer
+        setting = self.setting
+        random = generator("simulated pilot", setting.name, number)
+        arms = simulated_runs(random, (0.0, 0.0), setting.photographs, setting.seeds, setting.spread, setting.skewed)
+        _, seeds, _ = plan_sample_size(simulated_difference(random, *arms), setting.margin, ALPHA)
+        if seeds is None or seeds > MAX_SIMULATED_SEEDS:
+            return seeds, "not simulated"
+        arms = simulated_runs(random, (0.0, 0.0), setting.photographs, seeds, setting.spread, setting.skewed)
+        return seeds, decide(simulated_difference(random, *arms), setting.margin, ALPHA, None, False).verdict
 
 
-def simulate(setting: Setting, count: int, workers: int | None = None) -> list[tuple[Difference, Verdict]]:
-    """Many studies of one setting."""
-    return list(in_order(_Study(setting), range(count), setting.name, workers))
+def simulate(setting: SimulationSetting, count: int, workers: int | None = None) -> list[tuple[Difference, Decision]]:
+    """Many two-arm studies of one setting."""
+    return list(ordered_map(_TwoArmStudy(setting), range(count), setting.name, workers))
 
 
-def familywise(
-    setting: Setting, other: float, count: int, workers: int | None = None, bonferroni: bool = False
+def simulate_families(
+    setting: SimulationSetting, other_shift: float, count: int, workers: int | None = None, bonferroni: bool = False
 ) -> list[tuple[str, ...]]:
-    """Many studies of three arms: the answers to pseudo, blur (against raw) and blur against pseudo."""
-    return list(in_order(_Family(setting, other, bonferroni), range(count), f"family, {setting.name}", workers))
+    """Many studies of three arms: the verdicts on pseudo and blur against raw, and on blur against pseudo."""
+    return list(
+        ordered_map(_Family(setting, other_shift, bonferroni), range(count), f"family, {setting.name}", workers)
+    )
 
 
-def looked_at(
-    setting: Setting, looks: tuple[int, ...], count: int, workers: int | None = None
+def simulate_looks(
+    setting: SimulationSetting, looks: tuple[int, ...], count: int, workers: int | None = None
 ) -> list[tuple[str, ...]]:
-    """Many growing studies: the answers at each of `LOOKS`."""
-    return list(in_order(_Looks(setting, looks), range(count), f"looks, {setting.name}", workers))
+    """Many growing studies: the verdicts at each of `LOOKS`."""
+    return list(ordered_map(_Looks(setting, looks), range(count), f"looks, {setting.name}", workers))
 
 
-def followed(setting: Setting, count: int, workers: int | None = None) -> list[tuple[int | None, str]]:
-    """Many pilot studies: how many seeds each asks for, and the answer of the study that has them."""
-    return list(in_order(_Followed(setting), range(count), f"planner, {setting.name}", workers))
+def simulate_plans(setting: SimulationSetting, count: int, workers: int | None = None) -> list[tuple[int | None, str]]:
+    """Many pilot studies: the seeds that each plans, and the verdict of the planned study."""
+    return list(ordered_map(_PlannedStudy(setting), range(count), f"planner, {setting.name}", workers))
 
 
-def _row(photographs: int, seeds: str, truth: str, said: str, meant: str, shares: Sequence[bool]) -> str:
-    share = float(np.mean(shares))
-    error = 1.96 * np.sqrt(max(share * (1 - share), 1 / len(shares)) / len(shares))
-    return f"| {photographs} | {seeds} | {truth} | {said} | {meant} | {100 * share:.1f} % | ±{100 * error:.1f} % |"
+def _row(photographs: int, seeds: str, truth: str, event: str, nominal: str, occurred: Sequence[bool]) -> str:
+    share = float(np.mean(occurred))
+    error = 1.96 * np.sqrt(max(share * (1 - share), 1 / len(occurred)) / len(occurred))
+    return f"| {photographs} | {seeds} | {truth} | {event} | {nominal} | {100 * share:.1f} % | ±{100 * error:.1f} % |"
 
 
 def _one_comparison(count: int) -> list[str]:
@@ -229,72 +247,71 @@ def _one_comparison(count: int) -> list[str]:
         (120, 3, LARGE_SPREAD, True), (120, 6, LARGE_SPREAD, True), (120, 12, LARGE_SPREAD, True),
     ):  # fmt: skip
         loss = true_loss(SHIFT, spread, skewed)
-        results = simulate(Setting(photographs, seeds, SHIFT, -loss, spread, skewed), count)
-        truth = "a loss as large as the margin" + ("; seeds prevail" if spread > SEEDS_SPREAD else "")
+        results = simulate(SimulationSetting(photographs, seeds, SHIFT, -loss, spread, skewed), count)
+        truth = "a loss equal to the margin" + ("; seeds dominate" if spread > SEEDS_SPREAD else "")
         truth += ", skewed" if skewed else ""
-        for answer in ("non-inferior", "inferior"):
-            shares = [verdict.answer == answer for _, verdict in results]
-            rows.append(_row(photographs, str(seeds), truth, f"“{answer}”", "at most 5 %", shares))
-        covered = [verdict.low <= loss <= verdict.high for _, verdict in results]
-        rows.append(_row(photographs, str(seeds), truth, "limits that hold the truth", "at least 90 %", covered))
+        for verdict in ("non-inferior", "inferior"):
+            occurred = [decision.verdict == verdict for _, decision in results]
+            rows.append(_row(photographs, str(seeds), truth, f"“{verdict}”", "at most 5 %", occurred))
+        covered = [decision.low <= loss <= decision.high for _, decision in results]
+        rows.append(_row(photographs, str(seeds), truth, "limits cover the truth", "at least 90 %", covered))
     return rows
 
 
 def _several(count: int) -> list[str]:
-    """Three comparisons that share alpha, looks at growing numbers of seeds, and plans that are followed."""
+    """Three comparisons that share alpha, interim looks at growing numbers of seeds, and planned sample sizes."""
     loss = true_loss(SHIFT)
-    at_margin = Setting(120, 4, SHIFT, -loss)
-    answers = familywise(at_margin, SHIFT, count)
+    at_margin = SimulationSetting(120, 4, SHIFT, -loss)
+    verdicts = simulate_families(at_margin, SHIFT, count)
     rows = [
-        _row(120, "4", "two arms that lose as much as the margin", "“non-inferior” of either (Holm)", "at most 5 %",
-             ["non-inferior" in one[:2] for one in answers])
+        _row(120, "4", "two arms with a loss equal to the margin", "“non-inferior” for either (Holm)", "at most 5 %",
+             ["non-inferior" in one[:2] for one in verdicts])
     ]  # fmt: skip
-    no_loss = Setting(400, 4, 0.0, 0.05)
-    for bonferroni, by in ((False, "Holm"), (True, "Bonferroni")):
-        answers = familywise(no_loss, -3.0, count, bonferroni=bonferroni)
-        shares = [one[0] == "non-inferior" for one in answers]
-        truth = "one arm loses nothing, the other nearly all; margin 0.05"
-        rows.append(_row(400, "4", truth, f"“non-inferior” of the first ({by})", "the more the better", shares))
+    no_loss = SimulationSetting(400, 4, 0.0, 0.05)
+    for bonferroni, method in ((False, "Holm"), (True, "Bonferroni")):
+        verdicts = simulate_families(no_loss, -3.0, count, bonferroni=bonferroni)
+        occurred = [one[0] == "non-inferior" for one in verdicts]
+        truth = "no loss in one arm, a nearly total loss in the other; margin 0.05"
+        rows.append(_row(400, "4", truth, f"“non-inferior” for the first ({method})", "higher is better", occurred))
     large = true_loss(SHIFT, LARGE_SPREAD)
-    growing = Setting(120, max(LOOKS), SHIFT, -large, LARGE_SPREAD)
+    growing = SimulationSetting(120, max(LOOKS), SHIFT, -large, LARGE_SPREAD)
     seeds = ", ".join(map(str, LOOKS))
-    for looks, meant, how in ((LOOKS, "at most 5 %", "alpha spent"), ((), "-", "alpha whole at each look")):
-        answers = looked_at(growing, looks, count)
-        truth = "a loss as large as the margin, looked at three times; seeds prevail"
+    for looks, nominal, how in ((LOOKS, "at most 5 %", "alpha spending"), ((), "-", "full alpha at each look")):
+        verdicts = simulate_looks(growing, looks, count)
+        truth = "a loss equal to the margin, three looks; seeds dominate"
         rows.append(
-            _row(120, seeds, truth, f"“non-inferior” at any look ({how})", meant,
-                 ["non-inferior" in one for one in answers])
+            _row(120, seeds, truth, f"“non-inferior” at any look ({how})", nominal,
+                 ["non-inferior" in one for one in verdicts])
         )  # fmt: skip
-    pilot = Setting(400, 4, 0.0, 0.05, 0.25)
-    plans = followed(pilot, count)
-    asked = np.array([MOST_SEEDS + 1 if seeds is None else seeds for seeds, _ in plans])
-    low, middle, high = (int(np.quantile(asked, share)) for share in (0.1, 0.5, 0.9))
-    more = "more than 60" if high > MOST_SEEDS else str(high)
+    pilot = SimulationSetting(400, 4, 0.0, 0.05, 0.25)
+    plans = simulate_plans(pilot, count)
+    planned = np.array([MAX_SIMULATED_SEEDS + 1 if seeds is None else seeds for seeds, _ in plans])
+    low, middle, high = (int(np.quantile(planned, share)) for share in (0.1, 0.5, 0.9))
+    more = "more than 60" if high > MAX_SIMULATED_SEEDS else str(high)
     truth = (
-        f"no loss; margin 0.05; the plan of a pilot of 4 seeds is followed ({low}, {middle}, {more} seeds asked for: \
+        f"no loss; margin 0.05; the study of the size planned by a pilot of 4 seeds ({low}, {middle}, {more} seeds: \
 10th, 50th, 90th percentile)"
     )
-    done = [answer == "non-inferior" for _, answer in plans if answer != "not followed"]
+    done = [verdict == "non-inferior" for _, verdict in plans if verdict != "not simulated"]
     rows.append(_row(400, "as planned", truth, "“non-inferior”", f"at least {100 * POWER:.0f} %", done))
     return rows
 
 
-def main(path: Path, count: int = STUDIES, told: Callable[[str], None] = print) -> None:
-    """Simulate, and write the tables."""
+def write_soundness(path: Path, count: int = STUDIES, log_line: Callable[[str], None] = print) -> None:
+    """Run the simulations, and write the tables."""
     head = (
-        "| photographs | seeds | what is true | what is said | meant | got | 95 % of simulations |\n"
-        "|--:|--:|---|---|---|--:|--:|\n"
+        "| photographs | seeds | truth | event | nominal | observed | 95 % interval |\n|--:|--:|---|---|---|--:|--:|\n"
     )
     text = (
         f"""# Is the verdict sound?
 
-`make calibrate` draws studies from a model whose truth is known, and judges each as `evaluate` judges a real one:
-paired bootstrap over photographs and seeds ({DRAWS} draws), one-sided limits at {100 * ALPHA:g} %. Photographs differ
-in how hard their faces are, for both arms alike; seeds differ, for each arm in its own way, by {SEEDS_SPREAD:g} logits
-or, where they prevail, by {LARGE_SPREAD:g}; skewed ones are exponential: a few are far worse than the rest. A face of
-average difficulty is found with a chance of {100 / (1 + np.exp(-EASE)):.0f} %, and a photograph has
-{FALSE_POSITIVES:g} false positives. The margin is the true loss of a shift of {SHIFT:g} in logits,
-{-true_loss(SHIFT):.3f} AP50. {count} studies a row.
+`make calibrate` simulates studies from a model whose truth is known, and decides each as `evaluate` decides a real one:
+paired bootstrap over photographs and seeds ({BOOTSTRAP_SAMPLES} samples), one-sided limits at {100 * ALPHA:g} %.
+The difficulty of a photograph is shared by both arms. The effect of a seed is independent in each arm, with a standard
+deviation of {SEEDS_SPREAD:g} logits or, where seeds dominate, {LARGE_SPREAD:g}; skewed seeds are exponential: a few are
+far worse than the rest. A face of average difficulty is detected with a probability of
+{100 / (1 + np.exp(-MEAN_LOGIT)):.0f} %, and a photograph has {FALSE_POSITIVES:g} false positives on average. The margin
+is the true loss of a shift of {SHIFT:g} in logits, {-true_loss(SHIFT):.3f} AP50. {count} studies per row.
 
 ## One comparison
 
@@ -302,14 +319,10 @@ average difficulty is found with a chance of {100 / (1 + np.exp(-EASE)):.0f} %, 
         + "\n".join(_one_comparison(count))
         + f"""
 
-## Several comparisons, several looks, and plans that are followed
+## Several comparisons, interim looks, and planned sample sizes
 
 {head}"""
         + "\n".join(_several(count))
     )
     write_text(path, text + "\n")
-    told(text)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    log_line(text)

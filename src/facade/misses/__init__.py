@@ -1,1 +1,1 @@
-"""What the detector is known to miss: recorded without keeping anybody's face, reviewed, and trained on."""
+"""Known misses of the detector: recorded in anonymized photographs, reviewed, and used for training."""

@@ -1,7 +1,7 @@
-"""The ledger of known misses: a COCO file that git keeps, and photographs that are stored anonymized alone.
+"""The ledger of known misses: a COCO file, versioned by git, and photographs, which are stored only anonymized.
 
-misses/annotations.json         every face of the photographs; those that were missed say so
-misses/images/<arm>/<name>.jpg  the photograph as the arm treats it; DVC keeps them
+misses/annotations.json         every face of the photographs; missed ones have a field `miss`
+misses/images/<arm>/<name>.jpg  the photograph with the treatment of the arm, versioned by DVC
 """
 
 import hashlib
@@ -10,33 +10,34 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from facade.dataset.iou import corners, pairs
+from facade.dataset.iou import clipped_xyxy, match_pairs
 from facade.dataset.records import Face, Photograph
-from facade.dataset.store import Photographs, coco, write_annotations
+from facade.dataset.store import Photographs, to_coco, write_annotations
 from facade.errors import FacadeError
 from facade.files import read_json, write_bytes
-from facade.stage import ANONYMIZED
+from facade.params import ANONYMIZED
 
 State = Literal["new", "accepted", "rejected"]
 LEDGER = Path("misses")
 LABELS, IMAGES = "annotations.json", "images"
-# Overlap (IoU) from which two boxes are the same face.
-SAME = 0.5
-# What an annotation says besides its box: how the face was missed, and what became of that.
+# Minimum IoU of two boxes of the same face.
+SAME_FACE_IOU = 0.5
+# Field of an annotation: how the face was missed, and the state of its review.
 MISS = "miss"
 
 
 @dataclass(frozen=True)
-class Miss:
-    """How a face was missed.
+class KnownMiss:
+    """How a face was missed. The fields are keys of the ledger's JSON.
 
     Attributes:
-        state: "new" until somebody has looked at it.
-        by: By arm, the seeds of the runs that missed it; empty where a person reports it.
-        of: By arm, how many runs looked.
-        models: By arm, 16 hexadecimal digits of the data that they were trained on.
-        best_score: Of the surest detection that overlaps the face enough, however unsure; 0 where there is none.
-        best_overlap: Greatest overlap (IoU) of any detection with it.
+        state: "new" until it is reviewed.
+        by: By arm, the seeds of the runs that missed it; empty if a person reported it.
+        of: By arm, the number of runs.
+        models: By arm, 16 hexadecimal digits of the hash of the training data.
+        best_score: Highest score of a detection with at least the IoU threshold, even if below the operating threshold;
+            0 if there is none.
+        best_overlap: Highest IoU of any detection with the face.
     """
 
     state: State = "new"
@@ -52,18 +53,18 @@ class Entry:
     """A photograph of the ledger.
 
     Attributes:
-        photograph: Its labels: all of its faces, the missed ones among them.
-        misses: By number of the face.
+        photograph: Its labels: all faces, the missed ones included.
+        misses: By index of the face.
         hashes: By arm, sha256 of its anonymized file.
     """
 
     photograph: Photograph
-    misses: Mapping[int, Miss]
+    misses: Mapping[int, KnownMiss]
     hashes: Mapping[str, str]
 
     @property
     def accepted(self) -> bool:
-        """Whether a miss in it was accepted."""
+        """Whether any of its misses was accepted."""
         return any(miss.state == "accepted" for miss in self.misses.values())
 
 
@@ -73,8 +74,8 @@ class Ledger:
 
     Attributes:
         root: The folder.
-        entries: Its photographs, by name.
-        synthetic: Whether nobody in them was real to begin with.
+        entries: Its photographs, sorted by name.
+        synthetic: Whether the original photographs are synthetic (show no real people).
     """
 
     root: Path
@@ -82,30 +83,32 @@ class Ledger:
     synthetic: bool = True
 
     def image(self, arm: str, entry: Entry) -> Path:
-        """An anonymized photograph."""
+        """Path of an anonymized photograph."""
         return self.root / IMAGES / arm / entry.photograph.file
 
     def read_image(self, arm: str, entry: Entry) -> bytes:
         """The file of an anonymized photograph.
 
         Raises:
-            FacadeError: It is missing, or is not the one that was recorded.
+            FacadeError: It is missing, or has changed since it was recorded.
         """
         path = self.image(arm, entry)
         try:
             content = path.read_bytes()
         except OSError:
-            raise FacadeError(f"{path} is missing. `dvc pull {self.root / IMAGES}` or `dvc checkout` has it.") from None
+            raise FacadeError(
+                f"{path} is missing. Restore it with `dvc pull {self.root / IMAGES}` or `dvc checkout`."
+            ) from None
         if hashlib.sha256(content).hexdigest() != entry.hashes[arm]:
-            raise FacadeError(f"{path} is not the photograph that was recorded. Run `dvc checkout {path.parent}`.")
+            raise FacadeError(f"{path} is not the recorded photograph. Restore it with `dvc checkout {path.parent}`.")
         return content
 
 
 def read_ledger(root: Path = LEDGER) -> Ledger:
-    """Read the ledger; a folder without one is an empty ledger.
+    """Read the ledger; a folder without one gives an empty ledger.
 
     Raises:
-        FacadeError: Its labels are not what Facade writes.
+        FacadeError: Its labels do not have the format that Facade writes.
     """
     path = root / LABELS
     if not path.is_file():
@@ -122,14 +125,16 @@ def read_ledger(root: Path = LEDGER) -> Ledger:
         )
     except (KeyError, TypeError, ValueError) as error:
         fault = f"{type(error).__name__}: {error}"
-        raise FacadeError(f"{path} is not a ledger that Facade wrote ({fault[:120]}). `git checkout` it.") from None
+        raise FacadeError(
+            f"{path} is not a ledger that Facade wrote ({fault[:120]}). Restore it with `git checkout`."
+        ) from None
     return Ledger(root, entries, photographs.synthetic)
 
 
 def write_ledger(ledger: Ledger) -> None:
-    """Write the labels, photographs by name."""
+    """Write the labels, sorted by name of the photograph."""
     entries = sorted(ledger.entries, key=lambda entry: entry.photograph.file)
-    content = coco((entry.photograph for entry in entries), ledger.synthetic)
+    content = to_coco((entry.photograph for entry in entries), ledger.synthetic)
     content["info"]["description"] = "known misses, written by Facade"
     annotations = iter(content["annotations"])
     for image, entry in zip(content["images"], entries, strict=True):
@@ -141,93 +146,99 @@ def write_ledger(ledger: Ledger) -> None:
     write_annotations(ledger.root, content)
 
 
-def with_entries(ledger: Ledger, new: Sequence[tuple[Entry, Mapping[str, bytes]]], synthetic: bool) -> Ledger:
-    """Record photographs. One that is there already is replaced: join what is known of it first (`joined`).
+def add_entries(ledger: Ledger, new: Sequence[tuple[Entry, Mapping[str, bytes]]], synthetic: bool) -> Ledger:
+    """Record photographs. One that is already in the ledger is replaced; merge its faces first (`merge_faces`).
 
     Args:
-        ledger: What is known.
+        ledger: The ledger before.
         new: Photographs, and by arm their anonymized files, which are written.
-        synthetic: Whether nobody in them is real.
+        synthetic: Whether the original photographs are synthetic (show no real people).
+
+    Returns:
+        The ledger after, which is written as well.
     """
     known = {entry.photograph.file: entry for entry in ledger.entries}
     for entry, files in new:
         hashes = {arm: hashlib.sha256(content).hexdigest() for arm, content in files.items()}
-        whole = replace(entry, hashes=hashes)
+        hashed = replace(entry, hashes=hashes)
         for arm, content in files.items():
-            write_bytes(ledger.image(arm, whole), content)
-        known[entry.photograph.file] = whole
-    together = replace(ledger, entries=tuple(known.values()), synthetic=ledger.synthetic and synthetic)
-    write_ledger(together)
-    return together
+            write_bytes(ledger.image(arm, hashed), content)
+        known[entry.photograph.file] = hashed
+    extended = replace(ledger, entries=tuple(known.values()), synthetic=ledger.synthetic and synthetic)
+    write_ledger(extended)
+    return extended
 
 
-def joined(known: Entry | None, faces: Sequence[Face]) -> tuple[tuple[Face, ...], dict[int, Miss]]:
-    """The faces of a photograph that comes again: those that are known, with what was said of them, and new ones.
-
-    All of them are to be treated anew: the file is replaced.
+def merge_faces(known: Entry | None, faces: Sequence[Face]) -> tuple[tuple[Face, ...], dict[int, KnownMiss]]:
+    """Merge the known faces of a photograph with new ones. All of them must be treated, because the file is replaced.
 
     Args:
-        known: What the ledger holds, or None.
-        faces: As they come.
+        known: Its entry in the ledger, or None.
+        faces: The new labels.
+
+    Returns:
+        The known faces, followed by the new ones that match none of them; and the known misses, by index of the face.
     """
     if known is None:
         return tuple(faces), {}
     photograph = known.photograph
     size = photograph.width, photograph.height
-    ours, theirs = (corners([face.bbox for face in some], *size) for some in (photograph.faces, faces))
-    again = {place for _, place in pairs(ours, theirs, SAME)}
-    new = [face for place, face in enumerate(faces) if place not in again]
+    old_boxes, boxes = (clipped_xyxy([face.bbox for face in some], *size) for some in (photograph.faces, faces))
+    matched = {index for _, index in match_pairs(old_boxes, boxes, SAME_FACE_IOU)}
+    new = [face for index, face in enumerate(faces) if index not in matched]
     return (*photograph.faces, *new), dict(known.misses)
 
 
-def without(ledger: Ledger, name: str) -> Ledger:
-    """Remove a photograph, and its files."""
+def remove_photograph(ledger: Ledger, name: str) -> Ledger:
+    """Remove a photograph and its files."""
     for entry in ledger.entries:
         if entry.photograph.file == name:
             for arm in entry.hashes:
                 ledger.image(arm, entry).unlink(missing_ok=True)
-    left = replace(ledger, entries=tuple(one for one in ledger.entries if one.photograph.file != name))
-    write_ledger(left)
-    return left
+    reduced = replace(ledger, entries=tuple(entry for entry in ledger.entries if entry.photograph.file != name))
+    write_ledger(reduced)
+    return reduced
 
 
-def judged(ledger: Ledger, name: str, number: int, state: State, bbox: tuple[float, ...] | None = None) -> Ledger:
-    """Say what became of a miss.
+def review_miss(ledger: Ledger, name: str, face: int, state: State, bbox: tuple[float, ...] | None = None) -> Ledger:
+    """Set the state of a miss.
 
     Args:
-        ledger: What is known.
+        ledger: The ledger before.
         name: The photograph.
-        number: Of the face.
-        state: What becomes of the miss.
-        bbox: A better box, x y w h in pixels, or None.
+        face: Index of the face.
+        state: The new state of the miss.
+        bbox: A corrected box, x y w h in pixels, or None.
 
     Raises:
-        FacadeError: There is no such miss, or the box is none that lies in the photograph.
+        FacadeError: There is no such miss or state, or the box does not lie inside the photograph.
     """
     entries = []
     found = False
     for entry in ledger.entries:
-        judged_one = entry
-        if entry.photograph.file == name and number in entry.misses:
+        reviewed = entry
+        if entry.photograph.file == name and face in entry.misses:
             found = True
-            photograph = entry.photograph if bbox is None else _boxed(entry.photograph, number, bbox)
-            misses = {**entry.misses, number: replace(entry.misses[number], state=state)}
-            judged_one = replace(entry, photograph=photograph, misses=misses)
-        entries.append(judged_one)
+            photograph = entry.photograph if bbox is None else _with_box(entry.photograph, face, bbox)
+            misses = {**entry.misses, face: replace(entry.misses[face], state=state)}
+            reviewed = replace(entry, photograph=photograph, misses=misses)
+        entries.append(reviewed)
     if not found or state not in get_args(State):
-        raise FacadeError(f"the ledger has no miss {number} in {name}, or cannot call it {state}. Read it again.")
+        raise FacadeError(
+            f"the ledger has no miss {face} in {name}, or there is no state {state!r}. Reload the ledger."
+        )
     changed = replace(ledger, entries=tuple(entries))
     write_ledger(changed)
     return changed
 
 
-def accepted(entry: Entry) -> Entry:
-    """A photograph whose misses are accepted: the labels of its pool were reviewed."""
+def accept_all(entry: Entry) -> Entry:
+    """Accept all misses of a photograph from a pool whose labels were reviewed."""
     return replace(entry, misses={n: replace(miss, state="accepted") for n, miss in entry.misses.items()})
 
 
 def training_part(ledger: Ledger) -> list[Entry]:
-    """Photographs with an accepted miss, as they are trained on; rejected misses are neither faces nor background."""
+    """Photographs with an accepted miss, with their labels for training. Rejected misses become ignored faces."""
     part = []
     for entry in ledger.entries:
         if entry.accepted:
@@ -241,23 +252,23 @@ def training_part(ledger: Ledger) -> list[Entry]:
     return part
 
 
-def _boxed(photograph: Photograph, number: int, bbox: tuple[float, ...]) -> Photograph:
+def _with_box(photograph: Photograph, face: int, bbox: tuple[float, ...]) -> Photograph:
     x, y, w, h = (round(float(value), 2) for value in bbox)
     inside = x >= 0 and y >= 0 and w >= 1 and h >= 1 and x + w <= photograph.width and y + h <= photograph.height
     if not inside:
-        raise FacadeError(f"the box {list(bbox)} does not lie in {photograph.file}. Give x, y, width and height.")
+        raise FacadeError(f"the box {list(bbox)} does not lie inside {photograph.file}. Give x, y, width and height.")
     faces = list(photograph.faces)
-    faces[number] = replace(faces[number], bbox=(x, y, w, h), keypoints=None)
+    faces[face] = replace(faces[face], bbox=(x, y, w, h), keypoints=None)
     return replace(photograph, faces=tuple(faces))
 
 
-def _entry(photograph: Photograph, told: Sequence[dict[str, Any] | None], hashes: dict[str, str]) -> Entry:
-    misses = {number: Miss(**one) for number, one in enumerate(told) if one is not None}
+def _entry(photograph: Photograph, fields: Sequence[dict[str, Any] | None], hashes: dict[str, str]) -> Entry:
+    misses = {index: KnownMiss(**miss) for index, miss in enumerate(fields) if miss is not None}
     for miss in misses.values():
         if miss.state not in get_args(State):
             raise ValueError(f"state {miss.state!r}")
     if Path(photograph.file).name != photograph.file:
-        raise ValueError(f"{photograph.file!r} is no plain name")
+        raise ValueError(f"{photograph.file!r} is not a plain file name")
     if set(hashes) != set(ANONYMIZED):
         raise ValueError(f"sha256 of {sorted(hashes)}")
     return Entry(photograph, misses, dict(hashes))

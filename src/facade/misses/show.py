@@ -1,4 +1,4 @@
-"""Which conditions are missed most: the ledger as a table, and as pictures."""
+"""Show the ledger: misses by condition, as a table, and as a sheet of images."""
 
 import csv
 import io
@@ -10,32 +10,31 @@ import numpy as np
 
 from facade.dataset.records import ATTRIBUTES, Face
 from facade.dataset.store import decode
-from facade.misses.ledger import Entry, Ledger, Miss
-from facade.report.gallery import cut
+from facade.misses.ledger import Entry, KnownMiss, Ledger
+from facade.report.gallery import crop
 
-# Heights of faces that are counted on their own, pixels.
+# Lower edges of the height bins, pixels.
 HEIGHTS = (0, 16, 32, 64, 128)
-# Pictures of the gallery: as many a row, of this side in pixels.
-ACROSS, SIDE, SHOWN = 8, 96, 64
+# The gallery: tiles per row, side of a tile in pixels, and maximum number of tiles.
+COLUMNS, SIDE, MAX_TILES = 8, 96, 64
 
 
-def every_miss(ledger: Ledger) -> Iterator[tuple[Entry, int, Face, Miss]]:
-    """Entry, number of the face, face and miss."""
+def every_miss(ledger: Ledger) -> Iterator[tuple[Entry, int, Face, KnownMiss]]:
+    """Entry, index of the face, face and miss."""
     for entry in ledger.entries:
         for number, miss in sorted(entry.misses.items()):
             yield entry, number, entry.photograph.faces[number], miss
 
 
 def conditions(ledger: Ledger) -> list[tuple[str, int, dict[str, int]]]:
-    """How many misses there are under each condition, and how many of them in each state; the most first."""
+    """For each condition: its name, the number of misses, and the number in each state; the most frequent first."""
     counts: Counter[str] = Counter()
     states: dict[str, Counter[str]] = {}
     for _, _, face, miss in every_miss(ledger):
         level = max(height for height in HEIGHTS if face.bbox[3] >= height)
-        told = [f"height from {level} px", *(f"{name} {face.attributes[name]}" for name in ATTRIBUTES
-                                            if face.attributes.get(name))]  # fmt: skip
-        told.append("seen, too unsure" if miss.best_score > 0 else "not seen at all")
-        for condition in told:
+        attributes = [f"{name} {face.attributes[name]}" for name in ATTRIBUTES if face.attributes.get(name)]
+        detected = "detected below threshold" if miss.best_score > 0 else "not detected"
+        for condition in (f"height from {level} px", *attributes, detected):
             counts[condition] += 1
             states.setdefault(condition, Counter())[miss.state] += 1
     return [(name, count, dict(states[name])) for name, count in counts.most_common()]
@@ -56,12 +55,12 @@ def table(ledger: Ledger) -> str:
 
 
 def gallery(ledger: Ledger, arm: str = "pseudo") -> np.ndarray:
-    """Pictures of missed faces, as the ledger holds them: anonymized; (h, w, 3) uint8, BGR."""
+    """A sheet of missed faces from the ledger's anonymized photographs, (h, w, 3) uint8, BGR."""
     tiles = []
-    for entry, _, face, _ in list(every_miss(ledger))[:SHOWN]:
+    for entry, _, face, _ in list(every_miss(ledger))[:MAX_TILES]:
         image = decode(ledger.read_image(arm, entry))
-        part = cut(image, face.bbox)
-        tiles.append(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-    rows = max(1, -(-len(tiles) // ACROSS))
-    tiles += [np.full((SIDE, SIDE, 3), 255, np.uint8)] * (rows * ACROSS - len(tiles))
-    return np.vstack([np.hstack(tiles[ACROSS * row : ACROSS * (row + 1)]) for row in range(rows)])
+        picture = crop(image, face.bbox)
+        tiles.append(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    rows = max(1, -(-len(tiles) // COLUMNS))
+    tiles += [np.full((SIDE, SIDE, 3), 255, np.uint8)] * (rows * COLUMNS - len(tiles))
+    return np.vstack([np.hstack(tiles[COLUMNS * row : COLUMNS * (row + 1)]) for row in range(rows)])

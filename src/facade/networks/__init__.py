@@ -1,1 +1,1 @@
-"""Other people's face detectors, each behind one protocol: the reference lines beside the detectors trained here."""
+"""Other people's face detectors behind one protocol, as references for the detectors trained here."""

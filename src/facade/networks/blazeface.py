@@ -1,4 +1,4 @@
-"""BlazeFace for the back camera (Bazarevsky et al., arXiv 1907.05047), for faces that fill much of a picture."""
+"""BlazeFace for the back camera (Bazarevsky et al., arXiv 1907.05047), for faces that fill much of an image."""
 
 from pathlib import Path
 
@@ -9,37 +9,39 @@ from torch import nn
 
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
-from facade.networks.protocol import suppressed
+from facade.networks.protocol import apply_nms
 
+# Side of the input, pixels.
 SIZE = 256
-# Grids of anchors: cells a side, and anchors in each.
+# Grids of anchors: cells per side, and anchors per cell.
 GRIDS = ((16, 2), (8, 6))
-# Logits of scores are cut off here before the sigmoid (MediaPipe's `score_clipping_thresh`).
-LARGEST_LOGIT = 100.0
+# Logits of scores are clipped here before the sigmoid (MediaPipe's `score_clipping_thresh`).
+MAX_LOGIT = 100.0
 NMS = 0.3
 
 
 class _Block(nn.Module):
-    """A depthwise and a pointwise convolution beside a shortcut."""
+    """A depthwise and a pointwise convolution with a residual connection."""
 
-    def __init__(self, inside: int, outside: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.stride, self.more = stride, outside - inside
+        self.stride, self.extra_channels = stride, out_channels - in_channels
         self.convs = nn.Sequential(
-            nn.Conv2d(inside, inside, 3, stride, 0 if stride == 2 else 1, groups=inside), nn.Conv2d(inside, outside, 1)
+            nn.Conv2d(in_channels, in_channels, 3, stride, 0 if stride == 2 else 1, groups=in_channels),
+            nn.Conv2d(in_channels, out_channels, 1),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = nn.functional.max_pool2d(x, 2) if self.stride == 2 else x
-        if self.more:
-            shortcut = nn.functional.pad(shortcut, (0, 0, 0, 0, 0, self.more))
-        # As TensorFlow pads: below and to the right alone.
+        if self.extra_channels:
+            shortcut = nn.functional.pad(shortcut, (0, 0, 0, 0, 0, self.extra_channels))
+        # TensorFlow's padding: at the bottom and right only.
         x = nn.functional.pad(x, (0, 2, 0, 2)) if self.stride == 2 else x
         return torch.relu(self.convs(x) + shortcut)
 
 
 class _Final(nn.Module):
-    """The step from 16 to 8 cells."""
+    """Downsampling from 16 to 8 cells."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -75,7 +77,7 @@ class _Network(nn.Module):
 
 
 class BlazeFace:
-    """Pictures are padded to a square and resized to 256 pixels."""
+    """Images are padded to a square and resized to 256 pixels."""
 
     name = "BlazeFace"
 
@@ -84,25 +86,25 @@ class BlazeFace:
         try:
             self._network.load_state_dict(read_checkpoint(weights, "the reference detector"))
         except RuntimeError:
-            raise FacadeError(f"{weights} does not hold the weights of BlazeFace's back model.") from None
+            raise FacadeError(f"{weights} does not hold the weights of BlazeFace's back-camera model.") from None
         self._network.eval()
-        centres = []
-        for cells, each in GRIDS:
+        centers = []
+        for cells, anchors in GRIDS:
             y, x = np.mgrid[:cells, :cells]
-            centres.append(np.repeat(np.column_stack([x.ravel(), y.ravel()]), each, axis=0) / cells + 0.5 / cells)
-        self._centres = np.concatenate(centres)
+            centers.append(np.repeat(np.column_stack([x.ravel(), y.ravel()]), anchors, axis=0) / cells + 0.5 / cells)
+        self._centers = np.concatenate(centers)
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
         height, width = image.shape[:2]
         side = max(height, width)
         square = cv2.copyMakeBorder(image, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT)
-        seen = cv2.resize(square, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
+        resized = cv2.resize(square, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
         with torch.no_grad():
-            pixels = torch.from_numpy(np.ascontiguousarray(seen)).permute(2, 0, 1)[None].float() / 127.5 - 1
-            logits, places = (one.double().numpy() for one in self._network(pixels))
-        scores = 1 / (1 + np.exp(-np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)))
-        sure = scores >= min_score
-        centre = (self._centres[sure] + places[sure, :2] / SIZE) * side
-        extent = places[sure, 2:4] / SIZE * side
-        return suppressed(np.column_stack([centre - extent / 2, extent]), scores[sure], min_score, NMS)
+            pixels = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None].float() / 127.5 - 1
+            logits, boxes = (one.double().numpy() for one in self._network(pixels))
+        scores = 1 / (1 + np.exp(-np.clip(logits, -MAX_LOGIT, MAX_LOGIT)))
+        kept = scores >= min_score
+        center = (self._centers[kept] + boxes[kept, :2] / SIZE) * side
+        size = boxes[kept, 2:4] / SIZE * side
+        return apply_nms(np.column_stack([center - size / 2, size]), scores[kept], min_score, NMS)

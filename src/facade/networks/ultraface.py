@@ -5,28 +5,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facade.networks.protocol import session, suppressed
+from facade.networks.protocol import apply_nms, create_session
 
-# The network's input, width and height; pictures are stretched to it, as its authors do.
+# Width and height of the input, pixels; images are stretched to it, as its authors do.
 SIZE = (640, 480)
 NMS = 0.3
 
 
 class UltraFace:
-    """Boxes and scores of a fixed input."""
+    """Images are stretched to a fixed size."""
 
     name = "UltraFace"
 
     def __init__(self, weights: Path) -> None:
-        self._session = session(weights)
+        self._session = create_session(weights)
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
         pixels = cv2.dnn.blobFromImage(image, 1 / 128, SIZE, (127, 127, 127), swapRB=True)
-        scores, boxes = (one[0] for one in self._session.run(["scores", "boxes"], {"input": pixels}))
-        sure = scores[:, 1] >= min_score
+        scores, boxes = (output[0] for output in self._session.run(["scores", "boxes"], {"input": pixels}))
+        kept = scores[:, 1] >= min_score
         height, width = image.shape[:2]
-        corners = boxes[sure] * [width, height, width, height]
-        return suppressed(
-            np.column_stack([corners[:, :2], corners[:, 2:] - corners[:, :2]]), scores[sure, 1], min_score, NMS
-        )
+        xyxy = boxes[kept] * [width, height, width, height]
+        return apply_nms(np.column_stack([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]]), scores[kept, 1], min_score, NMS)

@@ -5,17 +5,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# As OpenCV's own sample has it.
-NMS, CANDIDATES = 0.45, 5000
+# As in OpenCV's sample.
+NMS, MAX_CANDIDATES = 0.45, 5000
 
 
 class YuNet:
-    """OpenCV's FaceDetectorYN. Pictures are seen at their own size."""
+    """OpenCV's FaceDetectorYN. Images keep their size."""
 
     name = "YuNet"
 
     def __init__(self, weights: Path) -> None:
-        self._network = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), 0.5, NMS, CANDIDATES)
+        self._network = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), 0.5, NMS, MAX_CANDIDATES)
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""

@@ -1,1 +1,1 @@
-"""What a person looks at: figures and tables."""
+"""Figures, tables, the HTML report, and the comment on a pull request."""

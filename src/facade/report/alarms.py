@@ -1,54 +1,54 @@
-"""What a reviewer must see first: a verdict that got worse, another golden set, a limit that was loosened."""
+"""Alarms for a reviewer: a verdict that got worse, a changed golden set, a loosened limit."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from facade.audit.threats import ATTACKS
 from facade.measure.compare import NOT_MEASURED
-from facade.report.formatting import told
+from facade.report.formatting import format_number
 from facade.report.revision import Revision
 
-# From best to worst; what else stands there (one seed, raw that learned nothing) is no verdict.
-ANSWERS = ("non-inferior", "inconclusive", "inferior")
-# Parameters that loosen something when they rise, fall, change at all, or are switched, and what that means.
-RISING = {
-    "audit.max_untreated": "more faces may stay as they were",
-    "audit.max_unlabelled": "more faces that nobody labelled may stay as they were",
+# From best to worst. Other values (one seed, a reference arm below the margin) are not ranked.
+RANKED_VERDICTS = ("non-inferior", "inconclusive", "inferior")
+# Parameters that loosen a check when they increase, decrease, change at all, or are switched on or off, and the effect.
+INCREASED = {
+    "audit.max_untreated": "more labelled faces may stay untreated",
+    "audit.max_unlabelled": "more unlabelled faces may stay untreated",
     "audit.max_reid": "more faces may be linked to their source",
-    "audit.max_parrot": "more faces may be linked by somebody who knows the method",
-    "audit.sure": "fewer faces that nobody labelled are found",
-    "audit.least": "fewer faces are attacked",
-    "evaluate.margin": "a greater loss counts as none",
-    "evaluate.alpha": "a wrong verdict is accepted more often",
-    "ingest.max_bad": "more photographs may be left out in silence",
-    "ingest.min_face": "fewer faces are judged",
+    "audit.max_parrot": "more faces may be linked by an attacker who knows the method",
+    "audit.min_score": "fewer unlabelled faces are detected",
+    "audit.min_face_height": "fewer faces are attacked",
+    "evaluate.margin": "a larger loss counts as non-inferior",
+    "evaluate.alpha": "a higher error rate of the verdict is accepted",
+    "ingest.max_unreadable": "more unreadable photographs are skipped without an error",
+    "ingest.min_face": "fewer faces are scored",
 }
-FALLING = {
-    "audit.most": "fewer faces are attacked",
-    "audit.people": "the attacker learns from fewer people",
-    "ingest.duplicate_distance": "photographs that look like golden ones may be trained on",
+DECREASED = {
+    "audit.max_faces": "fewer faces are attacked",
+    "audit.identities": "the attacker is trained on fewer identities",
+    "ingest.duplicate_distance": "near-duplicates of golden photographs may be trained on",
 }
-CHANGING = {
-    "evaluate.metric": "the verdict is about another metric",
-    "evaluate.iou": "other detections count as right",
-    "evaluate.looks": "the plan of when to look at the verdict is another",
-    "evaluate.resample": "the intervals are about other things",
+CHANGED = {
+    "evaluate.metric": "the verdict is on another metric",
+    "evaluate.iou": "other detections count as true positives",
+    "evaluate.looks": "the plan of interim looks differs",
+    "evaluate.resample": "the intervals have other resampling units",
 }
-# One network for another; none for one is a switch, and one where there was none tightens.
-EXCHANGED = {
-    "audit.recognition": "another network attacks, so that rates do not compare",
-    "audit.detector": "another network looks for faces that nobody labelled",
+# One network replaced by another. Removing a network is in SWITCHED_OFF; adding one tightens the check.
+REPLACED = {
+    "audit.recognition": "another network attacks, so linkage rates are not comparable",
+    "audit.detector": "another network detects unlabelled faces",
 }
 SWITCHED_ON = {"report.show_raw": "pictures may show untreated faces"}
 SWITCHED_OFF = {
-    "audit.detector": "nobody looks for faces that nobody labelled",
+    "audit.detector": "unlabelled faces are not detected",
     "audit.recognition": "no face recognition network attacks",
-    "audit.treat_unlabelled": "faces that nobody labelled are left as they are",
+    "audit.treat_unlabelled": "unlabelled faces are not treated",
 }
 
 
 def alarms(then: Revision, now: Revision) -> list[str]:
-    """Sentences on what a reviewer must decide on, the gravest first."""
+    """Sentences on changes that a reviewer must approve, the most serious first."""
     return [
         *_verdicts(then.golden.get("verdict", {}), now.golden.get("verdict", {})),
         *_golden_set(then, now),
@@ -57,51 +57,53 @@ def alarms(then: Revision, now: Revision) -> list[str]:
     ]
 
 
-def answers(verdict: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The comparisons of a verdict, by name in words: "pseudo against raw"."""
-    return {name.replace("_", " "): entry for name, entry in verdict.items() if "_against_" in name}
+def comparisons(verdict: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The comparisons in the "verdict" section of metrics/golden.json, by a readable name: "pseudo vs raw"."""
+    return {name.replace("_", " "): entry for name, entry in verdict.items() if "_vs_" in name}
 
 
 def _verdicts(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    before, after = answers(then), answers(now)
+    before, after = comparisons(then), comparisons(now)
     for name, entry in before.items():
-        was, answer = entry.get("answer"), after.get(name, {}).get("answer", "gone")
-        if answer != was and (was in ANSWERS and (answer not in ANSWERS or ANSWERS.index(answer) > ANSWERS.index(was))):
-            yield f"**The verdict on {name} got worse**: it was {was}, and is {answer}."
+        old, new = entry.get("verdict"), after.get(name, {}).get("verdict", "missing")
+        if old in RANKED_VERDICTS and (
+            new not in RANKED_VERDICTS or RANKED_VERDICTS.index(new) > RANKED_VERDICTS.index(old)
+        ):
+            yield f"**The verdict on {name} got worse**: it was {old}, now it is {new}."
 
 
 def _golden_set(then: Revision, now: Revision) -> Iterator[str]:
-    places = (
+    sources = (
         ("ingest.golden_lock", then.params.get("ingest", {}), now.params.get("ingest", {})),
         ("metrics/ingest.json", then.ingest, now.ingest),
     )
-    for where, before, after in places:
-        was, new = before.get("golden_lock"), after.get("golden_lock")
-        if was is not None and was != new:
+    for source, before, after in sources:
+        old, new = before.get("golden_lock"), after.get("golden_lock")
+        if old is not None and old != new:
             yield (
-                f"**The golden set changed** (`{where}`: {was}, now {new}): scores do not compare with earlier ones, "
-                "and nor do the columns below."
+                f"**The golden set changed** (`{source}`: {old}, now {new}): scores are not comparable with earlier "
+                "ones, and neither are the columns below."
             )
             return
 
 
 def _loosened(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     rules: list[tuple[Mapping[str, str], str, Callable[[Any, Any], bool]]] = [
-        (CHANGING, "changed", lambda was, new: new != was),
-        (EXCHANGED, "changed", lambda was, new: bool(was) and bool(new) and new != was),
-        (RISING, "loosened", lambda was, new: _is_number(was) and _is_number(new) and new > was),
-        (FALLING, "loosened", lambda was, new: _is_number(was) and _is_number(new) and new < was),
-        (SWITCHED_OFF, "loosened", lambda was, new: bool(was) and not new),
-        (SWITCHED_ON, "loosened", lambda was, new: bool(new) and not was),
+        (CHANGED, "changed", lambda old, new: new != old),
+        (REPLACED, "changed", lambda old, new: bool(old) and bool(new) and new != old),
+        (INCREASED, "loosened", lambda old, new: _is_number(old) and _is_number(new) and new > old),
+        (DECREASED, "loosened", lambda old, new: _is_number(old) and _is_number(new) and new < old),
+        (SWITCHED_OFF, "loosened", lambda old, new: bool(old) and not new),
+        (SWITCHED_ON, "loosened", lambda old, new: bool(new) and not old),
     ]
-    for names, done, is_told in rules:
-        for name, meaning in names.items():
+    for effects, change, applies in rules:
+        for name, effect in effects.items():
             section, key = name.split(".")
             before, after = then.get(section, {}), now.get(section, {})
-            if key in before and is_told(before[key], after.get(key)):
-                yield f"**`{name}` was {done}** ({before[key]}, now {after.get(key)}): {meaning}."
+            if key in before and applies(before[key], after.get(key)):
+                yield f"**`{name}` was {change}** ({before[key]}, now {after.get(key)}): {effect}."
     for name in _removed(then, now):
-        yield f"**`audit.require` was loosened**: training no longer needs to know of {name}."
+        yield f"**`audit.require` was loosened**: training no longer requires a measurement of {name}."
 
 
 def _removed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -116,36 +118,39 @@ def _privacy(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             yield f"**Privacy of {arm} is no longer measured.**"
             continue
         if before.get("passed") is not False and after.get("passed") is False:
-            yield f"**The gate of {arm} is shut**: {after.get('stopped_by')}."
+            yield f"**The gate of {arm} is closed**: {'; '.join(after.get('stopped_by') or [])}."
         counted: tuple[tuple[str, Any, Any], ...] = (
-            ("labelled faces left as they were", _untreated(before), _untreated(after)),
-            ("faces that nobody labelled left as they were", unlabelled_left(before), unlabelled_left(after)),
-            ("files that tell more than the picture", before.get("leaks"), after.get("leaks")),
+            ("untreated labelled faces", _untreated(before), _untreated(after)),
+            ("untreated unlabelled faces", untreated_unlabelled(before), untreated_unlabelled(after)),
+            ("files with metadata leaks", before.get("leaks"), after.get("leaks")),
         )
-        for what, was, new in counted:
-            if _is_number(was) and _is_number(new) and new > was:
-                yield f"**{arm}: more {what}** ({was}, now {new})."
+        for what, old, new in counted:
+            if _is_number(old) and _is_number(new) and new > old:
+                yield f"**{arm}: more {what}** ({old}, now {new})."
         if "attacker" in before and before["attacker"] != after.get("attacker"):
-            who = f"{before['attacker']}; now {after.get('attacker')}"
-            yield f"**{arm}: another attacker** ({who}): rates do not compare."
+            attackers = f"{before['attacker']}; now {after.get('attacker')}"
+            yield f"**{arm}: another attacker** ({attackers}): rates are not comparable."
         else:
             yield from _attacks(arm, before.get("reidentification"), after.get("reidentification"))
         if isinstance(before.get("unlabelled"), dict) and after.get("unlabelled") == NOT_MEASURED:
-            yield f"**{arm}: faces that nobody labelled are no longer looked for.**"
+            yield f"**{arm}: unlabelled faces are no longer detected.**"
 
 
 def _attacks(arm: str, before: Any, after: Any) -> Iterator[str]:
     if not isinstance(before, dict):
         return
     if not isinstance(after, dict):
-        yield f"**{arm}: who can be known again is no longer measured.**"
+        yield f"**{arm}: re-identification is no longer measured.**"
         return
     for name, attack in ATTACKS.items():
-        was, new = before.get(name), after.get(name)
-        # More by chance alone is no news: the intervals lie apart.
-        if attack.limit and was and new and new["rank1_low"] > was["rank1_high"]:
-            rates = f"{told(was['rank1'])}, now {told(new['rank1'])}"
-            yield f"**{arm}: more faces are linked to their source** ({attack.told}: {rates}; the intervals lie apart)."
+        old, new = before.get(name), after.get(name)
+        # Random variation is no alarm: the intervals must not overlap.
+        if attack.limit and old and new and new["rank1_low"] > old["rank1_high"]:
+            rates = f"{format_number(old['rank1'])}, now {format_number(new['rank1'])}"
+            yield (
+                f"**{arm}: more faces are linked to their source** ({attack.description}: {rates}; the intervals do "
+                "not overlap)."
+            )
 
 
 def _untreated(privacy: Mapping[str, Any]) -> Any:
@@ -153,8 +158,8 @@ def _untreated(privacy: Mapping[str, Any]) -> Any:
     return coverage.get("untreated") if isinstance(coverage, dict) else None
 
 
-def unlabelled_left(privacy: Mapping[str, Any]) -> int | str:
-    """Faces that nobody labelled and nobody treated."""
+def untreated_unlabelled(privacy: Mapping[str, Any]) -> int | str:
+    """Number of unlabelled faces that were not treated."""
     unlabelled = privacy.get("unlabelled")
     if not isinstance(unlabelled, dict):
         return NOT_MEASURED

@@ -1,4 +1,4 @@
-"""Charts that tell their values when they are pointed at: SVG inside the page, without a script."""
+"""Charts with tooltips: inline SVG, without a script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,45 +6,45 @@ from xml.sax.saxutils import escape
 
 from markupsafe import Markup
 
-# Size of a chart in units, pixels where it is drawn at its own size, and the room that axes take at its sides.
+# Size of a chart and its margins for the axes, in SVG user units (pixels at original size).
 WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 78, 14, 14, 44
-LETTERS = 13
+FONT_SIZE = 13
 ROW = 46
-# Two labels nearer than this, across and down, would overlap.
-APART, LINE = 110, 15
+# Two labels closer than this, horizontally and vertically, would overlap.
+LABEL_WIDTH, LABEL_HEIGHT = 110, 15
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A value in two directions, with its intervals.
+    """A point with intervals in both directions.
 
     Attributes:
         x: Value, lower and upper end.
         y: Value, lower and upper end.
-        colour: As CSS has it.
-        label: Written beside it.
-        title: Told when it is pointed at.
-        hollow: Drawn as a ring.
+        color: CSS color.
+        label: Text next to it.
+        title: Tooltip.
+        hollow: Whether it is drawn as a ring.
     """
 
     x: tuple[float, float, float]
     y: tuple[float, float, float]
-    colour: str
+    color: str
     label: str
     title: str
     hollow: bool = False
 
 
-def plane(dots: Sequence[Dot], x_label: str, y_label: str, margin: float, about: str) -> Markup:
-    """Dots with intervals in both directions; a line at 0, a dashed one at minus the margin.
+def plane(dots: Sequence[Dot], x_label: str, y_label: str, margin: float, description: str) -> Markup:
+    """Scatter plot of dots with intervals in both directions; a line at 0, a dashed one at minus the margin.
 
     Args:
-        dots: What is drawn; x between 0 and 1.
-        x_label: Of the axis.
-        y_label: Of the axis.
-        margin: Of the verdict.
-        about: What the chart shows, for those who do not see it.
+        dots: The points; x between 0 and 1.
+        x_label: Label of the x axis.
+        y_label: Label of the y axis.
+        margin: Margin of the verdict.
+        description: Text for screen readers.
     """
     low = min([-1.5 * margin, *(dot.y[1] for dot in dots)])
     high = max([margin, *(dot.y[2] for dot in dots)])
@@ -76,21 +76,23 @@ def plane(dots: Sequence[Dot], x_label: str, y_label: str, margin: float, about:
     for dot in dots:
         at, up = x(dot.x[0]), y(dot.y[0])
         right = dot.x[0] < 0.6
-        # Above its dot; below it, a line deeper each time, where another label stands.
-        beside = up - 8
-        while dot.label and any(abs(at - other) < APART and abs(beside - height) < LINE for other, height in labels):
-            beside = max(beside, up) + LINE + 3
+        # Above its dot; where that would overlap another label, below it, one line further down each time.
+        label_y = up - 8
+        while dot.label and any(
+            abs(at - other) < LABEL_WIDTH and abs(label_y - height) < LABEL_HEIGHT for other, height in labels
+        ):
+            label_y = max(label_y, up) + LABEL_HEIGHT + 3
         if dot.label:
-            labels.append((at, beside))
+            labels.append((at, label_y))
         parts.append(
-            f'<g class="mark" style="color:{dot.colour}">'
+            f'<g class="mark" style="color:{dot.color}">'
             + _line(x(dot.x[1]), up, x(dot.x[2]), up, "interval")
             + _line(at, y(dot.y[1]), at, y(dot.y[2]), "interval")
             + f'<circle cx="{at:.1f}" cy="{up:.1f}" r="6" class="{"hollow" if dot.hollow else "dot"}"/>'
-            + _text(at + (10 if right else -10), beside, dot.label, "start" if right else "end")
+            + _text(at + (10 if right else -10), label_y, dot.label, "start" if right else "end")
             + f"<title>{escape(dot.title)}</title></g>"
         )
-    return _svg(HEIGHT, parts, about)
+    return _svg(HEIGHT, parts, description)
 
 
 @dataclass(frozen=True)
@@ -99,19 +101,19 @@ class Bar:
 
     Attributes:
         value: Difference, lower and upper limit.
-        colour: As CSS has it.
-        label: Written above it.
-        title: Told when it is pointed at.
+        color: CSS color.
+        label: Text above it.
+        title: Tooltip.
     """
 
     value: tuple[float, float, float]
-    colour: str
+    color: str
     label: str
     title: str
 
 
-def forest(bars: Sequence[Bar], x_label: str, margin: float, about: str) -> Markup:
-    """A row for each difference; a line at 0, a dashed one at minus the margin."""
+def forest(bars: Sequence[Bar], x_label: str, margin: float, description: str) -> Markup:
+    """Forest plot, one row per difference; a line at 0, a dashed one at minus the margin."""
     height = TOP + ROW * len(bars) + BOTTOM
     low = min([-1.5 * margin, *(bar.value[1] for bar in bars)])
     high = max([margin, *(bar.value[2] for bar in bars)])
@@ -130,22 +132,22 @@ def forest(bars: Sequence[Bar], x_label: str, margin: float, about: str) -> Mark
     for number, bar in enumerate(bars):
         at = TOP + ROW * number + 30
         parts.append(
-            f'<g class="mark" style="color:{bar.colour}">'
+            f'<g class="mark" style="color:{bar.color}">'
             + _line(x(bar.value[1]), at, x(bar.value[2]), at, "interval wide")
             + f'<circle cx="{x(bar.value[0]):.1f}" cy="{at}" r="6" class="dot"/>'
             + _text(left, at - 14, bar.label, "start")
             + f"<title>{escape(bar.title)}</title></g>"
         )
-    return _svg(height, parts, about)
+    return _svg(height, parts, description)
 
 
-def _svg(height: float, parts: Sequence[str], about: str) -> Markup:
+def _svg(height: float, parts: Sequence[str], description: str) -> Markup:
     body = "\n".join(parts)
-    # All that is not of this module went through escape().
-    label = escape(about, {chr(34): "&quot;"})
+    # All text from outside this module is escaped.
+    label = escape(description, {chr(34): "&quot;"})
     return Markup(  # noqa: S704
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}" '
-        f'font-size="{LETTERS}">{body}</svg>'
+        f'font-size="{FONT_SIZE}">{body}</svg>'
     )
 
 
@@ -162,7 +164,7 @@ def _signed(value: float) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Some four round numbers between two."""
+    """Up to about six round numbers in the range."""
     step = next(one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if (high - low) / one <= 6)
     first = int(low / step)
     return [round(step * number, 2) for number in range(first, int(high / step) + 1) if low <= step * number <= high]

@@ -7,20 +7,20 @@ from facade.dataset import Face, Photograph, Photographs
 from facade.report.style import NAMES, SYNTHETIC_NOTE, new_figure
 
 SHOWN = 8
-# A picture shows this many times the width and height of the face's box.
-AROUND = 1.9
+# Side of the crop, in longer sides of the face box.
+CROP_FACTOR = 1.9
 WITHHELD = (
-    "The people in these photographs are real: their pictures are not shown.\n"
-    "report.show_raw: true shows them, if they agreed or are synthetic."
+    "These photographs show real people and are withheld.\n"
+    "Set report.show_raw to true if they consented or are synthetic."
 )
 
 
 def draw_faces(arms: dict[str, Photographs], show: bool) -> Figure:
-    """Draw faces of several sizes as each arm has them: a row an arm, a column a face.
+    """Draw faces of several sizes in every arm: a row per arm, a column per face.
 
     Args:
         arms: The training photographs of each arm.
-        show: False draws a notice in their place.
+        show: False draws a notice instead.
     """
     if not show:
         figure = new_figure(6.0, 1.2)
@@ -31,7 +31,7 @@ def draw_faces(arms: dict[str, Photographs], show: bool) -> Figure:
     grid = figure.subplots(len(arms), max(len(chosen), 1), squeeze=False)
     for row, (name, photographs) in zip(grid, arms.items(), strict=True):
         for axes, (photograph, face) in zip(row, chosen, strict=False):
-            axes.imshow(_cut(photographs.pixels(photograph), face)[..., ::-1], interpolation="nearest")
+            axes.imshow(_crop(photographs.pixels(photograph), face)[..., ::-1], interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             for spine in axes.spines.values():
                 spine.set_visible(False)
@@ -44,7 +44,7 @@ def draw_faces(arms: dict[str, Photographs], show: bool) -> Figure:
 
 
 def _choose(photographs: Photographs) -> list[tuple[Photograph, Face]]:
-    """Faces from small to large, no two from one photograph: evenly spread over the sizes there are."""
+    """Faces from small to large, at most one per photograph, evenly spaced in the order of their heights."""
     largest = {
         photograph.file: max(faces, key=lambda pair: pair[1].bbox[3])
         for photograph in photographs
@@ -53,12 +53,12 @@ def _choose(photographs: Photographs) -> list[tuple[Photograph, Face]]:
     ordered = sorted(largest.values(), key=lambda pair: (pair[1].bbox[3], pair[0].file))
     if not ordered:
         return []
-    places = np.unique(np.linspace(0, len(ordered) - 1, SHOWN).astype(int))
-    return [ordered[place] for place in places]
+    indices = np.unique(np.linspace(0, len(ordered) - 1, SHOWN).astype(int))
+    return [ordered[index] for index in indices]
 
 
-def _cut(image: np.ndarray, face: Face) -> np.ndarray:
+def _crop(image: np.ndarray, face: Face) -> np.ndarray:
     x, y, w, h = face.bbox
-    half = AROUND * max(w, h) / 2
+    half = CROP_FACTOR * max(w, h) / 2
     left, top = int(max(x + w / 2 - half, 0)), int(max(y + h / 2 - half, 0))
     return image[top : int(y + h / 2 + half) + 1, left : int(x + w / 2 + half) + 1]

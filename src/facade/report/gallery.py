@@ -1,4 +1,4 @@
-"""Pictures of missed faces for the page. Nobody who is real can be known in them."""
+"""Image tiles of missed faces for the report. Real people are shown as mosaics only."""
 
 import base64
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 
 from facade.dataset import Photographs
-from facade.measure.false_negatives import Miss
+from facade.measure.false_negatives import FalseNegative
 
 SHOWN = 24
-# A picture shows this many times the width and height of the face's box, at most so many pixels high.
-AROUND, LARGEST = 1.8, 144
-# Of real people a picture is a mosaic of so many cells a side: some four across a face, everybody beside it included,
-# labelled or not; eight where the face fills its photograph. It still shows light, colours and how much is hidden.
+# Side of the crop, in longer sides of the face box, and longest side of a tile, pixels.
+CROP_FACTOR, TILE_SIZE = 1.8, 144
+# Real people are shown as a mosaic with this many cells per side: about four across a face, eight where the face fills
+# its photograph. It covers all other faces in the crop, labelled or not. Light, colors and occlusion stay visible.
 CELLS = 8
 
 
@@ -24,10 +24,10 @@ class Tile:
 
     Attributes:
         source: JPEG as a `data:` URI.
-        alt: What the picture shows, in words.
-        height: Of the face, pixels.
-        missed: Of all runs, how many missed it, percent.
-        score: Of the surest detection on it, 0 if there is none.
+        alt: Alternative text.
+        height: Height of the face, pixels.
+        missed: Share of the runs that miss it, percent.
+        score: Highest score of a detection on it, 0 if there is none.
     """
 
     source: str
@@ -37,44 +37,44 @@ class Tile:
     score: float
 
 
-def gallery(golden: Photographs, missed: Sequence[Miss], show: bool) -> list[Tile]:
-    """Tiles of the most surely missed faces.
+def gallery(golden: Photographs, missed: Sequence[FalseNegative], show: bool) -> list[Tile]:
+    """Tiles of the hardest missed faces.
 
     Args:
         golden: The golden set.
-        missed: Its missed faces, the most surely missed first.
-        show: Whether pictures may show people as they are; else they are mosaics.
+        missed: Its missed faces, hardest first.
+        show: Whether tiles may show people unmodified; otherwise they are mosaics.
     """
     photographs = {photograph.file: photograph for photograph in golden}
     tiles = []
     for one in missed[:SHOWN]:
-        picture = cut(golden.pixels(photographs[one.file]), one.face["bbox"])
+        picture = crop(golden.pixels(photographs[one.file]), one.face["bbox"])
         picture = picture if show else mosaic(picture)
         height = one.face["bbox"][3]
-        what = "a missed face" if show else "a missed face, as a mosaic in which nobody can be known"
+        what = "a missed face" if show else "a missed face, as an unrecognizable mosaic"
         alt = f"{what}, {height:.0f} pixels high, missed by {100 * one.share:.0f} % of the runs"
         tiles.append(Tile(data_uri(_jpeg(picture), "image/jpeg"), alt, height, 100 * one.share, one.best_score))
     return tiles
 
 
 def mosaic(picture: np.ndarray) -> np.ndarray:
-    """A picture of `CELLS` by `CELLS` flat cells, as large as before, (h, w, 3) uint8."""
+    """The picture reduced to `CELLS` by `CELLS` flat cells, at its original size, (h, w, 3) uint8."""
     small = cv2.resize(picture, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
     return cv2.resize(small, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_NEAREST)
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """A file as a URI that holds it, so that the page needs no other file."""
+    """A file as a `data:` URI, so that the page is self-contained."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def cut(image: np.ndarray, bbox: Sequence[float]) -> np.ndarray:
-    """The surroundings of a face, (h, w, 3) uint8, BGR, the longest side `LARGEST` pixels; bbox is x y w h."""
+def crop(image: np.ndarray, bbox: Sequence[float]) -> np.ndarray:
+    """A face with its surroundings, (h, w, 3) uint8, BGR, the longest side `TILE_SIZE` pixels; bbox is x y w h."""
     x, y, w, h = bbox
-    half = max(AROUND * max(w, h) / 2, 4)
+    half = max(CROP_FACTOR * max(w, h) / 2, 4)
     top, left = int(max(y + h / 2 - half, 0)), int(max(x + w / 2 - half, 0))
     part = image[top : int(y + h / 2 + half) + 1, left : int(x + w / 2 + half) + 1]
-    scale = LARGEST / max(part.shape[:2])
+    scale = TILE_SIZE / max(part.shape[:2])
     size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
     return cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 

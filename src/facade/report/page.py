@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs no other file, no network and no script."""
+"""The report: one self-contained HTML file, without network access or scripts."""
 
 import hashlib
 import json
@@ -15,65 +15,65 @@ from matplotlib.figure import Figure
 from facade.audit.threats import ATTACKS, NOT_MEASURED
 from facade.dataset import Photographs
 from facade.files import read_json, write_text
-from facade.measure.arms import Arm
+from facade.measure.arms import ArmMetrics
 from facade.measure.compare import Comparison, assay_sensitivity
-from facade.measure.false_negatives import Miss
-from facade.measure.shortcut import Fired
-from facade.measure.slices import Sliced
+from facade.measure.false_negatives import FalseNegative
+from facade.measure.shortcut import PatchFalsePositives
+from facade.measure.slices import SliceResult
 from facade.measure.wider_protocol import HEIGHTS, LEVELS
 from facade.params import Params
 from facade.report.chart import Bar, Dot, forest, plane
 from facade.report.differences import draw_slices
-from facade.report.formatting import sentence, to_decide, told
+from facade.report.formatting import format_number, needed_to_decide, verdict_sentence
 from facade.report.gallery import data_uri, gallery
 from facade.report.precision_recall_plot import draw_curves
-from facade.report.style import COLOURS, NAMES, SYNTHETIC_NOTE, as_svg
+from facade.report.style import COLORS, NAMES, SYNTHETIC_NOTE, as_svg
 
-# Width of the page's figures, inches: their letters stay readable on a telephone.
-NARROW = 4.2
-# What the tables call the metrics; those that are not named keep their name.
+# Width of the figures, inches: their text stays readable on a phone.
+NARROW_WIDTH = 4.2
+# Titles of metrics in tables; other metrics are shown by their name.
 TITLES = {
-    "recall_fppi_0p1": "recall at 0.1 false positives a photograph",
-    "recall_fppi_1": "recall at 1 false positive a photograph",
-    "misses_a_photo": "misses a photograph",
-    "false_a_photo": "false positives a photograph",
+    "recall_fppi_0p1": "recall at 0.1 false positives per image",
+    "recall_fppi_1": "recall at 1 false positive per image",
+    "fn_per_image": "false negatives per image",
+    "fppi": "false positives per image",
     "AP": "AP, mean over IoU .5 to .95",
     "AR": "AR, average recall",
-    **{f"AP_from_{height}px": f"AP by WIDER FACE's rules, faces from {height} px" for height in HEIGHTS},
+    **{f"AP_from_{height}px": f"AP by WIDER FACE's protocol, faces from {height} px" for height in HEIGHTS},
     **{f"WIDER_{level}": f"WIDER FACE's own AP, {level} faces" for level in LEVELS},
-    "AP50_own": "AP50 on the arm's own calibration photographs",
+    "AP50_calibration": "AP50 on the arm's own calibration photographs",
     "threshold": "operating threshold",
 }
-AT_THRESHOLD = ("threshold", "precision", "recall", "F1", "misses_a_photo", "false_a_photo")
+AT_THRESHOLD = ("threshold", "precision", "recall", "F1", "fn_per_image", "fppi")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """All that the page tells.
+class Measurements:
+    """All measurements in the report.
 
     Attributes:
-        arms: By name, what each reaches.
+        arms: Metrics of each arm, by name.
         compared: The comparisons, in every metric.
-        sliced: The same on parts of the golden faces.
-        fired: By arm, how often its runs fire on patches.
-        missed: The missed faces, the most surely missed first.
-        calibrated: Whether there were calibration photographs to fix operating thresholds on.
-        references: By name, what other people's detectors reach on the same photographs.
-        privacy: By anonymized arm, what its audit found (metrics/privacy).
+        slices: The comparisons on slices of the golden faces.
+        shortcut: By arm, how often its runs fire on patches.
+        missed: The missed faces, hardest first.
+        calibrated: Whether every run has an operating threshold.
+        references: Metrics of third-party detectors on the same photographs, by name.
+        privacy: By anonymized arm, the report of its audit (privacy/<arm>.json).
     """
 
-    arms: dict[str, Arm]
+    arms: dict[str, ArmMetrics]
     compared: Sequence[Comparison]
-    sliced: Sequence[Sliced]
-    fired: Mapping[str, Sequence[Fired]]
-    missed: Sequence[Miss]
+    slices: Sequence[SliceResult]
+    shortcut: Mapping[str, Sequence[PatchFalsePositives]]
+    missed: Sequence[FalseNegative]
     calibrated: bool
     references: Mapping[str, Mapping[str, float | None]]
     privacy: Mapping[str, Mapping[str, Any]]
 
 
 def write_page(
-    measured: Measured,
+    measurements: Measurements,
     golden: Photographs,
     faces: Figure,
     params: Params,
@@ -84,60 +84,60 @@ def write_page(
     """Write the report.
 
     Args:
-        measured: What was measured.
-        golden: The golden set; of its people the page shows mosaics alone, unless they are synthetic or agreed.
+        measurements: All measurements.
+        golden: The golden set; its people are shown as mosaics only, unless they are synthetic or consented.
         faces: The same faces in every arm, from `draw_faces`, which withholds those of real people.
         params: All of params.yaml.
-        versions: Of the packages that the result depends on.
+        versions: Versions of the packages that the result depends on.
         path: HTML file to write.
-        study: What a study of many treatments found on real photographs (`facade.experiments.treatment_study`), to set this
-            experiment beside; None where there is none.
+        study: Results of a study of many treatments on real photographs (`facade.experiments.treatment_study`), shown
+            for comparison; None if there is none.
     """
     evaluate = params.evaluate
     show = golden.synthetic or params.report.show_raw
     figures = {
-        "curves": draw_curves(measured.arms, evaluate.iou, False, NARROW),
-        "slices": draw_slices(measured.sliced, "AP50", False, NARROW),
-        "slices_recall": draw_slices(measured.sliced, "recall", False, NARROW),
+        "curves": draw_curves(measurements.arms, evaluate.iou, False, NARROW_WIDTH),
+        "slices": draw_slices(measurements.slices, "AP50", False, NARROW_WIDTH),
+        "slices_recall": draw_slices(measurements.slices, "recall", False, NARROW_WIDTH),
         "faces": faces,
     }
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("facade.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters["number"] = told
-    # Figures of a JSON file: numbers, or the words that they were not measured.
-    environment.filters["figure"] = lambda value: told(value) if isinstance(value, int | float) else value
+    environment.filters["number"] = format_number
+    # Values of a JSON file: numbers, or "not measured".
+    environment.filters["figure"] = lambda value: format_number(value) if isinstance(value, int | float) else value
     page = environment.get_template("page.html").render(
-        sentence=sentence(measured.compared, evaluate),
+        sentence=verdict_sentence(measurements.compared, evaluate),
         note=SYNTHETIC_NOTE if golden.synthetic else None,
-        raw="raw" in measured.arms,
-        plane=_plane(measured, params),
-        forest=_forest(measured.compared, params),
+        raw="raw" in measurements.arms,
+        plane=_plane(measurements, params),
+        forest=_forest(measurements.compared, params),
         figures={name: data_uri(as_svg(figure), "image/svg+xml") for name, figure in figures.items()},
-        deciding=[one for one in measured.compared if one.metric == evaluate.metric and not one.is_cause],
-        compared=measured.compared,
-        causes=[one for one in measured.compared if one.is_cause],
-        sensitivity=assay_sensitivity(measured.compared, evaluate.metric),
-        to_decide=lambda one: to_decide(one, evaluate),
-        arms=measured.arms,
+        primary=[one for one in measurements.compared if one.metric == evaluate.metric and not one.is_ablation],
+        compared=measurements.compared,
+        ablations=[one for one in measurements.compared if one.is_ablation],
+        sensitivity=assay_sensitivity(measurements.compared, evaluate.metric),
+        needed_to_decide=lambda one: needed_to_decide(one, evaluate),
+        arms=measurements.arms,
         names=NAMES,
         titles=TITLES,
         at_threshold=AT_THRESHOLD,
-        sliced=measured.sliced,
-        fired=measured.fired,
-        missed=measured.missed,
-        calibrated=measured.calibrated,
-        references=measured.references,
+        slices=measurements.slices,
+        shortcut=measurements.shortcut,
+        missed=measurements.missed,
+        calibrated=measurements.calibrated,
+        references=measurements.references,
         study=study,
         study_plane=None if study is None else _study_plane(study),
-        privacy=measured.privacy,
+        privacy=measurements.privacy,
         attacks=ATTACKS,
         not_measured=NOT_MEASURED,
-        tiles=gallery(golden, measured.missed, show),
+        tiles=gallery(golden, measurements.missed, show),
         show=show,
         params=params,
-        # Where it was computed changes nothing, and is nobody's business.
+        # The engine does not change results and may reveal host names.
         settings=_flat(params.model_dump(exclude={"engine"})),
         versions=versions,
         hashes=data_hashes(golden),
@@ -147,28 +147,27 @@ def write_page(
     write_text(path, page)
 
 
-def _plane(measured: Measured, params: Params) -> Markup | None:
-    """What each arm costs against how many of its people are linked; None where either was not measured."""
+def _plane(measurements: Measurements, params: Params) -> Markup | None:
+    """Cost of each arm against its linkage rate; None if either was not measured."""
     dots = []
-    for one in measured.compared:
-        linked = measured.privacy.get(one.first, {}).get("reidentification")
+    for one in measurements.compared:
+        linked = measurements.privacy.get(one.first, {}).get("reidentification")
         if one.metric != params.evaluate.metric or one.second != "raw" or not isinstance(linked, dict):
             continue
-        best = _strongest({name: linked[name]["rank1"] for name in linked if name in ATTACKS})
-        cost = (one.difference.seen, one.verdict.low, one.verdict.high)
-        for attack in (best, "parrot"):
+        strongest = _strongest({name: linked[name]["rank1"] for name in linked if name in ATTACKS})
+        cost = (one.difference.estimate, one.decision.low, one.decision.high)
+        for attack in (strongest, "parrot"):
             if attack in linked and all(math.isfinite(value) for value in cost):
                 rate, low, high = (linked[attack][key] for key in ("rank1", "rank1_low", "rank1_high"))
                 title = (
-                    f"{NAMES[one.first]}: {told(cost[0], True)} {params.evaluate.metric} ({told(cost[1], True)} to "
-                    f"{told(cost[2], True)}); {100 * rate:.1f} % linked ({100 * low:.1f} to {100 * high:.1f}), "
-                    f"{ATTACKS[attack].told}"
+                    f"{NAMES[one.first]}: {_with_limits(cost, params.evaluate.metric)}; {100 * rate:.1f} % linked "
+                    f"({100 * low:.1f} to {100 * high:.1f}), {ATTACKS[attack].description}"
                 )
                 dots.append(
                     Dot(
                         (rate, low, high),
                         cost,
-                        COLOURS[one.first],
+                        COLORS[one.first],
                         "" if attack == "parrot" else NAMES[one.first],
                         title,
                         attack == "parrot",
@@ -176,56 +175,62 @@ def _plane(measured: Measured, params: Params) -> Markup | None:
                 )
     if not dots:
         return None
-    about = "Cost against linkage. " + ". ".join(dot.title for dot in dots)
+    description = "Cost against linkage. " + ". ".join(dot.title for dot in dots)
     return plane(dots, "faces linked (rank 1)", f"difference to raw, {params.evaluate.metric}", params.evaluate.margin,
-                 about)  # fmt: skip
+                 description)  # fmt: skip
+
+
+def _with_limits(value: tuple[float, float, float], metric: str = "") -> str:
+    """A difference and its limits as text."""
+    estimate, low, high = (format_number(number, True) for number in value)
+    return f"{estimate}{metric and ' '}{metric} ({low} to {high})"
 
 
 def _strongest(rates: Mapping[str, float]) -> str:
-    """Of the attacks on treated faces that the gate limits, the one that links most."""
+    """The attack with the highest rate, among those on treated faces that the gate limits."""
     return max((name for name in rates if ATTACKS[name].limit == "max_reid"), key=lambda name: rates[name])
 
 
 def _study_plane(study: Mapping[str, Any]) -> Markup | None:
-    """The rows of a study whose people were attacked."""
+    """The rows of a study that were attacked."""
     dots = []
     for name, row in study["arms"].items():
         linked = row["linkage"]
         if not isinstance(row.get("low"), int | float) or not isinstance(linked, dict):
             continue
-        best = _strongest({attack: rates[0] for attack, rates in linked.items() if attack in ATTACKS})
-        rate, low, high = linked[best]
+        strongest = _strongest({attack: rates[0] for attack, rates in linked.items() if attack in ATTACKS})
+        rate, low, high = linked[strongest]
         cost = (row["difference"], row["low"], row["high"])
-        answers = ", ".join(f"{answer} at {margin}" for margin, answer in row["verdict"].items())
+        verdicts = ", ".join(f"{verdict} at {margin}" for margin, verdict in row["verdict"].items())
         title = (
-            f"{name}: {told(cost[0], True)} {study['metric']} ({told(cost[1], True)} to {told(cost[2], True)}), "
-            f"{answers}; {100 * rate:.1f} % linked ({100 * low:.1f} to {100 * high:.1f}), {ATTACKS[best].told}"
+            f"{name}: {_with_limits(cost, study['metric'])}, {verdicts}; {100 * rate:.1f} % linked "
+            f"({100 * low:.1f} to {100 * high:.1f}), {ATTACKS[strongest].description}"
         )
-        dots.append(Dot((rate, low, high), cost, COLOURS[row["arm"]], name, title))
+        dots.append(Dot((rate, low, high), cost, COLORS[row["arm"]], name, title))
     if not dots:
         return None
-    about = "Cost against linkage on real photographs. " + ". ".join(dot.title for dot in dots)
+    description = "Cost against linkage on real photographs. " + ". ".join(dot.title for dot in dots)
     label = f"difference to {study['reference']}, {study['metric']}"
-    return plane(dots, "faces linked (rank 1)", label, study["margin"], about)
+    return plane(dots, "faces linked (rank 1)", label, study["margin"], description)
 
 
 def _forest(compared: Sequence[Comparison], params: Params) -> Markup:
     bars = []
     for one in compared:
-        value = (one.difference.seen, one.verdict.low, one.verdict.high)
+        value = (one.difference.estimate, one.decision.low, one.decision.high)
         if one.metric != params.evaluate.metric or not all(math.isfinite(number) for number in value):
             continue
-        answer = "control" if one.is_cause else one.verdict.answer
-        label = f"{NAMES[one.first]} minus {NAMES[one.second]}: {answer}"
-        title = f"{label}; {told(value[0], True)} ({told(value[1], True)} to {told(value[2], True)})"
-        bars.append(Bar(value, COLOURS[one.first], label, title))
-    about = "Differences with their limits. " + ". ".join(bar.title for bar in bars)
+        verdict = "control" if one.is_ablation else one.decision.verdict
+        label = f"{NAMES[one.first]} minus {NAMES[one.second]}: {verdict}"
+        title = f"{label}; {_with_limits(value)}"
+        bars.append(Bar(value, COLORS[one.first], label, title))
+    description = "Differences with their limits. " + ". ".join(bar.title for bar in bars)
     metric, margin = params.evaluate.metric, params.evaluate.margin
-    return forest(bars, f"difference in {metric}; dashed: margin {margin:g}", margin, about)
+    return forest(bars, f"difference in {metric}; dashed: margin {margin:g}", margin, description)
 
 
 def data_hashes(golden: Photographs, lock: Path = Path("dvc.lock")) -> dict[str, str]:
-    """What tells the data apart: sha256 of the golden labels, and DVC's own sums where it has made them."""
+    """Hashes that identify the data: SHA-256 of the golden labels, and the hashes in dvc.lock, if it exists."""
     hashes = {"golden labels (sha256)": hashlib.sha256(golden.annotations.read_bytes()).hexdigest()[:16]}
     if lock.is_file():
         from ruamel.yaml import YAML
@@ -238,18 +243,18 @@ def data_hashes(golden: Photographs, lock: Path = Path("dvc.lock")) -> dict[str,
 
 
 def read_versions(detections: Mapping[str, Path]) -> dict[str, str]:
-    """Versions of the packages that trained the arms, as their models tell them."""
-    found: dict[str, str] = {}
+    """Versions of the packages that trained the arms, from the model files."""
+    versions: dict[str, str] = {}
     for folder in detections.values():
-        found |= read_json(folder / "model.json")["versions"]
-    return found
+        versions |= read_json(folder / "model.json")["versions"]
+    return versions
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Nested settings by their dotted names. Where somebody keeps data and weights is nobody's business."""
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings by their dotted names, without absolute paths, which may reveal private information."""
     flat: dict[str, str] = {}
     for key, value in values.items():
-        name = f"{above}{key}"
+        name = f"{prefix}{key}"
         if isinstance(value, dict):
             flat |= _flat(value, f"{name}.")
         elif isinstance(value, list | tuple):
@@ -261,5 +266,5 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, (Path, str)) and (PurePath(value).is_absolute() or str(value).startswith("~")):
-        return "a path of its own"
+        return "(absolute path)"
     return json.dumps(value.as_posix() if isinstance(value, Path) else value)

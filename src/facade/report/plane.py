@@ -1,4 +1,4 @@
-"""What a treatment costs, against what it hides: one point an experiment.   python -m facade.report.plane experiments
+"""Cost of a treatment against its linkage rate: one point per experiment.   facade experiment plane experiments
 
 (make plane) Reads `dvc exp show --json`, and writes plane.png and plane.csv.
 """
@@ -6,7 +6,6 @@
 import csv
 import io
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,31 +20,31 @@ from facade.audit.threats import ATTACKS
 from facade.command import run
 from facade.errors import FacadeError
 from facade.files import write_text
-from facade.report.revision import GOLDEN, PRIVACY
-from facade.report.style import COLOURS, NAMES, new_figure, save, titled
-from facade.stage import ANONYMIZED
+from facade.params import ANONYMIZED
+from facade.report.revision import GOLDEN_METRICS, PRIVACY_METRICS
+from facade.report.style import COLORS, NAMES, new_figure, save, wrapped_title
 
 COLUMNS = ("experiment", "arm", "treatment", "AP50", "AP50_low", "AP50_high", "attack", "rank1", "rank1_low",
            "rank1_high", "chance", "attacker")  # fmt: skip
-# Attacks that are drawn, each in a panel, and what stands in where one cannot be made: there is nothing to undo.
+# Attacks, each with a panel, and the attack to show instead where it does not apply, as without a blur to undo.
 PANELS = {"reversed": "recognition", "parrot": None}
-# Points in an inch, and between two lines of labels.
-POINTS, LINE = 72, 9
+# Points per inch, and between two lines of labels.
+POINTS_PER_INCH, LINE_HEIGHT = 72, 9
 
 
 @dataclass(frozen=True)
-class Point:
+class PlanePoint:
     """One arm of one experiment under one attack.
 
     Attributes:
-        experiment: Its name, or the commit's.
+        experiment: Name of the experiment, or of the commit.
         arm: "blur" or "pseudo".
-        treatment: What was done, in words.
+        treatment: Short description of the treatment.
         cost: Difference in AP50 to raw, with its one-sided limits.
         attack: A key of `facade.audit.threats.ATTACKS`.
         linked: Rank-1 rate with its 95 % interval.
-        chance: Rank-1 rate of guessing.
-        attacker: Who attacked.
+        chance: Rank-1 rate of random guessing.
+        attacker: Description of the attacker.
         synthetic: Whether the photographs were the demo's.
     """
 
@@ -61,7 +60,7 @@ class Point:
 
     @property
     def row(self) -> tuple[Any, ...]:
-        """For the table, in the order of `COLUMNS`."""
+        """A row of the table, in the order of `COLUMNS`."""
         return (
             self.experiment,
             self.arm,
@@ -74,40 +73,40 @@ class Point:
         )
 
 
-def points(shown: Sequence[Mapping[str, Any]]) -> list[Point]:
-    """The points of all experiments of which both sides were measured.
+def experiment_points(shown: Sequence[Mapping[str, Any]]) -> list[PlanePoint]:
+    """The points of all experiments with a measured cost and linkage rate.
 
     Args:
-        shown: What `dvc exp show --json` prints.
+        shown: Output of `dvc exp show --json`.
     """
-    found: dict[tuple[Any, ...], Point] = {}
+    unique: dict[tuple[Any, ...], PlanePoint] = {}
     for name, data in states(shown):
         for arm in ANONYMIZED:
             for point in _of_arm(name, arm, data):
-                # The workspace and its commit are one and the same; a treatment measured twice is drawn once.
-                found.setdefault((point.arm, point.treatment, point.attack, point.cost), point)
-    return list(found.values())
+                # The workspace may equal its commit; a treatment measured twice is shown once.
+                unique.setdefault((point.arm, point.treatment, point.attack, point.cost), point)
+    return list(unique.values())
 
 
-def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
-    """Draw the cost in AP50 against the rate at which faces are linked, with both intervals, a panel for each attack.
+def draw_plane(points: Sequence[PlanePoint], width: float = 7.0) -> Figure:
+    """Plot the cost in AP50 against the linkage rate, with both intervals, a panel per attack.
 
-    The upper left corner is where one wants to be. A treatment on the line is beaten by no other in both.
+    The upper left corner is best. The dotted line is the Pareto front.
     """
     figure = new_figure(width, 4.2)
     axes, shown = figure.subplots(1, len(PANELS), sharey=True), []
-    for panel, (attack, otherwise) in zip(axes, PANELS.items(), strict=True):
-        own = [one for one in drawn if one.attack == attack]
-        named = {(one.experiment, one.arm) for one in own}
-        own += [one for one in drawn if one.attack == otherwise and (one.experiment, one.arm) not in named]
+    for panel, (attack, fallback) in zip(axes, PANELS.items(), strict=True):
+        own = [one for one in points if one.attack == attack]
+        attacked = {(one.experiment, one.arm) for one in own}
+        own += [one for one in points if one.attack == fallback and (one.experiment, one.arm) not in attacked]
         shown.append(own)
         for one in own:
-            (cost, low, high), (rate, least, most) = one.cost, one.linked
-            colour = COLOURS[one.arm]
-            panel.plot([least, most], [cost, cost], color=colour, linewidth=1)
-            panel.plot([rate, rate], [low, high], color=colour, linewidth=1)
-            panel.plot(rate, cost, "o", color=colour, markersize=5, zorder=4)  # above what labels cover
-        front = _front(own)
+            (cost, low, high), (rate, rate_low, rate_high) = one.cost, one.linked
+            color = COLORS[one.arm]
+            panel.plot([rate_low, rate_high], [cost, cost], color=color, linewidth=1)
+            panel.plot([rate, rate], [low, high], color=color, linewidth=1)
+            panel.plot(rate, cost, "o", color=color, markersize=5, zorder=4)  # above the labels
+        front = _pareto_front(own)
         panel.step([one.linked[0] for one in front], [one.cost[0] for one in front], where="post", color="0.4",
                    linewidth=1, linestyle=":")  # fmt: skip
         for chance in {one.chance for one in own}:
@@ -115,50 +114,56 @@ def draw_plane(drawn: Sequence[Point], width: float = 7.0) -> Figure:
         panel.axhline(0, color="0.3", linewidth=1)
         panel.set_xlim(-0.03, 1.05)
         panel.set_xlabel("share of faces linked (rank 1)")
-        # Where nothing could be undone, all points are of the attack that stands in.
-        told = ATTACKS[attack if named or otherwise is None else otherwise].told
-        panel.set_title(told.replace(", ", ",\n", 1), fontsize=8)
+        # Without a point of this attack, all points are of the fallback.
+        title = ATTACKS[attack if attacked or fallback is None else fallback].description
+        panel.set_title(title.replace(", ", ",\n", 1), fontsize=8)
     axes[0].set_ylabel("difference to raw in AP50")
-    for arm in dict.fromkeys(one.arm for one in drawn):
-        axes[0].plot([], [], "o-", color=COLOURS[arm], label=NAMES[arm])
+    for arm in dict.fromkeys(one.arm for one in points):
+        axes[0].plot([], [], "o-", color=COLORS[arm], label=NAMES[arm])
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    who = ", ".join(sorted({one.attacker for one in drawn}))
-    title = f"Attacker: {who}; dashed: chance; dotted: beaten by no other"
-    figure.suptitle(titled(title, any(one.synthetic for one in drawn), width), fontsize=8)
-    figure.draw_without_rendering()  # limits and places are settled now, and labels can be told apart
+    attackers = ", ".join(sorted({one.attacker for one in points}))
+    title = f"Attacker: {attackers}; dashed: chance; dotted: Pareto front"
+    figure.suptitle(wrapped_title(title, any(one.synthetic for one in points), width), fontsize=8)
+    figure.draw_without_rendering()  # fixes the axes limits, which the placement of labels needs
     for panel, own in zip(axes, shown, strict=True):
-        _name(panel, own)
+        _label_points(panel, own)
     return figure
 
 
-def _name(panel: Axes, own: Sequence[Point]) -> None:
-    """Write beside each point what it is: towards the middle, and each label above the one below it."""
+def _label_points(panel: Axes, points: Sequence[PlanePoint]) -> None:
+    """Label each point, on the side of the middle, so that labels do not overlap."""
     for left in (True, False):
-        below = -np.inf
-        side, away = ("left", 5) if left else ("right", -5)
-        for one in sorted((one for one in own if (one.linked[0] < 0.5) is left), key=lambda one: one.cost[0]):
-            place = (one.linked[0], one.cost[0])
-            height = panel.transData.transform(place)[1] * POINTS / panel.figure.dpi
-            below = max(height + 4, below + LINE)
-            line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.6} if below > height + LINE else None
-            beside = (away, below - height)
+        previous = -np.inf
+        align, offset = ("left", 5) if left else ("right", -5)
+        for one in sorted((one for one in points if (one.linked[0] < 0.5) is left), key=lambda one: one.cost[0]):
+            position = (one.linked[0], one.cost[0])
+            height = panel.transData.transform(position)[1] * POINTS_PER_INCH / panel.figure.dpi
+            previous = max(height + 4, previous + LINE_HEIGHT)
+            far = previous > height + LINE_HEIGHT
+            line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.6} if far else None
             label = panel.annotate(
-                one.treatment, place, beside, textcoords="offset points", fontsize=7, ha=side, arrowprops=line
+                one.treatment,
+                position,
+                (offset, previous - height),
+                textcoords="offset points",
+                fontsize=7,
+                ha=align,
+                arrowprops=line,
             )
             label.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
-def table(drawn: Sequence[Point]) -> str:
+def plane_table(points: Sequence[PlanePoint]) -> str:
     """The points as CSV."""
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(one.row for one in drawn)
+    writer.writerows(one.row for one in points)
     return content.getvalue()
 
 
-def experiments() -> list[dict[str, Any]]:
-    """What `dvc exp show --json` prints.
+def show_experiments() -> list[dict[str, Any]]:
+    """Output of `dvc exp show --json`.
 
     Raises:
         FacadeError: DVC cannot list them.
@@ -168,18 +173,18 @@ def experiments() -> list[dict[str, Any]]:
 
 
 def states(shown: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Every commit and experiment, by name, with its parameters and metrics."""
-    found = []
+    """The parameters and metrics of every commit and experiment, with its name."""
+    named = []
     for baseline in shown:
-        found.append((baseline.get("name") or _short(baseline["rev"]), baseline.get("data") or {}))
+        named.append((baseline.get("name") or _short(baseline["rev"]), baseline.get("data") or {}))
         for experiment in baseline.get("experiments") or []:
             revision = (experiment.get("revs") or [{}])[0]
-            found.append((experiment.get("name") or _short(revision.get("rev", "")), revision.get("data") or {}))
-    return found
+            named.append((experiment.get("name") or _short(revision.get("rev", "")), revision.get("data") or {}))
+    return named
 
 
 def metrics_of(data: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """A file of metrics of a state; empty where it has none."""
+    """A metrics file of a state; empty if it has none."""
     return dict(((data.get("metrics") or {}).get(path) or {}).get("data") or {})
 
 
@@ -192,17 +197,17 @@ def _short(revision: str) -> str:
     return revision if revision == "workspace" else revision[:7]
 
 
-def _of_arm(name: str, arm: str, data: Mapping[str, Any]) -> list[Point]:
-    golden = metrics_of(data, GOLDEN)
-    cost = golden.get("verdict", {}).get(f"{arm}_against_raw", {})
-    privacy = metrics_of(data, PRIVACY.format(arm=arm))
+def _of_arm(name: str, arm: str, data: Mapping[str, Any]) -> list[PlanePoint]:
+    golden = metrics_of(data, GOLDEN_METRICS)
+    cost = golden.get("verdict", {}).get(f"{arm}_vs_raw", {})
+    privacy = metrics_of(data, PRIVACY_METRICS.format(arm=arm))
     linked = privacy.get("reidentification")
     limits = tuple(cost.get(key) for key in ("AP50", "AP50_low", "AP50_high"))
     if not isinstance(linked, dict) or not all(isinstance(value, float) for value in limits):
         return []
     return [
-        Point(
-            name, arm, treatment_told(arm, params_of(data)), limits, attack,
+        PlanePoint(
+            name, arm, describe_treatment(arm, params_of(data)), limits, attack,
             tuple(linked[attack][key] for key in ("rank1", "rank1_low", "rank1_high")), linked["chance_rank1"],
             privacy.get("attacker", ""), golden.get("golden", {}).get("synthetic") is True,
         )
@@ -210,46 +215,39 @@ def _of_arm(name: str, arm: str, data: Mapping[str, Any]) -> list[Point]:
     ]  # fmt: skip
 
 
-def treatment_told(arm: str, parameters: Mapping[str, Any]) -> str:
-    """What an arm's treatment was, in a few words, from the content of params.yaml."""
+def describe_treatment(arm: str, parameters: Mapping[str, Any]) -> str:
+    """Short description of an arm's treatment, from the content of params.yaml."""
     if arm == "pseudo":
-        wanted = parameters.get("synthesize", {})
-        return f"{wanted.get('source', 'pseudo')}, keeps {'+'.join(wanted.get('keep', [])) or 'nothing'}"
+        settings = parameters.get("synthesize", {})
+        return f"{settings.get('source', 'pseudo')}, keeps {'+'.join(settings.get('keep', [])) or 'nothing'}"
     blur = parameters.get("blur", {})
     strength = {"gaussian": f"sigma {blur.get('sigma', 0):g} %", "pixelate": f"{blur.get('cells')} cells"}
-    told = strength.get(blur.get("method", ""), blur.get("method", "blur"))
-    if blur.get("vary", 1) != 1:
-        told += f" varied {blur['vary']:g}"
-    return told + (f" + {blur['decoys']} decoys" if blur.get("decoys") else "")
+    description = strength.get(blur.get("method", ""), blur.get("method", "blur"))
+    if blur.get("sigma_jitter", 1) != 1:
+        description += f" varied {blur['sigma_jitter']:g}"
+    return description + (f" + {blur['decoys']} decoys" if blur.get("decoys") else "")
 
 
-def _front(drawn: Sequence[Point]) -> list[Point]:
-    """Those that no other beats in both, from the most private on."""
-    front: list[Point] = []
-    for one in sorted(drawn, key=lambda point: (point.linked[0], -point.cost[0])):
+def _pareto_front(points: Sequence[PlanePoint]) -> list[PlanePoint]:
+    """The points that no other dominates, from the lowest linkage rate."""
+    front: list[PlanePoint] = []
+    for one in sorted(points, key=lambda point: (point.linked[0], -point.cost[0])):
         if not front or one.cost[0] > front[-1].cost[0]:
             front.append(one)
     return front
 
 
-def main(into: Path) -> None:
-    """Draw all experiments of this repository.
+def write_plane(into: Path) -> None:
+    """Plot all experiments of this repository.
 
     Raises:
-        FacadeError: DVC cannot list them, or none has both sides measured.
+        FacadeError: DVC cannot list them, or none has a measured cost and linkage rate.
     """
-    drawn = points(experiments())
-    if not drawn:
+    points = experiment_points(show_experiments())
+    if not points:
         raise FacadeError(
-            "no experiment has both its cost and its privacy measured. Run `dvc exp run`, or a sweep: "
+            "no experiment has a measured cost and linkage rate. Run `dvc exp run`, or a sweep: "
             "`dvc exp run --queue -S blur.sigma=2,4,8,16` and `dvc exp run --run-all`."
         )
-    write_text(into / "plane.csv", table(drawn))
-    save(draw_plane(drawn), into / "plane.png")
-
-
-if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]))
-    except FacadeError as error:
-        sys.exit(f"facade: {error}")
+    write_text(into / "plane.csv", plane_table(points))
+    save(draw_plane(points), into / "plane.png")

@@ -1,13 +1,11 @@
-"""What a change does to precision, recall and privacy, for its pull request.
+"""Effect of a change on precision, recall and privacy, as a comment on its pull request.
 
-python -m facade.report.pull_request --base main   (make review)   Compares the working tree with the commit at which it left
-the base branch, from what git keeps alone, and prints Markdown.
+facade review --base main   (make review)   Compares the working tree with its merge
+base, from files in git only, and prints Markdown.
 """
 
-import argparse
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,19 +13,20 @@ from facade.audit.threats import ATTACKS
 from facade.command import run
 from facade.errors import FacadeError
 from facade.measure.compare import NOT_MEASURED
-from facade.report.alarms import alarms, answers, unlabelled_left
-from facade.report.formatting import told
-from facade.report.revision import Revision, branching_point, read_revision
-from facade.stage import MAIN_ARMS
+from facade.params import MAIN_ARMS
+from facade.report.alarms import alarms, comparisons, untreated_unlabelled
+from facade.report.formatting import format_number
+from facade.report.revision import Revision, merge_base, read_revision
+from facade.stage_code import write_digests
 
-# A comment that begins so is this one, and is replaced by the next.
+# The first line of the comment, by which the next one finds and replaces it.
 MARK = "<!-- facade review -->"
-# Characters that GitHub takes in a comment, and what the tables of DVC may take of them.
-MOST_CHARACTERS = 65_000
+# Maximum number of characters of the comment; GitHub allows 65,536.
+MAX_CHARACTERS = 65_000
 METRICS = ("AP50", "AP", "recall", "precision")
 PICTURES = {
     "plots/differences.png": "Differences between the arms, with the margin",
-    "plots/slices.png": "Where the loss falls",
+    "plots/slices.png": "Differences by slice",
     "plots/precision-recall.png": "Precision and recall",
 }
 
@@ -36,47 +35,49 @@ def review(base: str, pictures: str = "", report: str = "") -> str:
     """The comment.
 
     Args:
-        base: The branch or commit that the change goes into.
-        pictures: What addresses of pictures begin with, as in "https://host/repository/raw/<commit>/".
-        report: Address of the report that goes with it; "" for none.
+        base: The target branch or commit.
+        pictures: URL prefix of pictures, as in "https://host/repository/raw/<commit>/".
+        report: URL of the report; "" for none.
 
     Raises:
-        FacadeError: git or DVC refuses, or a file of metrics cannot be read.
+        FacadeError: git or DVC fails, or a metrics file cannot be read.
     """
-    commit = branching_point(base)
+    commit = merge_base(base)
     then, now = read_revision(commit), read_revision(None)
-    stale = not_up_to_date()
+    stale = stale_stages()
     head = [
         MARK,
-        "## What this change does",
+        "## Effect of this change",
         "",
-        f"Then: `{then.name}`, where this left `{base}`. Now: {now.name}.",
+        f"Before: `{then.name}`, the merge base with `{base}`. After: {now.name}.",
         "",
-        _told_first(then, now, stale),
+        _alarm_box(then, now, stale),
         "",
-        f"### Verdict\n\n{_verdict(then, now)}",
+        f"### Verdict\n\n{verdict_table(then, now)}",
         f"### Precision and recall on the golden set\n\n{_precision(then, now)}",
-        f"### Who is still there\n\n{_privacy(then, now)}",
+        f"### Privacy audit\n\n{_privacy(then, now)}",
         _links(pictures, report),
     ]
     text = "\n\n".join(part for part in head if part) + "\n"
     params = run(["dvc", "params", "diff", commit, "--md"]).strip()
     metrics = run(["dvc", "metrics", "diff", commit, "--md"]).strip()
     for title, table in (("Parameters", params), ("All metrics", metrics)):
-        text += _folded(title, table, MOST_CHARACTERS - len(text))
+        text += _folded(title, table, MAX_CHARACTERS - len(text))
     return text
 
 
-def not_up_to_date() -> list[str]:
-    """Stages that `dvc repro` would run again: what was committed is not what the code makes.
+def stale_stages() -> list[str]:
+    """Stages that `dvc repro` would re-run, as their committed results are not those of the code.
 
     Raises:
-        FacadeError: DVC refuses.
+        FacadeError: DVC fails.
     """
-    # A stage that changed, and whose data are not here, is one that DVC says it could not reproduce.
+    # Deps of the stages, computed here: a clone without data has none. An edit of a comment changes none of them.
+    write_digests()
+    # A changed stage whose data are missing locally is reported by DVC as one that it failed to reproduce.
     command = ["dvc", "repro", "--dry", "--allow-missing", "--keep-going"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    stale = re.findall(r"Running stage '([^']+)'", done.stdout)
+    stale = [name for name in re.findall(r"Running stage '([^']+)'", done.stdout) if name != "code"]
     if failed := re.search(r"failed to reproduce(?: stages?:)? (.*)", done.stderr):
         stale += re.findall(r"'([\w@-]+)'", failed[1])
     if done.returncode and not stale:
@@ -84,42 +85,43 @@ def not_up_to_date() -> list[str]:
     return list(dict.fromkeys(stale))
 
 
-def _told_first(then: Revision, now: Revision, stale: list[str]) -> str:
+def _alarm_box(then: Revision, now: Revision, stale: list[str]) -> str:
     sentences = alarms(then, now)
     if stale:
         named = ", ".join(f"`{name}`" for name in stale[:6]) + (" and others" if len(stale) > 6 else "")
         sentences.insert(
             0,
-            f"**What was committed is not up to date**: {named} would run again, so that the figures below are not "
-            "those of this code. Run `dvc repro`, and commit `dvc.lock`, `metrics/` and `plots/`.",
+            f"**The committed results are stale**: {named} would re-run, so the figures below are not those of this "
+            "code. Run `dvc repro`, and commit `dvc.lock`, `metrics/` and `plots/`.",
         )
     if not sentences:
         return (
-            "> [!NOTE]\n> No verdict got worse, the golden set is the same, no limit was loosened, and what was "
-            "committed is up to date."
+            "> [!NOTE]\n> No verdict got worse, the golden set is the same, no limit was loosened, and the committed "
+            "results are up to date."
         )
     return "> [!CAUTION]\n" + "\n".join(f"> - {sentence}" for sentence in sentences)
 
 
-def _verdict(then: Revision, now: Revision) -> str:
+def verdict_table(then: Revision, now: Revision) -> str:
+    """The verdicts of both revisions, as a Markdown table."""
     before, after = (one.golden.get("verdict", {}) for one in (then, now))
     if not after and not before:
         return f"{NOT_MEASURED}."
-    about = after or before
+    settings = after or before
     rows = [
-        [name, _answer(answers(before).get(name), before), _answer(answers(after).get(name), after)]
-        for name in dict.fromkeys((*answers(after), *answers(before)))
+        [name, _cell(comparisons(before).get(name), before), _cell(comparisons(after).get(name), after)]
+        for name in dict.fromkeys((*comparisons(after), *comparisons(before)))
     ]
-    margin = f"In {about.get('metric')}, at a margin of {about.get('margin')}, with one-sided limits:\n\n"
-    return margin + _table(["comparison", "then", "now"], rows)
+    caption = f"In {settings.get('metric')}, at a margin of {settings.get('margin')}, with one-sided limits:\n\n"
+    return caption + _table(["comparison", "before", "after"], rows)
 
 
-def _answer(entry: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
+def _cell(entry: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     if entry is None:
         return NOT_MEASURED
     metric = verdict.get("metric", "")
     value, low, high = (_number(entry.get(key), True) for key in (metric, f"{metric}_low", f"{metric}_high"))
-    return f"{entry.get('answer')} ({value}; {low} to {high})"
+    return f"{entry.get('verdict')} ({value}; {low} to {high})"
 
 
 def _precision(then: Revision, now: Revision) -> str:
@@ -137,18 +139,18 @@ def _precision(then: Revision, now: Revision) -> str:
 
 
 def _privacy(then: Revision, now: Revision) -> str:
-    asked = [name for name, attack in ATTACKS.items() if attack.limit]
+    limited = [name for name, attack in ATTACKS.items() if attack.limit]
     rows = []
     for arm, after in now.privacy.items():
         before = then.privacy.get(arm, {})
         if not before and not after:
             continue
-        for when, one in (("then", before), ("now", after)):
+        for when, one in (("before", before), ("after", after)):
             gate = _gate(one.get("passed"))
             coverage = one.get("coverage")
             untreated = coverage.get("untreated") if isinstance(coverage, dict) else NOT_MEASURED
-            left = unlabelled_left(one)
-            rows.append([arm, when, gate, untreated, left, *(_linked(one, name) for name in asked)])
+            left = untreated_unlabelled(one)
+            rows.append([arm, when, gate, untreated, left, *(_linked(one, name) for name in limited)])
     if not rows:
         return f"{NOT_MEASURED}."
     titles = [
@@ -156,14 +158,14 @@ def _privacy(then: Revision, now: Revision) -> str:
         "",
         "gate",
         "labelled faces untreated",
-        "unlabelled faces left",
-        *(f"linked: {ATTACKS[name].told}" for name in asked),
+        "unlabelled faces untreated",
+        *(f"linked: {ATTACKS[name].description}" for name in limited),
     ]
     return _table(titles, rows) + "\n\nShare of faces linked to their source at rank 1, with 95 % intervals."
 
 
 def _gate(passed: Any) -> str:
-    return NOT_MEASURED if passed is None else "open" if passed else "shut"
+    return NOT_MEASURED if passed is None else "open" if passed else "closed"
 
 
 def _linked(privacy: Mapping[str, Any], attack: str) -> str:
@@ -171,25 +173,29 @@ def _linked(privacy: Mapping[str, Any], attack: str) -> str:
     if not isinstance(measured, dict):
         return NOT_MEASURED
     one = measured.get(attack)
-    return f"{told(one['rank1'])} ({told(one['rank1_low'])} to {told(one['rank1_high'])})" if one else "-"
+    return (
+        f"{format_number(one['rank1'])} ({format_number(one['rank1_low'])} to {format_number(one['rank1_high'])})"
+        if one
+        else "-"
+    )
 
 
 def _links(pictures: str, report: str) -> str:
     shown = "\n".join(f"![{name}]({pictures}{path})" for path, name in PICTURES.items())
-    return shown + (f"\n\n[The report]({report}), with slices and every golden face that is missed." if report else "")
+    return shown + (f"\n\n[Report]({report}), with slices and all missed golden faces." if report else "")
 
 
 def _folded(title: str, table: str, room: int) -> str:
-    """A table that opens on a click, cut where it would be too long."""
-    if table.count("\n") < 2:  # titles and a line
-        return f"\n**{title}**: none changed.\n"
+    """A collapsed table, truncated to the remaining room."""
+    if table.count("\n") < 2:  # header only
+        return f"\n**{title}**: no changes.\n"
     lines, kept = table.splitlines(), []
     for line in lines:
         room -= len(line) + 1
         if room < 500:
             break
         kept.append(line)
-    left = f"\n\n{len(lines) - len(kept)} further rows are left out." if len(kept) < len(lines) else ""
+    left = f"\n\n{len(lines) - len(kept)} more rows omitted." if len(kept) < len(lines) else ""
     return f"\n<details><summary>{title}</summary>\n\n" + "\n".join(kept) + left + "\n\n</details>\n"
 
 
@@ -199,32 +205,9 @@ def _change(then: Any, now: Any) -> str:
 
 
 def _number(value: Any, signed: bool = False) -> str:
-    return told(value, signed) if isinstance(value, int | float) else NOT_MEASURED
+    return format_number(value, signed) if isinstance(value, int | float) else NOT_MEASURED
 
 
 def _table(titles: list[str], rows: list[list[Any]]) -> str:
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
-def main() -> int:
-    """Print the comment, or check that what was committed is up to date; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m facade.report.pull_request", description=__doc__.splitlines()[0])
-    parser.add_argument("--base", default="main", help="branch or commit that the change goes into (main)")
-    parser.add_argument("--pictures", default="", help="what addresses of pictures begin with")
-    parser.add_argument("--report", default="", help="address of the report")
-    parser.add_argument("--check", action="store_true", help="fail if what was committed is not up to date")
-    wanted = parser.parse_args()
-    if not wanted.check:
-        print(review(wanted.base, wanted.pictures, wanted.report), end="")
-        return 0
-    stale = not_up_to_date()
-    print(f"dvc.lock is not up to date: {', '.join(stale)} would run." if stale else "dvc.lock is up to date.")
-    return 1 if stale else 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except FacadeError as error:
-        sys.exit(f"facade: {error}")

@@ -1,4 +1,4 @@
-"""What a commit says of the experiment: its parameters and metrics, as git keeps them."""
+"""The parameters and metrics of a commit, as tracked by git."""
 
 import json
 from dataclasses import dataclass
@@ -9,23 +9,25 @@ from ruamel.yaml import YAML, YAMLError
 
 from facade.command import run
 from facade.errors import FacadeError
-from facade.stage import ANONYMIZED
+from facade.params import ANONYMIZED
 
-GOLDEN = "metrics/golden.json"
+GOLDEN_METRICS = "metrics/golden.json"
+GOLDEN = "results/golden.json"
 INGEST = "metrics/ingest.json"
-PRIVACY = "metrics/privacy/{arm}.json"
+PRIVACY = "privacy/{arm}.json"
+PRIVACY_METRICS = "metrics/privacy/{arm}.json"
 
 
 @dataclass(frozen=True)
 class Revision:
-    """Parameters and metrics at one time; empty where there were none yet.
+    """Parameters and metrics of a revision; empty where a file does not exist.
 
     Attributes:
-        name: Of the commit, short, or "the working tree".
+        name: Abbreviated commit hash, or "the working tree".
         params: All of params.yaml.
-        golden: metrics/golden.json.
+        golden: results/golden.json; of commits that have none, metrics/golden.json.
         ingest: metrics/ingest.json.
-        privacy: By arm, metrics/privacy/<arm>.json.
+        privacy: By arm, privacy/<arm>.json.
     """
 
     name: str
@@ -35,8 +37,8 @@ class Revision:
     privacy: dict[str, dict[str, Any]]
 
 
-def branching_point(base: str) -> str:
-    """The commit at which the work here left another branch: what came to that branch since is not this work's doing.
+def merge_base(base: str) -> str:
+    """The merge base of HEAD and another branch, so that later commits on that branch do not count.
 
     Raises:
         FacadeError: There is no such branch or commit.
@@ -45,15 +47,15 @@ def branching_point(base: str) -> str:
         return run(["git", "merge-base", base, "HEAD"]).strip()
     except FacadeError as error:
         raise FacadeError(
-            f"there is no such branch or commit as {base}, or nothing in common with it ({error})."
+            f"cannot find a merge base with {base} ({error}). Name an existing branch or commit."
         ) from None
 
 
 def read_revision(commit: str | None) -> Revision:
-    """Read a commit, or with None the working tree.
+    """Read a commit, or the working tree with None.
 
     Raises:
-        FacadeError: A file is not what Facade writes.
+        FacadeError: A file is not valid YAML or JSON.
     """
 
     def read(path: str) -> dict[str, Any]:
@@ -62,13 +64,13 @@ def read_revision(commit: str | None) -> Revision:
             content = YAML(typ="safe", pure=True).load(text) if path.endswith(".yaml") else json.loads(text or "{}")
         except (YAMLError, ValueError) as error:
             where = commit or "the working tree"
-            raise FacadeError(f"{path} of {where} cannot be read ({str(error)[:100]}). Mend or restore it.") from None
+            raise FacadeError(f"{path} of {where} cannot be read ({str(error)[:100]}). Fix or restore it.") from None
         return content if isinstance(content, dict) else {}
 
     return Revision(
         name=commit[:7] if commit else "the working tree",
         params=read("params.yaml"),
-        golden=read(GOLDEN),
+        golden=read(GOLDEN) or read(GOLDEN_METRICS),
         ingest=read(INGEST),
         privacy={arm: read(PRIVACY.format(arm=arm)) for arm in ANONYMIZED},
     )

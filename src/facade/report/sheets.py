@@ -1,6 +1,5 @@
-"""Contact sheets of synthetic faces, for docs/.   python -m facade.report.sheets docs/faces   (make faces)"""
+"""Contact sheets of synthetic faces, for docs/.   facade sheets docs/faces   (make faces)"""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from facade.heads import (
     Pose,
     View,
     develop,
-    draw_expression,
-    draw_head,
-    draw_identity,
-    draw_light,
-    draw_pose,
-    exposed,
+    expose,
+    render_head,
+    sample_expression,
+    sample_identity,
+    sample_light,
+    sample_pose,
 )  # fmt: skip
 from facade.params import load
 from facade.secret_key import DEMO
@@ -30,7 +29,7 @@ from facade.sources.procedural import ProceduralHeads
 
 # The face's height as a share of its tile: room for hair and shoulders.
 SHARE = 0.62
-# A soft studio light, and the wall behind.
+# A soft studio light.
 STUDIO = Light((0.35, 0.5, 0.9), (0.6, 0.6, 0.6), (0.4, 0.4, 0.4), (0.25, 0.25, 0.25))
 LIGHTS = {
     "flash": Light((0.0, 0.15, 1.0), (0.75,) * 3, (0.2,) * 3, (0.12,) * 3),
@@ -44,25 +43,32 @@ WALL = np.array([0.62, 0.60, 0.58], np.float32)
 
 
 def portrait(number: int, size: int, light: Light | None = None, **changes: Pose | Expression) -> np.ndarray:
-    """One of the sheets' people, (size, size, 3) uint8, BGR; the light drawn where none is given."""
+    """A portrait of person `number`, (size, size, 3) uint8, BGR; with a random light if none is given."""
     random = generator("sheet", number)
-    who, look, pose, drawn = draw_identity(random), draw_expression(random), draw_pose(random), draw_light(random)
-    look, pose = changes.get("look", look), changes.get("pose", pose)  # type: ignore[assignment]
+    identity, expression, pose, random_light = (
+        sample_identity(random),
+        sample_expression(random),
+        sample_pose(random),
+        sample_light(random),
+    )
+    expression, pose = changes.get("expression", expression), changes.get("pose", pose)  # type: ignore[assignment]
     view = View.of_face(pose, SHARE * size, size / 2, size / 2)
-    head = draw_head(who, look, view, exposed(light or drawn, who, generator("exposure")), (size, size), rays=2)
+    head = render_head(
+        identity, expression, view, expose(light or random_light, identity, generator("exposure")), (size, size), rays=2
+    )
     alpha = head.alpha[..., None]
     return (255 * np.clip(develop(head.linear) * alpha + WALL * (1 - alpha), 0, 1)).astype(np.uint8)
 
 
 def identities() -> np.ndarray:
-    """Forty-eight people."""
+    """48 identities."""
     return grid([portrait(number, 128) for number in range(48)], 8)
 
 
 def poses() -> np.ndarray:
-    """Three people, from profile to profile, and looking down and up."""
-    held = [*(Pose(yaw) for yaw in (-85, -60, -30, 0, 30, 60, 85)), Pose(0, -25), Pose(0, 25), Pose(20, 5, 25)]
-    return grid([portrait(number, 112, STUDIO, pose=pose) for number in (6, 15, 41) for pose in held], len(held))
+    """Three people from profile to profile, and looking down and up."""
+    angles = [*(Pose(yaw) for yaw in (-85, -60, -30, 0, 30, 60, 85)), Pose(0, -25), Pose(0, 25), Pose(20, 5, 25)]
+    return grid([portrait(number, 112, STUDIO, pose=pose) for number in (6, 15, 41) for pose in angles], len(angles))
 
 
 def lights() -> np.ndarray:
@@ -72,21 +78,23 @@ def lights() -> np.ndarray:
 
 
 def expressions() -> np.ndarray:
-    """Three people doing six things."""
-    looks = [
+    """Three people with six expressions."""
+    shown = [
         Expression(), Expression(smile=0.7), Expression(smile=1.0, open=0.7, jaw=0.4), Expression(open=1.4, jaw=1.2),
         Expression(lid=0.97), Expression(brow_raise=0.5, gaze_x=0.35, lid=0.0),
     ]  # fmt: skip
-    return grid([portrait(n, 128, STUDIO, pose=Pose(), look=look) for n in (6, 12, 30) for look in looks], len(looks))
+    return grid(
+        [portrait(n, 128, STUDIO, pose=Pose(), expression=one) for n in (6, 12, 30) for one in shown], len(shown)
+    )
 
 
 def sizes() -> np.ndarray:
-    """The same people at faces 16 to 256 px high, the small ones enlarged four, three and two times."""
+    """The same people at face heights of 16 to 256 px; the small ones are enlarged 4, 3 and 2 times."""
     rows = []
-    for height, times, count in ((16, 4, 16), (24, 3, 14), (40, 2, 12), (72, 1, 8)):
+    for height, scale, count in ((16, 4, 16), (24, 3, 14), (40, 2, 12), (72, 1, 8)):
         tiles = [portrait(number, round(height / SHARE), None) for number in range(count)]
         rows.append(
-            np.hstack([cv2.resize(t, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST) for t in tiles])
+            np.hstack([cv2.resize(t, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST) for t in tiles])
         )
     large = np.hstack([portrait(number, round(256 / SHARE), STUDIO) for number in (22, 3)])
     width = min(row.shape[1] for row in (*rows, large))
@@ -94,7 +102,7 @@ def sizes() -> np.ndarray:
 
 
 def replaced() -> np.ndarray:
-    """Faces of the demo and their pseudonyms below them; nobody in either exists."""
+    """Faces of the demo with their pseudonyms below; none of them exists."""
     params = load()
     replace = ReplaceFaces(params.synthesize, ProceduralHeads(params.synthesize.cover), DEMO)
     pairs: list[np.ndarray] = []
@@ -115,20 +123,16 @@ def replaced() -> np.ndarray:
 
 
 def grid(tiles: list[np.ndarray], columns: int) -> np.ndarray:
-    """Tiles of one size in rows."""
+    """Tiles of equal size, arranged in rows."""
     return np.vstack([np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)])
 
 
 SHEETS: tuple[Callable[[], np.ndarray], ...] = (identities, poses, lights, expressions, sizes, replaced)
 
 
-def main(folder: Path) -> None:
-    """Draw every sheet into a folder, as JPEG: photographs of nobody need no exact pixels, and git keeps them."""
+def write_sheets(folder: Path) -> None:
+    """Write every sheet into a folder, as JPEG, which is small enough for git."""
     folder.mkdir(parents=True, exist_ok=True)
     for sheet in SHEETS:
         _, content = cv2.imencode(".jpg", sheet(), (cv2.IMWRITE_JPEG_QUALITY, 88))
         (folder / f"{sheet.__name__}.jpg").write_bytes(content.tobytes())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

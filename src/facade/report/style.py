@@ -1,4 +1,4 @@
-"""How figures look: the same colour for the same arm everywhere, told apart by colour-blind readers, too."""
+"""Style of figures: one color per arm everywhere, from a color-blind-safe palette."""
 
 import io
 import textwrap
@@ -8,41 +8,49 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette (2008).
-COLOURS = {
-    "raw": "#0072B2", "blur": "#E69F00", "pseudo": "#009E73", "recode": "#56B4E9", "decoy": "#D55E00", "drop": "#CC79A7"
-}  # fmt: skip
-NAMES = {
-    "raw": "raw (control)",
-    "blur": "blurred",
-    "pseudo": "pseudonymized",
-    "recode": "recoded",
-    "decoy": "decoys blurred",
-    "drop": "photographs dropped",
-}
-SYNTHETIC_NOTE = "demo photographs: these numbers prove the pipeline and say nothing about real faces"
+OTHER_COLORS = ("#56B4E9", "#D55E00", "#CC79A7", "#F0E442", "#000000")
+
+
+class _Colors(dict[str, str]):
+    """Colors by arm; an arm of arms.extra gets one by its name, the same in every figure."""
+
+    def __missing__(self, arm: str) -> str:
+        return OTHER_COLORS[sum(arm.encode()) % len(OTHER_COLORS)]
+
+
+class _Names(dict[str, str]):
+    """Names by arm, for readers; an arm of arms.extra is called as in params.yaml."""
+
+    def __missing__(self, arm: str) -> str:
+        return arm
+
+
+COLORS = _Colors({"raw": "#0072B2", "blur": "#E69F00", "pseudo": "#009E73"})
+NAMES = _Names({"raw": "raw (control)", "blur": "blurred", "pseudo": "pseudonymized"})
+SYNTHETIC_NOTE = "demo photographs: these numbers test the pipeline and say nothing about real faces"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches; 100 pixels an inch, so that 6 inches are readable at 600 pixels."""
+    """An empty figure, in inches, at 100 pixels per inch, so that 6 inches are readable at 600 pixels."""
     mpl.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
 
 
-def titled(title: str, synthetic: bool, width: float) -> str:
-    """A title, broken to a figure's width in inches, with a note where the photographs are the demo's."""
-    letters = int(14 * width)
+def wrapped_title(title: str, synthetic: bool, width: float) -> str:
+    """A title wrapped to the width of a figure in inches, with a note if the photographs are the demo's."""
+    characters = int(14 * width)
     lines = [title, SYNTHETIC_NOTE] if synthetic else [title]
-    return "\n".join(broken for line in lines for broken in textwrap.wrap(line, letters))
+    return "\n".join(wrapped for line in lines for wrapped in textwrap.wrap(line, characters))
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG without a date or a version in it, so that equal figures are equal bytes."""
+    """Write a PNG without date and version, so that equal figures are equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
 
 
 def as_svg(figure: Figure) -> bytes:
-    """The figure as SVG, letters drawn as paths; equal figures are equal bytes."""
+    """The figure as SVG, with text as paths; equal figures are equal bytes."""
     content = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "facade"}):
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,1 +1,1 @@
-"""Where synthetic faces come from: formulas, a folder of pictures, or a diffusion model."""
+"""Sources of synthetic faces: procedural heads, a folder of pictures, or a diffusion model."""

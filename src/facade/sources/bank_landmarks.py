@@ -1,11 +1,11 @@
-"""Where the landmarks of a bank's pictures are: in a table beside them, or found by facexlib and kept.
+"""Landmarks of the pictures of a face bank: read from a table in the bank, or detected by facexlib and cached.
 
 The table is `landmarks.csv`: a header, then for each picture its path below the folder, and x and y of the five points
-in pixels. A row of a path alone leaves the picture out.
+in pixels. A row with a path alone excludes the picture.
 
-What facexlib finds while a stage runs is kept under `.work/`, by the content of each picture, and never written into
-the folder: the folder is an input of the stage, and an input that changes because its stage ran would make it run
-again. `python -m facade.sources.bank FOLDER` writes the table, on purpose.
+Landmarks that facexlib detects while a stage runs are cached under `.work/`, by the content of each picture, and never
+written into the bank: it is an input of the stage, and a stage that changes its own input would be stale at once.
+`facade bank FOLDER` writes the table on request.
 """
 
 import csv
@@ -25,21 +25,21 @@ from facade.retinaface import RetinaFace, retinaface_weights
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 TABLE = "landmarks.csv"
 HEADER = "file,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5"
-# How sure facexlib must be of a face in a bank picture.
-SURE = 0.8
-# RetinaFace sees pictures with this longest side at the most, pixels: a face that fills a larger one exceeds the
-# largest box that it was trained for (512).
-LONGEST_SIDE = 640
-# Larger pictures are refused before they are unpacked.
+# Confidence threshold of facexlib's detector in a bank picture.
+MIN_SCORE = 0.8
+# Longest side at which RetinaFace sees a picture, pixels: a face that fills a larger one exceeds the largest box that
+# it was trained for (512).
+MAX_SIDE = 640
+# Larger pictures are refused before they are decoded.
 MAX_MEGAPIXELS = 50
 
-# None: there is no sure face in the picture, or more than one; it is left out.
+# None: no face is detected in the picture, or more than one; it is left out.
 Landmarks = np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Portraits:
-    """Pictures of one face each, by name.
+    """Pictures of one face each.
 
     Attributes:
         files: Paths below the bank's folder.
@@ -63,7 +63,7 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def content_key(path: Path) -> str:
-    """Names a picture by its content, 32 hexadecimal digits."""
+    """Hash of a picture's content, 32 hexadecimal digits."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
     except OSError as error:
@@ -72,33 +72,34 @@ def content_key(path: Path) -> str:
         ) from None
 
 
-def portraits(folder: Path, weights: Path | None, cache: Path) -> Portraits:
+def read_portraits(folder: Path, weights: Path | None, cache: Path) -> Portraits:
     """The pictures of a bank, with their landmarks.
 
     Args:
         folder: The bank.
-        weights: facexlib's RetinaFace; None for the publisher's. Needed only for pictures that no table names.
-        cache: Where landmarks that facexlib found are kept.
+        weights: facexlib's RetinaFace; None downloads the publisher's. Needed only for pictures that are not in the
+            table.
+        cache: Where detected landmarks are cached.
 
     Raises:
-        FacadeError: There is no such folder, no picture with a face in it, a picture is missing or damaged, the table
-            cannot be understood, or the weights are not at hand.
+        FacadeError: The folder is missing or shows no face, a picture is missing or damaged, the table is invalid, or
+            the weights are missing.
     """
     named = _all_landmarks(folder, weights, cache)
     usable = {file: points for file, points in named.items() if points is not None}
     if not usable:
-        raise FacadeError(f"no picture of the bank {folder} shows one face that facexlib is sure of.")
+        raise FacadeError(f"facexlib detects exactly one face in no picture of the bank {folder}.")
     return Portraits(list(usable), np.stack(list(usable.values())))
 
 
-def write_table(folder: Path, weights: Path | None, cache: Path) -> tuple[int, int]:
-    """Write `landmarks.csv` beside the pictures: what it said before, and what facexlib finds in the others.
+def write_landmark_table(folder: Path, weights: Path | None, cache: Path) -> tuple[int, int]:
+    """Write `landmarks.csv` into the bank: its existing rows, and what facexlib detects in the other pictures.
 
     Returns:
-        How many pictures have landmarks; how many are left out.
+        Number of pictures with landmarks; number of pictures left out.
 
     Raises:
-        FacadeError: As `portraits`; or the folder cannot be written.
+        FacadeError: As `read_portraits`; or the folder is not writable.
     """
     named = _all_landmarks(folder, weights, cache)
     table = io.StringIO()
@@ -114,48 +115,48 @@ def write_table(folder: Path, weights: Path | None, cache: Path) -> tuple[int, i
 
 
 def _all_landmarks(folder: Path, weights: Path | None, cache: Path) -> dict[str, Landmarks]:
-    """Landmarks of every picture of a bank, in the order of their names."""
+    """Landmarks of every picture of a bank, in the order of their paths."""
     if not folder.is_dir():
-        raise FacadeError(f"synthesize.bank is {folder}, and there is no such folder. Correct params.yaml.")
+        raise FacadeError(f"synthesize.bank is {folder}, which does not exist. Correct params.yaml.")
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
-        raise FacadeError(f"the bank {folder} holds no picture ({', '.join(SUFFIXES)}).")
+        raise FacadeError(f"the bank {folder} has no pictures ({', '.join(SUFFIXES)}).")
     named = _read_table(folder / TABLE) if (folder / TABLE).is_file() else {}
     missing = sorted(named.keys() - set(files))
     if missing:
         raise FacadeError(
-            f"{folder / TABLE} names {len(missing)} pictures that are not there, {missing[0]} the first. Put them "
-            "back, or take them out of the table."
+            f"{folder / TABLE} names {len(missing)} missing pictures, the first of which is {missing[0]}. Restore "
+            "them, or delete their rows."
         )
     unnamed = [file for file in files if file not in named]
-    found = _found_or_kept(folder, unnamed, weights, cache) if unnamed else {}
-    return {file: named[file] if file in named else found[file] for file in files}
+    detected = _detect_or_read_cache(folder, unnamed, weights, cache) if unnamed else {}
+    return {file: named[file] if file in named else detected[file] for file in files}
 
 
-def _found_or_kept(folder: Path, files: list[str], weights: Path | None, cache: Path) -> dict[str, Landmarks]:
+def _detect_or_read_cache(folder: Path, files: list[str], weights: Path | None, cache: Path) -> dict[str, Landmarks]:
     weights = retinaface_weights(weights, "synthesize.bank_weights")
-    kept_in = cache / f"landmarks-{content_key(weights)[:16]}.csv"
-    kept = _read_table(kept_in) if kept_in.is_file() else {}
+    cache_file = cache / f"landmarks-{content_key(weights)[:16]}.csv"
+    cached = _read_table(cache_file) if cache_file.is_file() else {}
     keys = {file: content_key(folder / file) for file in files}
-    unknown = [file for file in files if keys[file] not in kept]
+    unknown = [file for file in files if keys[file] not in cached]
     if unknown:
         network = RetinaFace(weights)
         for file in tqdm(unknown, f"landmarks of {folder.name}", mininterval=1):
-            kept[keys[file]] = find_landmarks(network, read_picture(folder / file))
-        rows = [",".join([key, *_cells(points)]) for key, points in kept.items()]
-        write_text(kept_in, "\n".join([HEADER, *rows]) + "\n")
-    return {file: kept[keys[file]] for file in files}
+            cached[keys[file]] = detect_landmarks(network, read_picture(folder / file))
+        rows = [",".join([key, *_cells(points)]) for key, points in cached.items()]
+        write_text(cache_file, "\n".join([HEADER, *rows]) + "\n")
+    return {file: cached[keys[file]] for file in files}
 
 
-def find_landmarks(network: RetinaFace, picture: np.ndarray) -> Landmarks:
-    """The landmarks of the one face of a picture, (5, 2), or None if there is none, or more than one.
+def detect_landmarks(network: RetinaFace, picture: np.ndarray) -> Landmarks:
+    """The landmarks of the only face of a picture, (5, 2), or None if there is none, or more than one.
 
     Args:
-        network: Finds faces.
+        network: Face detector.
         picture: (H, W, 3) uint8, BGR.
     """
-    found = network.faces(picture, SURE, min(1.0, LONGEST_SIDE / max(picture.shape[:2])))
-    return found[0].keypoints.round(2) if len(found) == 1 else None
+    faces = network.detect(picture, MIN_SCORE, min(1.0, MAX_SIDE / max(picture.shape[:2])))
+    return faces[0].keypoints.round(2) if len(faces) == 1 else None
 
 
 def _cells(points: Landmarks) -> list[str]:
@@ -167,7 +168,7 @@ def _read_table(path: Path) -> dict[str, Landmarks]:
         with path.open(newline="", encoding="utf-8") as text:
             rows = list(csv.reader(text))[1:]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FacadeError(f"{path} cannot be read as a table ({error}). Mend or remove it.") from None
+        raise FacadeError(f"{path} is not a readable CSV table ({error}). Fix or delete it.") from None
     named: dict[str, Landmarks] = {}
     for line, row in enumerate(rows, 2):
         if not any(row):
@@ -177,12 +178,12 @@ def _read_table(path: Path) -> dict[str, Landmarks]:
             points = np.array(numbers, float).reshape(5, 2) if numbers else None
         except ValueError:
             raise FacadeError(
-                f"{path}, line {line}, must be a file and ten numbers, or a file alone. Mend it."
+                f"{path}, line {line}, must have a path and ten numbers, or a path alone. Fix it."
             ) from None
-        # Nothing can be aligned on points that coincide, or are not numbers.
+        # Coinciding or non-finite points cannot be aligned.
         if points is not None and not (np.linalg.norm(points[:2].mean(0) - points[3:].mean(0)) >= 1):
             raise FacadeError(
-                f"{path}, line {line}: these are not the landmarks of a face (eyes on the mouth). Mend it."
+                f"{path}, line {line}: these are not the landmarks of a face (eyes and mouth coincide). Fix them."
             )
         named[row[0]] = points
     return named

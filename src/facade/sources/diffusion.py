@@ -1,6 +1,6 @@
-"""A diffusion model as a source of faces: it paints a person into the gap that another one left.
+"""A diffusion model as a source of faces: inpaints the erased area with a synthetic person.
 
-Any inpainting model that diffusers can load. What it needs is installed by requirements-diffusion.txt.
+Any inpainting model that diffusers can load. Its requirements are in requirements-diffusion.txt.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,41 +15,41 @@ import numpy as np
 from facade.errors import FacadeError
 from facade.heads.pose import Pose
 from facade.params import Diffusion
-from facade.sources.source import Layer, Setting
+from facade.sources.source import FaceRequest, Layer
 
-# Who may come, and how often: as many children among the people as draw_identity makes.
+# People to paint, with probabilities; the fraction of children is that of `sample_identity`.
 PEOPLE = {
     "a girl": 0.05, "a boy": 0.05,
     "a young woman": 0.18, "a young man": 0.18,
     "a middle-aged woman": 0.15, "a middle-aged man": 0.15,
     "an old woman": 0.12, "an old man": 0.12,
 }  # fmt: skip
-# From which turn on a picture is called three-quarter and profile, and from which tilt on somebody looks up or down,
-# in degrees: halfway between the views that the words stand for (0, 45 and 90; level and 30).
+# Minimum yaw of a three-quarter view and of a profile, and minimum pitch of looking up or down, degrees: halfway
+# between the views that the words stand for (0, 45 and 90; level and 30).
 THREE_QUARTER, PROFILE, TILTED = 22.5, 67.5, 15.0
-# Beyond this turn, in degrees, the far cheek is too narrow to tell a tone from.
+# Beyond this yaw, degrees, the far cheek is too narrow to measure a tone on.
 FAR_CHEEK = 30.0
-# How far the painted area reaches beyond the gap, in shares of the face's smaller side, and in pixels at the least. A
-# model paints in cells of 8 of its pixels: on a crop three times as wide as the face, at 512, this is 3 cells.
-MARGIN, LEAST_MARGIN = 0.14, 2.0
-# A gap as faint as this does not show in 8 bits.
-FAINT = 1 / 255
-# How often a face is painted anew that a model's own safety checker has blackened.
+# Margin of the painted area around the mask: fraction of the face's shorter side, and minimum in pixels. A model paints
+# in cells of 8 of its pixels: on a crop three times as wide as the face, at 512, this is 3 cells.
+MARGIN, MIN_MARGIN = 0.14, 2.0
+# Mask values up to this are invisible in 8 bits.
+INVISIBLE = 1 / 255
+# Attempts at a face that the model's safety checker blacks out.
 TRIES = 4
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What a model is asked for.
+class _PaintJob:
+    """The inputs of the model for one face.
 
     Attributes:
-        setting: The place.
+        request: The face request.
         prompt: What to paint.
-        seeds: Of the noise that each try starts from.
-        alpha: (h, w) float32: 1 in the gap, falling softly to 0 within the margin.
+        seeds: Seeds of the initial noise, one per attempt.
+        alpha: (h, w) float32: 1 in the mask, falling smoothly to 0 within the margin.
     """
 
-    setting: Setting
+    request: FaceRequest
     prompt: str
     seeds: list[int]
     alpha: np.ndarray
@@ -58,80 +58,80 @@ class _Order:
 class DiffusionFaces:
     """Synthetic faces from a diffusion model.
 
-    The model is loaded when the first face is asked for; until then the object is small and can be pickled.
+    The model is loaded on the first request; until then the object is small and can be pickled.
     """
 
     def __init__(self, params: Diffusion) -> None:
         self.params = params
 
-    def layers(self, settings: Iterable[Setting]) -> Iterator[Layer]:
-        """A face for each setting, in their order; `params.batch` settings are held at a time.
+    def render(self, requests: Iterable[FaceRequest]) -> Iterator[Layer]:
+        """A face for each request, in order; `params.batch` requests are held at a time.
 
-        Each face starts from noise of its own, the same on every device, so neither order nor batch decide who comes.
-        Batches of another size may change last digits, because processors then add in another order.
+        Each face starts from its own noise, the same on every device, so that neither order nor batches change the
+        identity. Another batch size may change the last digits, because processors then sum in another order.
 
         Raises:
-            FacadeError: diffusers or the model is missing, or the model gives no picture of a face.
+            FacadeError: diffusers or the model is missing, or the model returns no usable picture.
         """
-        waiting = iter(settings)
+        waiting = iter(requests)
         while batch := list(islice(waiting, self.params.batch)):
-            orders = [self._order(setting) for setting in batch]
-            for order, square in zip(orders, self._paint(orders), strict=True):
-                height, width = order.alpha.shape
+            jobs = [self._job(request) for request in batch]
+            for job, square in zip(jobs, self._paint(jobs), strict=True):
+                height, width = job.alpha.shape
                 side = max(height, width)
                 pixels = np.ascontiguousarray(_resized(square, side)[:height, :width])
-                yield Layer(pixels, order.alpha, cheeks_and_chin(order.setting))
+                yield Layer(pixels, job.alpha, bare_skin_discs(job.request))
 
-    def _order(self, setting: Setting) -> _Order:
-        who = str(setting.who.choice(list(PEOPLE), p=list(PEOPLE.values())))
-        return _Order(
-            setting=setting,
-            prompt=self.params.prompt.format(who=who, view=view_in_words(setting.view.pose)),
-            seeds=setting.who.integers(2**63, size=TRIES).tolist(),
-            alpha=softly_widened(setting.gap, max(LEAST_MARGIN, MARGIN * min(setting.bbox[2:]))),
+    def _job(self, request: FaceRequest) -> _PaintJob:
+        who = str(request.random.choice(list(PEOPLE), p=list(PEOPLE.values())))
+        return _PaintJob(
+            request=request,
+            prompt=self.params.prompt.format(who=who, view=describe_view(request.view.pose)),
+            seeds=request.random.integers(2**63, size=TRIES).tolist(),
+            alpha=feathered_mask(request.mask, max(MIN_MARGIN, MARGIN * min(request.bbox[2:]))),
         )
 
-    def _paint(self, orders: list[_Order]) -> list[np.ndarray]:
-        """Squares with a face each, (size, size, 3) float32, BGR, 0 to 1."""
+    def _paint(self, jobs: list[_PaintJob]) -> list[np.ndarray]:
+        """One square picture per face, (size, size, 3) float32, BGR, 0 to 1."""
         painted: dict[int, np.ndarray] = {}
         for attempt in range(TRIES):
-            left = [number for number in range(len(orders)) if number not in painted]
+            left = [number for number in range(len(jobs)) if number not in painted]
             if not left:
                 break
-            squares = self._try([orders[number] for number in left], attempt)
-            # Black is what a safety checker leaves; pasted, it would be a treatment of its own.
+            squares = self._try([jobs[number] for number in left], attempt)
+            # A safety checker returns black; pasted, it would be another treatment.
             painted |= {number: square for number, square in zip(left, squares, strict=True) if square.any()}
-        if len(painted) < len(orders):
+        if len(painted) < len(jobs):
             raise FacadeError(
-                f"{self.params.model} gave a black picture {TRIES} times for one face: its safety checker objects. "
-                "Change synthesize.key, or synthesize.diffusion.prompt or model."
+                f"{self.params.model} returned a black picture {TRIES} times for one face: its safety checker rejects "
+                "it. Change synthesize.key, or synthesize.diffusion.prompt or model."
             )
-        return [painted[number] for number in range(len(orders))]
+        return [painted[number] for number in range(len(jobs))]
 
-    def _try(self, orders: list[_Order], attempt: int) -> np.ndarray:
-        """Squares, black ones among them, (N, size, size, 3) float32, BGR, 0 to 1."""
+    def _try(self, jobs: list[_PaintJob], attempt: int) -> np.ndarray:
+        """Square pictures, some of them possibly black, (N, size, size, 3) float32, BGR, 0 to 1."""
         import torch
 
         size = self.params.size
-        rgb = [_resized(_square(order.setting.pixels), size)[..., ::-1] for order in orders]
-        wanted = [_resized(_square(order.alpha), size) > 0 for order in orders]
+        rgb = [_resized(_square(job.request.pixels), size)[..., ::-1] for job in jobs]
+        masks = [_resized(_square(job.alpha), size) > 0 for job in jobs]
         images = self._pipeline(
-            prompt=[order.prompt for order in orders],
+            prompt=[job.prompt for job in jobs],
             image=np.stack(rgb),
-            mask_image=np.stack(wanted)[..., None].astype(np.float32),
+            mask_image=np.stack(masks)[..., None].astype(np.float32),
             height=size,
             width=size,
             strength=self.params.strength,
             num_inference_steps=self.params.steps,
             guidance_scale=self.params.guidance,
-            # On the CPU, whose generator gives the same numbers everywhere.
-            generator=[torch.Generator("cpu").manual_seed(order.seeds[attempt]) for order in orders],
+            # The CPU generator gives the same numbers on every device.
+            generator=[torch.Generator("cpu").manual_seed(job.seeds[attempt]) for job in jobs],
             output_type="np",
         ).images
         if not np.isfinite(images).all():
             raise FacadeError(
-                f"{self.params.model} gave a picture that is no numbers, as models do for which half precision, used "
-                "on a GPU, is too little. Choose another synthesize.diffusion.model."
+                f"{self.params.model} returned a picture with values that are not finite: half precision, used on a "
+                "GPU, is insufficient for this model. Choose another synthesize.diffusion.model."
             )
         return images[..., ::-1].astype(np.float32)
 
@@ -144,13 +144,13 @@ class DiffusionFaces:
             from diffusers.utils import logging
         except ImportError as error:
             raise FacadeError(
-                f"synthesize.source is diffusion, and what it needs is not installed ({error}). "
+                f"synthesize.source is diffusion, but its requirements are not installed ({error}). "
                 "Run: pip install -r requirements-diffusion.txt"
             ) from None
         logging.set_verbosity_error()
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        # Weights that come as pickles are read as numbers only (diffusers' and transformers' weights_only), and no
-        # code that comes with a model is run.
+        # Pickled weights are loaded as tensors only (weights_only of diffusers and transformers), and code that comes
+        # with a model is never executed.
         try:
             pipeline = AutoPipelineForInpainting.from_pretrained(
                 self.params.model, dtype=torch.float16 if device == "cuda" else torch.float32
@@ -166,13 +166,13 @@ class DiffusionFaces:
         return pipeline
 
 
-def view_in_words(pose: Pose) -> str:
-    """How a head is held, as one says it of a portrait: "three-quarter view facing left, looking down"."""
+def describe_view(pose: Pose) -> str:
+    """Head pose in the words of portrait captions: "three-quarter view facing left, looking down"."""
     side = "right" if pose.yaw > 0 else "left"
-    turned = abs(pose.yaw)
+    yaw = abs(pose.yaw)
     words = (
-        "frontal view" if turned < THREE_QUARTER
-        else f"three-quarter view facing {side}" if turned < PROFILE
+        "frontal view" if yaw < THREE_QUARTER
+        else f"three-quarter view facing {side}" if yaw < PROFILE
         else f"profile view facing {side}"
     )  # fmt: skip
     if abs(pose.pitch) < TILTED:
@@ -180,53 +180,53 @@ def view_in_words(pose: Pose) -> str:
     return f"{words}, looking {'up' if pose.pitch > 0 else 'down'}"
 
 
-def softly_widened(gap: np.ndarray, margin: float) -> np.ndarray:
-    """A gap with a soft edge around it.
+def feathered_mask(mask: np.ndarray, margin: float) -> np.ndarray:
+    """Dilate a mask with a soft edge.
 
     Args:
-        gap: (h, w) float32, 0 to 1: where something was erased, if only a little.
+        mask: (h, w) float32, 0 to 1.
         margin: Width of the edge, pixels.
 
     Returns:
-        (h, w) float32: 1 wherever anything was erased and in the pixel beside it, then falling to 0.
+        (h, w) float32: 1 wherever the mask is visible and in the adjacent pixel, then falling to 0.
     """
-    if not (gap > FAINT).any():
-        return np.zeros_like(gap)
-    away = cv2.distanceTransform((gap <= FAINT).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    level = np.clip(1 - (away - 1) / margin, 0, 1)
+    if not (mask > INVISIBLE).any():
+        return np.zeros_like(mask)
+    distance = cv2.distanceTransform((mask <= INVISIBLE).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    level = np.clip(1 - (distance - 1) / margin, 0, 1)
     return (level * level * (3 - 2 * level)).astype(np.float32)
 
 
-def cheeks_and_chin(setting: Setting) -> np.ndarray:
-    """Where bare skin is to be expected, by the landmarks, (h, w) bool: discs on the cheeks and the chin.
+def bare_skin_discs(request: FaceRequest) -> np.ndarray:
+    """Probable bare skin, (h, w) bool: discs on the cheeks and the chin, placed by the landmarks.
 
-    The model is not held to the landmarks: this is where skin most likely is, not where it was seen.
+    The model is not constrained by the landmarks: this is where skin is most likely, not where it was detected.
     """
-    left_eye, right_eye, _, left_mouth, right_mouth = setting.keypoints
+    left_eye, right_eye, _, left_mouth, right_mouth = request.keypoints
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
     down = mouth - eyes
     spots = [mouth + 0.45 * down]
-    # Who turns to the right of the picture shows the cheek on its left.
-    if setting.view.pose.yaw > -FAR_CHEEK:
+    # A head turned to the right of the picture shows the cheek on its left.
+    if request.view.pose.yaw > -FAR_CHEEK:
         spots.append((left_eye + left_mouth) / 2)
-    if setting.view.pose.yaw < FAR_CHEEK:
+    if request.view.pose.yaw < FAR_CHEEK:
         spots.append((right_eye + right_mouth) / 2)
-    height, width = setting.gap.shape
+    height, width = request.mask.shape
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     skin = np.zeros((height, width), bool)
     for spot in spots:
         skin |= np.hypot(x - spot[0], y - spot[1]) < 0.15 * float(np.linalg.norm(down))
-    return skin & (setting.gap > FAINT)
+    return skin & (request.mask > INVISIBLE)
 
 
 def _square(picture: np.ndarray) -> np.ndarray:
-    """A picture continued to the right or below until it is as high as wide: models paint squares."""
+    """A picture padded to a square on the right or at the bottom, by replicating its border: models paint squares."""
     height, width = picture.shape[:2]
     side = max(height, width)
     return cv2.copyMakeBorder(picture, 0, side - height, 0, side - width, cv2.BORDER_REPLICATE)
 
 
 def _resized(square: np.ndarray, side: int) -> np.ndarray:
-    """A square picture in another size; shrunk with a filter, so that nothing is speckled."""
+    """A square picture resized; by area averaging if smaller, which avoids aliasing."""
     shrunk = side < square.shape[0]
     return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""The source of synthetic faces that params.yaml asks for."""
+"""The source of synthetic faces that params.yaml names, and the key of its results."""
 
 import hashlib
 import hmac
@@ -11,11 +11,11 @@ from facade.sources.procedural import ProceduralHeads
 from facade.sources.source import FaceSource
 
 
-def source_of(params: Synthesize) -> FaceSource:
-    """The source by its name.
+def open_source(params: Synthesize) -> FaceSource:
+    """Open the source named by `synthesize.source`.
 
     Raises:
-        FacadeError: It cannot be made: a folder or a model is missing.
+        FacadeError: A folder or a model that it needs is missing.
     """
     if params.source == "bank":
         return FaceBank(params.bank, params.bank_weights, params.bank_recognition)
@@ -24,11 +24,11 @@ def source_of(params: Synthesize) -> FaceSource:
     return ProceduralHeads(params.cover)
 
 
-def key_of(params: Synthesize, secret: str) -> str:
-    """64 hexadecimal digits that change with whatever pseudonyms come from, besides the photograph.
+def pseudonym_cache_key(params: Synthesize, secret: str) -> str:
+    """64 hexadecimal digits that change with everything that pseudonyms depend on besides the photograph.
 
-    That is the parameters, the secret, and the pictures of a bank: others under the same names are other people. What
-    the secret is cannot be told from it.
+    That is the parameters, the secret, and the pictures of a bank: other pictures under the same names are other
+    people. The secret cannot be recovered from it.
     """
     digest = hashlib.sha256(repr(params).encode() + hmac.digest(secret.encode(), b"pseudonyms", "sha256"))
     if params.source == "bank":

@@ -1,25 +1,25 @@
-"""What five landmarks tell of a face in a picture: its outline, how it is turned, where its skin is bare."""
+"""Estimate a face's outline, yaw and areas of bare skin from five landmarks."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-# Points of the middle of the face, seen from in front, in distances from the line of the eyes to that of the mouth
-# (about 7 cm in adults). To each side, ear to ear (13.7 cm); above the eyes, to the hairline (6.3 cm); below the
-# mouth, to the chin (4.8 cm): means of adults (Farkas, Anthropometry of the Head and Face, 1994), rounded.
+# Size of the frontal face in units of the distance from the eye line to the mouth line (about 7 cm in adults): half the
+# width ear to ear (13.7 cm); height of the hairline above the eyes (6.3 cm); of the mouth above the chin (4.8 cm).
+# Means of adults (Farkas, Anthropometry of the Head and Face, 1994), rounded.
 HALF_WIDTH, ABOVE, BELOW = 0.98, 0.90, 0.68
-# How far the plane of eyes and mouth lies in front of the ears, the tip of the nose in front of that plane, and the
-# face's contour, seen from the side, in front of the ears; in the same distances.
+# Depths in the same units: of the plane of eyes and mouth in front of the ears, of the tip of the nose in front of that
+# plane, and of the face's contour, seen from the side, in front of the ears.
 PLANE, NOSE, PROFILE = 1.0, 0.5, 1.15
-# Jaws are narrower than the lower half of an ellipse: exponent of the superellipse below the middle.
+# Exponent of the superellipse below the center: jaws are narrower than half an ellipse.
 JAW = 1.75
-# Where skin is bare in most people: x, y of the middle and half axes of a cheek (the other lies opposite) and of the
-# chin, in the same distances from the middle between eyes and mouth, seen from in front.
+# Ellipses of skin that is bare in most people: center x, y and half axes of one cheek (the other is mirrored) and of
+# the chin, in the same units from the midpoint between eyes and mouth, in frontal view.
 CHEEK = (0.56, 0.10, 0.16, 0.20)
 CHIN = (0.0, 0.93, 0.22, 0.10)
-# The landmarks lie inside this level: eyes and mouth are never at the very edge of a face.
-LANDMARKS = 0.85
-# From this sine of the yaw on, the far cheek is left out.
+# Maximum level of the landmarks: eyes and mouth are never at the very edge of a face.
+MAX_LANDMARK_LEVEL = 0.85
+# Sine of the yaw from which the far cheek is left out.
 TURNED = 0.3
 
 
@@ -28,14 +28,15 @@ class Outline:
     """The outline of a face, hairline to chin and ear to ear.
 
     Attributes:
-        middle: (2,) the middle between eyes and mouth, x y in pixels.
-        across: (2,) unit vector along the line of the eyes, to the right of the picture in an upright face.
+        middle: (2,) the midpoint between eyes and mouth, x y in pixels.
+        across: (2,) unit vector along the eye line, to the right of the picture in an upright face.
         down: (2,) unit vector from the eyes to the mouth.
-        unit: From the line of the eyes to that of the mouth, pixels.
+        unit: Distance from the eye line to the mouth line, pixels.
         turn: Sine of the yaw, -1 to 1; positive looks to the right.
-        left: How far the face reaches to the left of its middle, in units.
-        right: How far it reaches to the right.
-        nod: How far below the eyes the tip of the nose lies, in units; about .5 from in front, less with a raised chin.
+        left: Extent of the face to the left of its midpoint, in units.
+        right: Extent to the right.
+        nod: Distance of the tip of the nose below the eye line, in units; about .5 in frontal view, less with a raised
+            chin.
     """
 
     middle: np.ndarray
@@ -48,18 +49,18 @@ class Outline:
     nod: float
 
     def level(self, points: np.ndarray) -> np.ndarray:
-        """How far out points lie: 0 in the middle, 1 on the outline.
+        """Level of points: 0 at the midpoint, 1 on the outline.
 
         Args:
             points: (..., 2), x y in pixels.
         """
-        x, y = self._own(points)
+        x, y = self._to_face_axes(points)
         across = np.abs(x) / np.where(x < 0, self.left, self.right)
         down = np.abs(y) / np.where(y < 0, 0.5 + ABOVE, 0.5 + BELOW)
         return np.asarray(np.where(y < 0, np.hypot(across, down), (across**JAW + down**JAW) ** (1 / JAW)))
 
     def ring(self, level: float, count: int) -> np.ndarray:
-        """(count, 2) points about the face, at a level, x y in pixels."""
+        """(count, 2) points around the face at a level, x y in pixels."""
         angles = 2 * np.pi * np.arange(count) / count
         rays = np.cos(angles)[:, None] * self.across + np.sin(angles)[:, None] * self.down
         reach = level / self.level(self.middle + rays)
@@ -71,8 +72,8 @@ class Outline:
         Args:
             points: (..., 2), x y in pixels.
         """
-        x, y = self._own(points)
-        # The plane of the landmarks narrows as it turns away.
+        x, y = self._to_face_axes(points)
+        # Foreshortening of the plane of the landmarks.
         narrowed = max(float(np.sqrt(1 - self.turn**2)), 0.2)
         spots = [CHIN]
         spots += [(CHEEK[0], *CHEEK[1:])] * (self.turn < TURNED) + [(-CHEEK[0], *CHEEK[1:])] * (self.turn > -TURNED)
@@ -82,38 +83,38 @@ class Outline:
         ]
         return np.asarray(np.any(within, axis=0) & (self.level(points) < 0.9))
 
-    def _own(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x, y of points in the face's own upright axes, in units."""
+    def _to_face_axes(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x, y of points in the face's own axes, in units."""
         away = (points - self.middle) / self.unit
         return away @ self.across, away @ self.down
 
-    def _holding(self, keypoints: np.ndarray) -> "Outline":
-        """The outline, made wider where a landmark would lie beyond the level `LANDMARKS`."""
-        x, y = self._own(keypoints)
+    def _widened_for(self, keypoints: np.ndarray) -> "Outline":
+        """The outline, widened where a landmark would lie beyond the level `MAX_LANDMARK_LEVEL`."""
+        x, y = self._to_face_axes(keypoints)
         down = np.abs(y) / np.where(y < 0, 0.5 + ABOVE, 0.5 + BELOW)
         power = np.where(y < 0, 2, JAW)
-        room = np.maximum(1 - (down / LANDMARKS) ** power, 0.1) ** (1 / power) * LANDMARKS
+        room = np.maximum(1 - (down / MAX_LANDMARK_LEVEL) ** power, 0.1) ** (1 / power) * MAX_LANDMARK_LEVEL
         left, right = float((-x / room).max()), float((x / room).max())
         return replace(self, left=max(self.left, left), right=max(self.right, right))
 
 
 def outline(keypoints: np.ndarray) -> Outline:
-    """The outline of a face.
+    """Estimate the outline of a face.
 
     Args:
         keypoints: (5, 2) float, x y in pixels: eyes, nose tip, corners of the mouth, as seen in the picture.
     """
     eyes, mouth, nose = keypoints[:2].mean(0), keypoints[3:].mean(0), keypoints[2]
     unit = max(float(np.linalg.norm(mouth - eyes)), 1e-3)
-    # The line from eyes to mouth, not that of the eyes: in profile the eyes fall into one.
+    # The line from eyes to mouth, not the eye line: in profile the eyes coincide.
     down = (mouth - eyes) / unit if unit > 1e-3 else np.array([0.0, 1.0])
     across = np.array([down[1], -down[0]])
     middle = (eyes + mouth) / 2
     turn = float(np.clip((nose - middle) @ across / unit / NOSE, -0.98, 0.98))
-    # On the side that is turned away the face reaches to the contour of an ellipsoid, on the other to the ear.
+    # On the far side, the face extends to the contour of an ellipsoid; on the near side, to the ear.
     sine, cosine = abs(turn), float(np.sqrt(1 - turn**2))
     near = HALF_WIDTH * cosine + PLANE * sine
     far = max(float(np.hypot(HALF_WIDTH * cosine, PROFILE * sine)) - PLANE * sine, 0.1)
     left, right = (near, far) if turn > 0 else (far, near)
     nod = float((nose - eyes) @ down / unit)
-    return Outline(middle, across, down, unit, turn, left, right, nod)._holding(keypoints)
+    return Outline(middle, across, down, unit, turn, left, right, nod)._widened_for(keypoints)

@@ -1,4 +1,4 @@
-"""What every source of synthetic faces is asked for, and what it gives."""
+"""The interface of a source of synthetic faces: what it is given and what it returns."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,25 +11,26 @@ from facade.heads.pose import View
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A place in a photograph that waits for a synthetic face.
+class FaceRequest:
+    """A crop of a photograph into which a synthetic face is to be rendered.
 
-    Of the person a source sees what the gap leaves, edges of cheeks, jaw and forehead: no brow, eye, nose or mouth.
+    Of the person, a source sees only what is left around the erased area: edges of cheeks, jaw and forehead, but no
+    brow, eye, nose or mouth.
 
     Attributes:
-        who: Decides who comes. It depends on the key, the photograph and the number of the face, on nothing else.
-        pixels: (h, w, 3) float32, BGR, 0 to 1: the place and its surroundings, gaps filled from what lies round them.
-        gap: (h, w) float32, 0 to 1: where a face was erased, and the synthetic one must cover.
-        view: How the person holds the head, and where it lies in `pixels`.
-        keypoints: (5, 2) float32, x y in pixels: where eyes, nose tip and corners of the mouth should come to lie.
+        random: Draws the synthetic identity. It is seeded by the key, the photograph and the face's number alone.
+        pixels: (h, w, 3) float32, BGR, 0 to 1: the crop, with erased areas filled from their surroundings.
+        mask: (h, w) float32, 0 to 1: the erased area, which the synthetic face must cover.
+        view: Pose of the person's head and its position in `pixels`.
+        keypoints: (5, 2) float32, x y in pixels: target positions of eyes, nose tip and corners of the mouth.
         bbox: x, y, width, height of the face, in pixels.
-        light: What falls on the person.
-        tone: Median colour of the person's skin, linear RGB, or None: then the pseudonym's own is shown.
+        light: The light on the person.
+        tone: Median color of the person's skin, linear RGB, or None to show the pseudonym's own.
     """
 
-    who: np.random.Generator
+    random: np.random.Generator
     pixels: np.ndarray
-    gap: np.ndarray
+    mask: np.ndarray
     view: View
     keypoints: np.ndarray
     bbox: tuple[float, float, float, float]
@@ -39,12 +40,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Layer:
-    """A synthetic face, laid out for its place.
+    """A synthetic face, rendered for its crop.
 
     Attributes:
-        pixels: (h, w, 3) float32, BGR, 0 to 1, as a screen shows it; as large as the setting's.
-        alpha: (h, w) float32, 0 to 1: how much of each pixel the synthetic face covers; its edge is hard or soft.
-        skin: (h, w) bool: bare, evenly lit skin (cheeks, chin), where tones may be compared. May be empty.
+        pixels: (h, w, 3) float32, BGR, 0 to 1, gamma-encoded; as large as the request's.
+        alpha: (h, w) float32, 0 to 1: opacity of the synthetic face; its edge is hard or soft.
+        skin: (h, w) bool: bare, evenly lit skin (cheeks, chin), where tones can be compared. May be empty.
     """
 
     pixels: np.ndarray
@@ -53,8 +54,8 @@ class Layer:
 
 
 class FaceSource(Protocol):
-    """Gives synthetic faces."""
+    """A source of synthetic faces."""
 
-    def layers(self, settings: Iterable[Setting]) -> Iterator[Layer]:
-        """A face for each setting, in their order, each depending on its own setting alone."""
+    def render(self, requests: Iterable[FaceRequest]) -> Iterator[Layer]:
+        """A face for each request, in order; each depends on its own request alone."""
         ...

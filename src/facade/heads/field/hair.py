@@ -1,19 +1,19 @@
-"""Hair of the head: a shell over the skull, thick above and thin at its edge, and what hangs down behind the ears."""
+"""Hair: a shell over the skull, thick on top and thin at its edge, and the hair that hangs down behind the ears."""
 
 import math
 
 from facade.heads.compiled import function
 from facade.heads.field.solids import MARGIN, carve, ellipsoid, join, mix, noise, ripple, smooth
 
-# Azimuths at which the hairline is given, from behind over the left to behind again.
+# Number of azimuths at which the hairline is tabulated, from the back over the left to the back again.
 LINE_STEPS = 128
-# The axis that azimuths go round, cm behind the forehead.
+# Depth of the vertical axis of the azimuths, cm.
 AXIS_Z = -9.3
 
 
 @function
 def azimuth(x, z):
-    """0 in front, pi / 2 to the right, pi behind; good to 0.005, by a polynomial (Rajan et al., 2006)."""
+    """0 in front, pi / 2 to the right, pi at the back; accurate to 0.005, by a polynomial (Rajan et al., 2006)."""
     ahead = z - AXIS_Z
     side, along = abs(x), abs(ahead)
     t = min(side, along) / (max(side, along) + 1e-9)
@@ -36,7 +36,7 @@ def hairline(angle, P):
 
 @function
 def jag(angle, y, P):
-    """How far locks reach over or fall short of the hairline, cm."""
+    """Offset of the locks from the hairline, cm."""
     coarse = ripple(angle * 7.0 + P.texture, 0.35 * y) - 0.5
     fine = ripple(angle * 23.0 + P.texture, 0.5 * y + 7.0) - 0.5
     return coarse * (0.35 + 1.1 * P.hair_mess) + 0.35 * fine
@@ -44,7 +44,7 @@ def jag(angle, y, P):
 
 @function
 def _curtain(x, y, z, skull, P):
-    """What hangs down: a tube round head and neck, open in front."""
+    """Hanging hair: a tube around head and neck, open in front."""
     side = abs(x)
     wide = 7.7 + 0.8 * P.hair_side + 0.05 * P.hair_wave * max(0.0, -y)
     deep = 7.8 - 0.18 * min(10.0, max(0.0, -8.0 - y))
@@ -69,18 +69,18 @@ def hair(x, y, z, skull, P):
     angle = azimuth(x, z)
     over = y - hairline(angle, P)
     thick = mix(P.hair_side, P.hair_top, smooth(1.0, 9.5, y))
-    # Away from the hair its locks do not matter. What hangs down ends behind a plane, a bun lies behind the head.
-    least = max(skull - thick - 0.5, -0.75 * over - 0.8)
+    # Far from the hair its locks do not matter. Hanging hair ends behind a plane, a bun lies behind the head.
+    bound = max(skull - thick - 0.5, -0.75 * over - 0.8)
     if P.hair_length > 0.0 or P.bun > 0.0:
-        least = min(least, z - P.hair_front - 1.2)
-    if least * 0.85 > MARGIN and P.curls <= 0.0:
-        return least * 0.85
+        bound = min(bound, z - P.hair_front - 1.2)
+    if bound * 0.85 > MARGIN and P.curls <= 0.0:
+        return bound * 0.85
     if P.hair_part != 0.0 and y > 3.0:
         groove = (x + 2.8 * P.hair_part) / 0.4
         thick -= 0.45 * thick * math.exp(-groove * groove) * smooth(-14.0, -9.0, z) * smooth(4.0, 7.0, y)
     if over > -2.5:
         over += jag(angle, y, P)
-    # Locks: long along the hair, narrow across.
+    # Locks: long along the hair, narrow across it.
     locks = 0.0
     if skull < P.hair_top + 1.5:
         if P.curls > 0.0:

@@ -1,4 +1,4 @@
-"""Colour and gloss of every part of a person."""
+"""Color and gloss of every part of a person."""
 
 import math
 
@@ -9,8 +9,8 @@ from facade.heads.field.skull import eye_opening, mouth, straight
 from facade.heads.field.solids import bell, mix, noise, ripple, smooth
 from facade.heads.field.worn import BEANIE
 
-# What `paint` fills in: colour, gloss and its sharpness, how much light scatters under the surface, how wet it is, and
-# how little its own slope and depth mean: in a painted hollow (the open mouth), and what fills one (the eye's corner).
+# Output of `paint`: color, gloss and its sharpness, subsurface scattering, wetness, and flatness. Flatness reduces the
+# influence of normals and occlusion: in painted hollows (the open mouth) and fillings (the corner of the eye).
 SLOTS = 8
 RED, GREEN, BLUE, GLOSS, SHARPNESS, SCATTER, WET, FLAT = range(SLOTS)
 
@@ -29,7 +29,7 @@ def _blend(C, red, green, blue, share):
 
 @function
 def _darken(C, share):
-    """Shade of hair, or of a crease: blue goes first, as in skin."""
+    """Darken by hair or a crease: blue fades first, as in skin."""
     C[RED] *= 1 - 0.93 * share
     C[GREEN] *= 1 - 0.95 * share
     C[BLUE] *= 1 - 0.96 * share
@@ -37,7 +37,7 @@ def _darken(C, share):
 
 @function
 def _skin(x, y, z, part, P, pixel, C):
-    """Skin by its two pigments, melanin and blood (after Anderson and Parrish, 1981, in three bands)."""
+    """Skin color from two pigments, melanin and blood (after Anderson and Parrish, 1981, in three bands)."""
     side = abs(x)
     detail = min(1.0, 0.12 / pixel)
     seed = P.texture
@@ -46,7 +46,7 @@ def _skin(x, y, z, part, P, pixel, C):
     melanin = P.melanin * (1.0 + P.blotches * (0.5 * wide + 0.3 * patch))
     blood = P.blood * (1.0 + P.blotches * (0.8 * patch - 0.6 * wide))
     if pixel < 0.2:
-        # Pores and small vessels.
+        # Pores and small blood vessels.
         fine = noise(6.0 * x + seed, 6.0 * y, 6.0 * z) - 0.5
         melanin += (0.05 + 0.05 * P.melanin) * fine * detail
         if pixel < 0.08:
@@ -56,7 +56,7 @@ def _skin(x, y, z, part, P, pixel, C):
             bell(side - 4.0, y + 3.0, 1.5, 1.2) + 0.8 * bell(side, y - P.nose_tip_y, 1.0, 0.8) * smooth(-1.0, 1.0, z)
         )
         blood += 0.12 * bell(side, y + 9.8, 1.4, 1.0) + 0.12 * bell(side - P.eye_x, y, 1.6, 0.8)
-        # The hollow of the eye is darker, and more so below it with age and pigment.
+        # The eye socket is darker, especially below the eye, with age and pigment.
         melanin += 0.10 * (0.4 + 0.6 * P.melanin) * (0.4 + P.eye_bags) * bell(side - 2.8, y + 0.95, 1.0, 0.45)
         melanin += 0.10 * (0.6 + 0.3 * P.melanin) * bell(side - 3.3, y - 0.6, 1.4, 0.5)
         if P.freckles > 0.0:
@@ -110,7 +110,7 @@ def _lips(x, side, y, P, pixel, C):
             mix(green, 0.06, P.makeup),
             mix(blue, 0.075, P.makeup),
         )
-    shade = 0.90 if y > upper else 1.0  # the upper lip looks down
+    shade = 0.90 if y > upper else 1.0  # the upper lip faces down
     if pixel < 0.12:
         shade *= 0.92 + 0.16 * ripple(5.0 * x, 0.8 * y)
     _blend(C, red * shade, green * shade, blue * shade, 0.9 * amount)
@@ -121,13 +121,13 @@ def _lips(x, side, y, P, pixel, C):
     C[RED] *= 1 - 0.60 * seam
     C[GREEN] *= 1 - 0.68 * seam
     C[BLUE] *= 1 - 0.68 * seam
-    # The corners, just inside the end of the lips, lie in their own shade.
+    # The corners, just inside the ends of the lips, are shaded.
     out, up = (side - 0.97 * half) / 0.30, (y - 0.5 * (upper + lower) + 0.06) / 0.18
     _darken(C, 0.5 * math.exp(-out * out - up * up))
     if lower < y < upper:
         inner = smooth(0.03, 0.25, min(upper - y, y - lower))
         _blend(C, 0.10, 0.028, 0.026, inner)
-        # Teeth: the upper row hangs below the lip, the lower shows when the mouth is wide open.
+        # Teeth: the upper row shows below the lip, the lower row when the mouth is wide open.
         row = smooth(0.78, 0.62, upper - y) * smooth(0.0, 0.10, upper - y)
         row = max(row, 0.8 * smooth(0.5, 0.35, y - lower) * smooth(0.0, 0.15, y - lower) * smooth(0.9, 1.3, gap))
         white = P.teeth * (1.0 - 0.55 * smooth(1.0, 2.4, side))
@@ -141,10 +141,10 @@ def _lips(x, side, y, P, pixel, C):
 
 @function
 def _lids(side, y, P, C):
-    """Lashes, the edge of the lids, and the fold above."""
+    """Lashes, the rims of the lids, and the fold above."""
     if not 0.8 < side < 5.6 or abs(y) > 2.2:
         return
-    _, below, above = eye_opening(side, y, P.eye_z + 1.0, P)  # as in front: lashes run on beyond the corner
+    _, below, above = eye_opening(side, y, P.eye_z + 1.0, P)  # evaluated in front: lashes extend beyond the corner
     u = (side - P.eye_x) / P.eye_half_width
     if not -1.12 < u < 1.2:
         return
@@ -172,7 +172,7 @@ def _brows(x, side, y, P, pixel, C):
     arch = 1.0 - ((t - 0.62) / 0.62) ** 2
     middle = P.brow_y + P.brow_raise * (0.6 + 0.4 * t) + 0.6 * P.brow_arch * arch + P.brow_tilt * (t - 0.4)
     half = max(0.06, P.brow_thickness * (0.75 + 0.5 * smooth(0.0, 0.25, t) - 0.85 * smooth(0.45, 1.05, t)))
-    # Hairs rise and lean outward.
+    # Hairs point up and outward.
     strand = ripple(9.0 * x + 6.0 * y * (1.0 if x > 0 else -1.0), 3.0 * y - 2.0 * side + P.texture)
     q = (y - middle) / half + 0.5 * (strand - 0.5)
     cover = P.brow_density * math.exp(-0.9 * q * q) * smooth(-0.14, 0.12, along) * smooth(1.10, 0.85, along)
@@ -192,7 +192,7 @@ def _beard(x, side, y, z, P, C):
     ):
         return
     hairs = 0.5 * noise(9.0 * x, 4.0 * y + P.texture, 9.0 * z) + 0.5 * noise(3.0 * x, 2.0 * y + P.texture, 3.0 * z)
-    # Down from the sideburns along the cheek to below the mouth, and under the chin.
+    # From the sideburns along the cheek to below the mouth, and under the chin.
     line = -3.0 - 2.6 * smooth(7.0, 3.2, side) + (0.35 * (-6.0 - z) if z < -6.0 else 0.0)
     cheek = smooth(0.8, -0.8, y - line + 1.2 * (hairs - 0.5)) * smooth(-10.5, -8.5, z)
     if side < 2.6:
@@ -204,7 +204,7 @@ def _beard(x, side, y, z, P, C):
     full = max(cheek, corner, chin)
     above = abs(y - (P.mouth_y + P.upper_lip + 0.42 - 0.12 * side)) / 0.5
     lip = math.exp(-above * above * above) * smooth(3.1, 2.4, side)
-    # Short hair lets the skin shine through.
+    # Skin shows through short hair.
     cover = max(max(P.beard * full, P.moustache * lip) * (0.72 + 0.36 * hairs), 0.42 * P.stubble * max(full, lip))
     cover = min(0.95, cover)
     _blend(C, 0.8 * P.brow_r, 0.8 * P.brow_g, 0.8 * P.brow_b, cover)
@@ -214,7 +214,7 @@ def _beard(x, side, y, z, P, C):
 
 @function
 def _roots(x, y, z, P, C):
-    """Skin under and in front of the hair: roots grow denser from strand to strand, not in a line."""
+    """Skin under and in front of the hair: roots get denser gradually, not along a line."""
     if P.hair_top <= 0.0:
         return
     angle = azimuth(x, z)
@@ -237,10 +237,10 @@ def _eye(x, y, z, P, pixel, C):
     away = math.sqrt(dx * dx + dy * dy)
     edge = max(0.05, 0.45 * pixel)
     within, below, _ = eye_opening(abs(x), y, z, P)
-    # The upper lid and its lashes shade the eyeball, which is grey-pink rather than white.
+    # The upper lid and its lashes shade the eyeball, which is gray-pink rather than white.
     shade = (0.30 + 0.70 * smooth(-0.05, 0.55, below)) * (0.65 + 0.35 * smooth(0.0, 0.15, within))
     _set(C, 0.42, 0.385, 0.36 * (1.0 - 0.10 * min(1.0, P.melanin)))
-    # The corner towards the nose is pink, and filled: no pit.
+    # The inner corner is pink, and filled.
     corner = smooth(0.55, 0.75, -ex / P.eye_half_width)
     _blend(C, 0.55, 0.31, 0.28, corner)
     shade = mix(shade, 0.85, corner)
@@ -275,7 +275,7 @@ def _strands(x, y, z, P, pixel, C):
 
 @function
 def paint(x, y, z, part, P, pixel, C):
-    """Fill in colour and gloss at a point of the surface; `pixel` is its size in cm."""
+    """Fill in color and gloss at a point of the surface; `pixel` is its size in cm."""
     C[GLOSS], C[SHARPNESS], C[SCATTER], C[WET], C[FLAT] = 0.0, 20.0, 0.0, 0.0, 0.0
     side = abs(x)
     if part == SKIN or part == EAR or part == NECK:

@@ -1,7 +1,7 @@
-"""One ray a pixel: where it meets the person, and what light comes back along it.
+"""Ray marching and shading, one ray per pixel.
 
-Sphere tracing (Hart, 1996): a ray goes on by the distance that the field gives, until it is as near as a fraction of a
-pixel. A bundle of rays, a block of pixels wide, finds the way to the head first.
+Sphere tracing (Hart, 1996): a ray advances by the distance that the field gives, until it is within a fraction of a
+pixel of the surface. A cone that covers a block of pixels first finds the approximate depth.
 """
 
 import math
@@ -16,39 +16,39 @@ from facade.heads.field.skull import straight
 from facade.heads.field.solids import SHADED_WITHIN, mix, noise, ripple, smooth
 from facade.heads.pose import DISTANCE
 
-# Rays that have not arrived after so many steps graze the surface, and take what is nearest.
+# Maximum steps; rays that have not arrived by then graze the surface and use the nearest point.
 STEPS = 64
-# The field is no exact distance where bodies are joined; full steps would jump through thin parts, as a nose's tip.
-# Larger than 0.9 punches holes, as the tests show.
-CAUTION = 0.88
-CAREFUL = 0.35
-# Behind this depth are thin parts, where no stride is longer than so many times the distance.
-THIN, LONGEST = -6.0, 1.5
-# From the pivot towards the camera and away from it nothing of a person lies farther, cm.
+# Step as a fraction of the distance. The field is not exact where shapes are blended, and full steps would jump through
+# thin parts such as the tip of the nose. More than 0.9 makes holes, as the tests show.
+STEP_FRACTION = 0.88
+FINE_STEP_FRACTION = 0.35
+# Behind this depth are thin parts, where a step is at most this multiple of the distance.
+THIN, MAX_STRIDE = -6.0, 1.5
+# Extent of a person from the pivot towards the camera and away from it, cm.
 NEAR, BEYOND = 24.0, 24.0
 FARTHEST = DISTANCE + BEYOND
-# Pixels of a block's side.
+# Side of a block, pixels.
 BLOCK = 4
-# Light that hair lets through and throws about: how far round its edge it wraps.
+# Wrap-around of diffuse light on hair, which transmits and scatters light.
 HAIR_WRAP = 0.45
 
 
 @function
 def _march(ox, oy, oz, dx, dy, dz, t, pixel, caution, P, with_hair):
-    """Follow a ray from t on, by `caution` times the distance at a step.
+    """March a ray from t, by `caution` times the distance per step.
 
     Returns:
-        Where it ended, the part that it met (NOTHING if none), and how near it came to anything, in pixels.
+        Its end, the part it hit (NOTHING if none), and by how much it missed the nearest surface, in pixels.
     """
     arrived = 0.01 + 0.12 * pixel
     closest, closest_t, closest_part = 1e9, t, NOTHING
     distance, part = 0.0, NOTHING
     before, slope = 0.0, 1.0
     stride = 0.0
-    for _ in range(STEPS if caution == CAUTION else 3 * STEPS):
+    for _ in range(STEPS if caution == STEP_FRACTION else 3 * STEPS):
         distance, part = nearest(ox + dx * t, oy + dy * t, oz + dz * t, P, with_hair)
         if stride > 0.0:
-            # How fast the surface comes nearer along the ray; slowly, where the ray grazes it.
+            # Rate at which the distance falls along the ray; low where the ray grazes the surface.
             slope = min(1.0, max(0.25, (before - distance) / stride))
         if distance < arrived:
             return t + distance / slope, part, 0.0
@@ -56,9 +56,9 @@ def _march(ox, oy, oz, dx, dy, dz, t, pixel, caution, P, with_hair):
             closest, closest_t, closest_part = distance, t, part
         before = distance
         stride = caution * distance
-        if distance < 1.5 * pixel and caution == CAUTION:
-            # Close by, the surface is nearly flat: straight to where it should be, but not through a thin ear.
-            stride = stride / slope if oz + dz * t > THIN else min(stride / slope, LONGEST * distance)
+        if distance < 1.5 * pixel and caution == STEP_FRACTION:
+            # Close by, the surface is nearly flat: extrapolate to the intersection, but not through a thin ear.
+            stride = stride / slope if oz + dz * t > THIN else min(stride / slope, MAX_STRIDE * distance)
         t += stride
         if t > FARTHEST:
             break
@@ -71,7 +71,7 @@ def _march(ox, oy, oz, dx, dy, dz, t, pixel, caution, P, with_hair):
 
 @function
 def _shadow(x, y, z, lx, ly, lz, P):
-    """Share of the lamp that reaches a point, 0 to 1; soft at the edge."""
+    """Visibility of the key light from a point, 0 to 1, with soft edges."""
     light, t = 1.0, 0.4
     for _ in range(5):
         distance, _ = nearest(x + lx * t, y + ly * t, z + lz * t, P, WITH_HAIR)
@@ -86,7 +86,7 @@ def _shadow(x, y, z, lx, ly, lz, P):
 
 @function
 def _field_normal(x, y, z, part, pixel, P, N):
-    """Direction out of the surface, from differences of the field, into N; of any length."""
+    """Outward normal from finite differences of the field, into N; not normalized."""
     if part == EYE:
         ex, ey = straight(x, y, P)
         N[0], N[1], N[2] = ex - (P.eye_x if x > 0 else -P.eye_x), ey, z - P.eye_z
@@ -101,9 +101,9 @@ def _field_normal(x, y, z, part, pixel, P, N):
 
 
 @function
-def _ray(i, j, centre_x, centre_y, pixel, distance, R):
-    """Direction of the ray through the middle of a pixel, in the head's axes."""
-    u, v = (i + 0.5 - centre_x) * pixel, -(j + 0.5 - centre_y) * pixel
+def _ray(i, j, center_x, center_y, pixel, distance, R):
+    """Direction of the ray through the center of a pixel, in head axes."""
+    u, v = (i + 0.5 - center_x) * pixel, -(j + 0.5 - center_y) * pixel
     length = 1.0 / math.sqrt(u * u + v * v + distance * distance)
     u, v, w = u * length, v * length, -distance * length
     return (
@@ -114,16 +114,16 @@ def _ray(i, j, centre_x, centre_y, pixel, distance, R):
 
 
 @function
-def _slope(behind, here, ahead, most):
-    """Rise of the depth from one pixel to the next, and whether both neighbours lie on the same surface."""
-    if abs(ahead - here) < most and abs(here - behind) < most:
+def _slope(behind, here, ahead, max_step):
+    """Change of depth per pixel, and whether both neighbors lie on the same surface."""
+    if abs(ahead - here) < max_step and abs(here - behind) < max_step:
         return 0.5 * (ahead - behind), True
     return 0.0, False
 
 
 @function
 def _grain(x, y, z, part, pixel, P, N):
-    """Make the direction N a unit vector, and add the grain of hair and skin to it."""
+    """Normalize N, and perturb it by the grain of hair and skin."""
     nx, ny, nz = N[0], N[1], N[2]
     scale = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
@@ -137,7 +137,7 @@ def _grain(x, y, z, part, pixel, P, N):
             rough += 0.7 * (ripple(41.0 * angle + P.texture, 0.4 * y) - 0.5) * min(1.0, 0.25 / pixel)
         N[0], N[1], N[2] = nx + rough * nz, ny + 0.3 * rough, nz - rough * nx
     elif part == SKIN and pixel < 0.2:
-        # Pores, coarser on an older skin.
+        # Pores, coarser in older skin.
         depth = (0.10 + 0.12 * P.age) * min(1.0, 0.10 / pixel)
         N[0] = nx + depth * (noise(5.0 * x, 5.0 * y, 5.0 * z + 3.0) - 0.5)
         N[1] = ny + depth * (noise(5.0 * x + 9.0, 5.0 * y, 5.0 * z) - 0.5)
@@ -151,7 +151,7 @@ def _grain(x, y, z, part, pixel, P, N):
 
 @function
 def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
-    """Light that comes back along a ray, linear RGB, into `out`; N holds the direction out of the surface."""
+    """Radiance along a ray, linear RGB, into `out`; N holds the outward normal."""
     _grain(x, y, z, part, pixel, P, N)
     paint(x, y, z, part, P, pixel, C)
     if C[FLAT] > 0.0:
@@ -159,7 +159,7 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
     nx, ny, nz = N[0], N[1], N[2]
     lx, ly, lz = lamp[0], lamp[1], lamp[2]
     facing = nx * lx + ny * ly + nz * lz
-    # Ambient occlusion: how much nearer than expected the field is a little way out.
+    # Ambient occlusion: how much smaller than expected the distance is a little outside the surface.
     out_there, _ = nearest(x + SHADED_WITHIN * nx, y + SHADED_WITHIN * ny, z + SHADED_WITHIN * nz, P, WITH_HAIR)
     blocked = 1.1 * max(0.0, SHADED_WITHIN - out_there)
     ambient = max(0.35 if part == HAIR else 0.0, 0.75 * C[FLAT], 1.0 - blocked)
@@ -168,7 +168,7 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
     if facing > -0.2 and light[3] + light[4] + light[5] > 0.0 and part != FRAME:
         shadow = _shadow(x + 0.15 * nx, y + 0.15 * ny, z + 0.15 * nz, lx, ly, lz, P)
         shadow = max(shadow, 0.7 * C[FLAT])  # teeth and the eye's corner stand forward of it
-    # Light scatters in skin, red farthest: it wraps round the border of the shade and fills creases.
+    # Subsurface scattering, strongest in red: light wraps around the terminator and fills creases.
     if part == HAIR:
         lit_r = lit_g = lit_b = max(0.0, (facing + HAIR_WRAP) / (1.0 + HAIR_WRAP)) * (0.25 + 0.75 * shadow)
     else:
@@ -190,7 +190,7 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
     scale = 1.0 / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9)
     hx, hy, hz = hx * scale, hy * scale, hz * scale
     if part == HAIR:
-        # A band across the strands (Kajiya and Kay, 1989); strands run down the surface.
+        # Highlight across the strands (Kajiya and Kay, 1989); strands run down the surface.
         tx, ty, tz = -nx * ny, 1.0 - ny * ny, -nz * ny
         scale = 1.0 / (math.sqrt(tx * tx + ty * ty + tz * tz) + 1e-6)
         along = (tx * hx + ty * hy + tz * hz) * scale + 0.10 * (C[GLOSS] * 10.0 - 1.0)
@@ -198,8 +198,8 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
         for k in range(3):
             out[k] += band * light[3 + k] * (0.25 + 2.0 * C[k])
     elif C[WET] > 0.0:
-        # The catch-light of the lamp, and that of a bright place above the camera, which nearly every picture has.
-        # On dark skin the picture is exposed longer, and they would glare.
+        # Catchlights of the key light and of a bright area above the camera, which nearly every picture has. Pictures
+        # of dark skin get more exposure, which would make them glare.
         strength = C[GLOSS] * (0.25 + 0.75 * math.exp(-1.1 * P.melanin))
         qx, qy, qz = (
             0.45 * lx - 1.8 * dx + 0.55 * up[0],
@@ -216,40 +216,40 @@ def _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, out):
     elif C[GLOSS] > 0.0:
         glance = max(0.0, -(nx * dx + ny * dy + nz * dz))
         rim = (1.0 - glance) * (1.0 - glance)
-        # A Gaussian lobe, which a power of the cosine is too where it is bright.
+        # A Gaussian lobe, which approximates a power of the cosine where it is bright.
         spot = math.exp(C[SHARPNESS] * (nx * hx + ny * hy + nz * hz - 1.0)) * shadow * max(0.0, min(1.0, 4.0 * facing))
         spot *= C[GLOSS] * (0.38 + 0.7 * rim * (1.0 - glance))
         for k in range(3):
             out[k] += spot * light[3 + k] + 0.10 * C[GLOSS] * rim * ambient * light[6 + k]
     behind_lens = abs(abs(x) - P.lens_width - 0.75) < P.lens_width and abs(y + 0.25) < P.lens_height
     if P.spectacles == 1.0 and behind_lens and (part == SKIN or part == EYE):
-        # A clear lens darkens a little, and veils.
+        # A clear lens absorbs a little, and adds a veil.
         for k in range(3):
             out[k] = 0.93 * out[k] + 0.006 * (light[6] + light[3])
 
 
 @entry_point
 def render(
-    picture, parts, places, normals, depths, misses, work,
-    scale, centre_x, centre_y, distance, pivot, rotation, light, head,
+    picture, parts, positions, normals, depths, misses, work,
+    scale, center_x, center_y, distance, pivot, rotation, light, head,
 ):  # fmt: skip
-    """Draw a person.
+    """Render a person.
 
     Args:
         picture: (h, w, 4) float32, filled: linear RGB times coverage, and coverage.
-        parts: (h, w) uint8, filled: the part that each ray met, as in `scene`.
-        places: (h, w, 3) float32, filled: where it met it, in the head's axes, cm.
-        normals: (h, w, 3) float32, filled: in the camera's axes.
-        depths: (h, w) float64, zeros, filled: how far along its ray that is, cm.
-        misses: (h, w) float64, zeros, filled: by how much the ray passed it, pixels.
-        work: (4, SLOTS) float64, to compute in: to make arrays itself would take half a second more to compile.
-        scale: Pixels to a centimetre at the pivot.
-        centre_x: The pivot in the picture, pixels.
-        centre_y: The pivot in the picture, pixels.
+        parts: (h, w) uint8, filled: the part that each ray hit, as in `scene`.
+        positions: (h, w, 3) float32, filled: the point it hit, in head axes, cm.
+        normals: (h, w, 3) float32, filled: in camera axes.
+        depths: (h, w) float64, zeros, filled: distance along the ray, cm.
+        misses: (h, w) float64, zeros, filled: by how much the ray missed the surface, pixels.
+        work: (4, SLOTS) float64, scratch memory: allocating it here would add half a second of compile time.
+        scale: Pixels per centimeter at the pivot.
+        center_x: The pivot in the picture, pixels.
+        center_y: The pivot in the picture, pixels.
         distance: From the camera to the pivot, cm.
-        pivot: (3,) in the head's axes.
-        rotation: (3, 3) from the head's axes to the camera's.
-        light: (12,) of `Light.numbers`.
+        pivot: (3,) in head axes.
+        rotation: (3, 3) from head axes to camera axes.
+        light: (12,) from `Light.numbers`.
         head: (1,) of `anatomy.HEAD`.
     """
     P = head[0]
@@ -268,14 +268,14 @@ def render(
     reach = 0.75 * BLOCK * pixel
     for block in range(rows * columns):
         top, left = (block // columns) * BLOCK, (block % columns) * BLOCK
-        dx, dy, dz = _ray(left + 0.5 * BLOCK - 0.5, top + 0.5 * BLOCK - 0.5, centre_x, centre_y, pixel, distance, R)
+        dx, dy, dz = _ray(left + 0.5 * BLOCK - 0.5, top + 0.5 * BLOCK - 0.5, center_x, center_y, pixel, distance, R)
         start, met = distance - NEAR, False
         for _ in range(STEPS):
             away, _ = nearest(ox + dx * start, oy + dy * start, oz + dz * start, P, WITH_HAIR)
             if away < 1.6 * reach:
                 met = True
                 break
-            start += CAUTION * (away - reach)
+            start += STEP_FRACTION * (away - reach)
             if start > distance + BEYOND:
                 break
         else:
@@ -285,56 +285,57 @@ def render(
         start -= 0.4 * reach
         for j in range(top, min(top + BLOCK, height)):
             for i in range(left, min(left + BLOCK, width)):
-                dx, dy, dz = _ray(float(i), float(j), centre_x, centre_y, pixel, distance, R)
-                t, part, missed = _march(ox, oy, oz, dx, dy, dz, start, pixel, CAUTION, P, WITH_HAIR)
+                dx, dy, dz = _ray(float(i), float(j), center_x, center_y, pixel, distance, R)
+                t, part, missed = _march(ox, oy, oz, dx, dy, dz, start, pixel, STEP_FRACTION, P, WITH_HAIR)
                 if part != NOTHING:
                     depths[j, i], parts[j, i], misses[j, i] = t, part, missed
-    # A lone miss between hits is nearly always a ray that grazed something and stepped past: it goes again, slowly.
+    # An isolated miss between hits is nearly always a ray that stepped past a grazed surface: march it again in small
+    # steps.
     for j in range(1, height - 1):
         for i in range(1, width - 1):
             if parts[j, i] == NOTHING and (
                 (parts[j, i - 1] != NOTHING and parts[j, i + 1] != NOTHING)
                 or (parts[j - 1, i] != NOTHING and parts[j + 1, i] != NOTHING)
             ):
-                dx, dy, dz = _ray(float(i), float(j), centre_x, centre_y, pixel, distance, R)
+                dx, dy, dz = _ray(float(i), float(j), center_x, center_y, pixel, distance, R)
                 start = min(max(depths[j, i - 1], depths[j, i + 1]), max(depths[j - 1, i], depths[j + 1, i]))
                 start = max(distance - NEAR, start - 6.0)
-                t, part, missed = _march(ox, oy, oz, dx, dy, dz, start, pixel, CAREFUL, P, WITH_HAIR)
+                t, part, missed = _march(ox, oy, oz, dx, dy, dz, start, pixel, FINE_STEP_FRACTION, P, WITH_HAIR)
                 if part != NOTHING:
                     depths[j, i], parts[j, i], misses[j, i] = t, part, missed
-    most = 2.5 * pixel
+    max_step = 2.5 * pixel
     for j in range(height):
         for i in range(width):
             part = np.int64(parts[j, i])
             if part == NOTHING:
                 continue
-            dx, dy, dz = _ray(float(i), float(j), centre_x, centre_y, pixel, distance, R)
+            dx, dy, dz = _ray(float(i), float(j), center_x, center_y, pixel, distance, R)
             t, missed = depths[j, i], misses[j, i]
             x, y, z = ox + dx * t, oy + dy * t, oz + dz * t
-            # The neighbours' depths tell the normal, where they lie on the same surface; else the field is asked.
+            # The normal comes from the neighbors' depths where they lie on the same surface, else from the field.
             known = False
             if 0 < i < width - 1 and 0 < j < height - 1 and part != EYE and missed == 0.0:
-                across, one = _slope(depths[j, i - 1], t, depths[j, i + 1], most)
-                down, two = _slope(depths[j - 1, i], t, depths[j + 1, i], most)
+                across, one = _slope(depths[j, i - 1], t, depths[j, i + 1], max_step)
+                down, two = _slope(depths[j - 1, i], t, depths[j + 1, i], max_step)
                 if one and two:
                     known = True
-                    # In the camera's axes, y up.
+                    # In camera axes, y up.
                     size = pixel * t / distance
                     for k in range(3):
                         N[k] = across / size * R[0, k] - down / size * R[1, k] + R[2, k]
             if not known:
                 _field_normal(x, y, z, part, pixel, P, N)
             _shade(x, y, z, dx, dy, dz, part, pixel, up, lamp, light, P, C, N, first)
-            # A ray that passes by within half a pixel covers what the pixel's other half sees.
+            # A ray that misses by less than half a pixel counts as partial coverage.
             cover = 1.0 if missed == 0.0 else 0.5 - missed
             nx, ny, nz = N[0], N[1], N[2]
             if part == HAIR:
-                # Strands at the edge of the hair stand apart: what lies behind shows between them.
+                # At the edge of the hair, what lies behind shows between the strands.
                 edge = -(nx * dx + ny * dy + nz * dz)
                 strand = ripple(60.0 * azimuth(x, z) + P.texture, 0.6 * y)
                 share = smooth(0.0, 0.30 + 0.45 * strand, edge + 0.08)
                 if share < 0.97:
-                    t, behind, missed = _march(ox, oy, oz, dx, dy, dz, t, pixel, CAUTION, P, WITHOUT_HAIR)
+                    t, behind, missed = _march(ox, oy, oz, dx, dy, dz, t, pixel, STEP_FRACTION, P, WITHOUT_HAIR)
                     cover *= share
                     if behind != NOTHING:
                         bx, by, bz = ox + dx * t, oy + dy * t, oz + dz * t
@@ -348,4 +349,4 @@ def render(
                 picture[j, i, k] = first[k] * cover
                 normals[j, i, k] = R[k, 0] * nx + R[k, 1] * ny + R[k, 2] * nz
             picture[j, i, 3] = cover
-            places[j, i, 0], places[j, i, 1], places[j, i, 2] = x, y, z
+            positions[j, i, 0], positions[j, i, 1], positions[j, i, 2] = x, y, z

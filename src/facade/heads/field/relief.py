@@ -1,4 +1,4 @@
-"""The relief that expression moves: lips, mouth, folds from the nose to its corners. Built once a head, not per ray."""
+"""The relief that depends on expression: lips, mouth, nasolabial folds. Built once per head, not per ray."""
 
 import math
 
@@ -17,7 +17,7 @@ from facade.heads.field.solids import bell, noise, smooth
 
 @function
 def _lips(side, y, P):
-    """Height of the lips' relief, and the depth of the open mouth, cm."""
+    """Height of the lips minus depth of the open mouth, cm."""
     half = P.mouth_half_width * (1.0 + 0.17 * P.smile)
     upper, lower, thick_upper, thick_lower, inside = mouth(side, P)
     height = 0.0
@@ -36,7 +36,7 @@ def _lips(side, y, P):
 
 @function
 def _folds(side, y, P):
-    """Creases from the wings of the nose past the corners of the mouth, and of an ageing forehead."""
+    """Nasolabial folds, and the wrinkles of an aging forehead."""
     height = 0.0
     along = (-3.9 - y) / 3.2
     if -0.2 < along < 1.3:
@@ -52,12 +52,12 @@ def _folds(side, y, P):
 
 @entry_point
 def build_relief(head, bumps):
-    """Fill in the relief of a face: how far the skin stands out of the skull, in cm, and by what a distance is
-    shortened where the relief is steep, lest a ray step through it.
+    """Fill in the relief of a face: height of the skin over the skull, in cm, and the factor that shortens distances
+    where the relief is steep, so that no ray steps through it.
 
     Args:
         head: (1,) of `anatomy.HEAD`; its table `relief` is filled.
-        bumps: (N, 5): x, y, width, height and rise of each, cm.
+        bumps: (N, 5): x, y, width, height and rise of each bump, cm.
     """
     P = head[0]
     cell = P.relief_cell

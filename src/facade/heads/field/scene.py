@@ -1,4 +1,4 @@
-"""All of a person, and which part of it is nearest."""
+"""The complete person, and which part is nearest."""
 
 import math
 
@@ -9,7 +9,7 @@ from facade.heads.field.solids import join
 from facade.heads.field.worn import body, glasses, headwear
 
 NOTHING, SKIN, EYE, EAR, HAIR, NECK, CLOTHES, FRAME, LENS, HEADWEAR = range(10)
-# Numbers and no truth values: for those numba compiles everything twice.
+# Floats rather than booleans, for which numba would compile everything twice.
 WITH_HAIR, WITHOUT_HAIR = 1.0, 0.0
 
 
@@ -22,13 +22,13 @@ def nearest(x, y, z, P, with_hair):
         ex, ey = straight(x, y, P)
         ex, ez = abs(ex) - P.eye_x, z - P.eye_z
         eye = math.sqrt(ex * ex + ey * ey + ez * ez) - P.eye_radius
-        # What fills the corner towards the nose.
+        # The filling of the inner corner.
         ex, ez = ex + P.eye_half_width - 0.35, ez - 0.3
         eye = join(eye, math.sqrt(ex * ex + ey * ey + ez * ez) - 0.55, 0.3)
         if eye < distance:
             distance, part = eye, EYE
     side = abs(x)
-    # Ears reach from -5.3 to 2.8, the largest too; with the margin, nothing of them matters beyond.
+    # Even the largest ears extend from -5.3 to 2.8; with the margin, they do not matter beyond these limits.
     if P.ears > 0.0 and side > 4.0 and z < -5.0 and -6.3 < y < 3.8:
         leaf = ear(side, y, z, P)
         if leaf < distance + 0.3:

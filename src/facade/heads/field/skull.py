@@ -5,25 +5,26 @@ import math
 from facade.heads.compiled import function
 from facade.heads.field.solids import MARGIN, bell, carve, ellipsoid, join, mix, rod, smooth
 
-# Heights in cm at which the cross-section of the loft is given: closely, as lines between them bend at each, and bends
-# that are larger than a pixel show as bands below the chin.
+# Heights at which the cross-section of the loft is tabulated, cm. They are dense because linear interpolation bends at
+# each, and bends farther apart than a pixel show as bands below the chin.
 LOFT_LOW, LOFT_STEP, LOFT_ROWS = -15.0, 0.03125, 961
-# The relief's table starts at this height and at the middle of the face; its finest cells and most rows and columns.
+# The relief table starts at this height and at the middle of the face; its finest cell size, and maximum rows and
+# columns.
 RELIEF_LOW, RELIEF_HIGH, RELIEF_WIDE = -13.0, 9.0, 8.5
 FINEST = 0.1
 RELIEF_ROWS, RELIEF_COLUMNS = 222, 87
-# How much wider the bridge of the nose grows to each side with every cm below its ridge, in the end; it begins within
-# so many cm, lest the ridge have an edge.
+# Slope of the sides of the nose bridge, cm per cm below its ridge, and the distance over which it sets in, cm, so that
+# the ridge has no edge.
 WALL, WALL_BEGINS = 0.6, 0.4
-# Nothing of an ear of usual size lies farther than this from its middle, cm.
+# Maximum distance of any point of an ear of unit size from its center, cm.
 EAR_REACH = 4.05
-# Farther than this from the loft nothing of the relief matters.
+# Beyond this distance from the loft, cm, the relief does not matter.
 FAR = 4.2
 
 
 @function
 def loft(x, y, z, P):
-    """Distance to the skull: every height has a cross-section k x² + (z - middle)² = A, with its own k and A before
+    """Distance to the skull. Each height has a cross-section k x² + (z - middle)² = A, with its own k and A before
     and behind the ears.
     """
     row = min(max((y - LOFT_LOW) / LOFT_STEP, 0.0), LOFT_ROWS - 1.001)
@@ -42,11 +43,11 @@ def loft(x, y, z, P):
 
 @function
 def mouth(side, P):
-    """The lips across the mouth, `side` cm from its middle.
+    """The lips at `side` cm from the middle of the mouth.
 
     Returns:
         Heights of the lower edge of the upper lip and of the upper edge of the lower lip, thickness of both lips, and
-        how far inside the corners, 1 in the middle to 0.
+        a weight from 1 in the middle to 0 at the corners.
     """
     half = P.mouth_half_width * (1.0 + 0.17 * P.smile)
     across = side / half
@@ -68,18 +69,18 @@ def eye_opening(side, y, z, P):
     """The opening between the lids, `side` cm from the middle of the face.
 
     Returns:
-        How far inside the opening (negative outside), below the upper lid, and above the lower lid, cm.
+        Depth inside the opening (negative outside), distance below the upper lid and above the lower lid, cm.
     """
     u = (side - P.eye_x) / P.eye_half_width
     if u < -1.3 or u > 1.3:
         return -1.0, -1.0, -1.0
     raised = y - P.eye_tilt * u
     flat = min(u * u, 1.0)
-    # The upper lid is highest a little towards the nose; the lower lid lowest a little away from it.
+    # The upper lid peaks slightly towards the nose, the lower lid slightly away from it.
     t = u + 0.12 * (1.0 - flat)
     upper = P.eye_upper * (1.0 - P.lid) * (1.0 - 0.55 * t * t - 0.45 * t * t * t * t)
     lower = -P.eye_lower * (1.0 - 0.25 * P.lid) * (1.0 - flat) * (1.0 + 0.20 * u)
-    # The lids meet where the eyeball curves away from them, as at the temple.
+    # The lids meet where the eyeball curves away from them, as at the outer corner.
     closed = 0.8 * max(0.0, 0.25 - z + P.eye_z)
     below, above = upper - raised - closed, raised - lower - closed
     within = min(below, above)
@@ -91,13 +92,13 @@ def eye_opening(side, y, z, P):
 @function
 def nose(x, side, y, z, P):
     tip_y, tip_z, radius = P.nose_tip_y, P.nose_tip_z, P.nose_tip_radius
-    # The dorsum: two rods that meet at the middle, where a hump or a hollow lies.
+    # The dorsum: two rods that meet in the middle, at a hump or a hollow.
     top_z = P.bridge_z - P.bridge_radius
     low_y, low_z = tip_y + 0.60, tip_z - radius + 0.02
     middle_y = 0.45 * low_y + 0.45
     middle_z = mix(top_z, low_z, 0.52) + P.nose_hump
     bent = x - P.nose_bend * smooth(0.5, middle_y, y)
-    # Below its ridge it is solid, and its sides slope: the deeper, the wider.
+    # Below its ridge it is solid and widens with depth.
     ridge = mix(top_z, low_z, min(1.0, max(0.0, (0.95 - y) / (0.95 - low_y))))
     deep, over = max(0.0, ridge - z), max(ridge, z)
     wall = max(0.0, abs(bent) - WALL * deep * deep / (deep + WALL_BEGINS))
@@ -139,14 +140,14 @@ def ear(side, y, z, P):
     if reach > (EAR_REACH + MARGIN) * (EAR_REACH + MARGIN):
         return math.sqrt(reach) - EAR_REACH
     cos, sin = math.cos(P.ear_out), math.sin(P.ear_out)
-    # The leaf's own axes: u towards the back of the head, v up, n away from it. The leaf leans back a little.
+    # The leaf's own axes: u towards the back of the head, v up, n away from the head. The leaf leans back slightly.
     n = cos * px + sin * (pz + 0.4)
     u = sin * px - cos * pz - 0.22 * py
     v = py
     wide = 1.62 + 0.17 * v - 0.02 * v * v
     level = math.sqrt(u * u / (wide * wide) + v * v / 9.0)
     edge = (level - 1.0) * 1.75  # about the distance to the outline in the leaf's plane
-    # Dished: the rim stands off, the middle lies in.
+    # Dished: the rim is raised, the middle recessed.
     dish = 0.42 + 0.30 * edge
     leaf = carve(abs(n - dish) - 0.16, edge, 0.15)
     rim_n, rim_e = n - dish - 0.10, edge + 0.20
@@ -167,7 +168,7 @@ def ear(side, y, z, P):
 
 @function
 def straight(x, y, P):
-    """Where a point lies in the symmetric face. Nobody is quite symmetric: the middle line leans, the eyes slant."""
+    """Map a point to the symmetric face. Real faces are asymmetric: the middle line leans, the eyes slant."""
     x = x + P.lean * (y + 3.0)
     return x, y + P.slant * x
 
@@ -180,7 +181,7 @@ def face(x, y, z, P):
     distance = loft(x, lowered, z, P)
     side = abs(x)
     if distance > FAR:
-        # The nose stands out farther than anything else.
+        # The nose protrudes more than anything else.
         return distance - (2.6 if z > -3.5 and side < 4.0 and -7.5 < y < 3.5 else 1.0)
     if z < -10.5:
         return distance
@@ -204,7 +205,7 @@ def face(x, y, z, P):
                 within, below, _ = eye_opening(side, y, z, P)
                 u = ex / P.eye_half_width
                 if below < 0.0 and P.lid_fold > 0.0 and abs(u) < 1.1:
-                    # The fold above the upper lid, not as deep as the lid is thick.
+                    # The fold above the upper lid, shallower than the lid is thick.
                     q = (-below - 0.30) * 9.0
                     distance += P.lid_fold * 0.10 * max(0.0, 1.0 - 0.83 * u * u) / (1.0 + q * q * q * q)
                 distance = carve(distance, min(within, 1.0) * 0.8, 0.06)
@@ -217,10 +218,10 @@ def face(x, y, z, P):
 
 @function
 def raise_relief(table, cell, rows, columns, x, y, width, height, rise):
-    """Add one bump of the face, mirrored onto the other side, to the table of its relief."""
+    """Add one bump of the face, mirrored to the other side, to the relief table."""
     first, last = int((y - 2.83 * height - RELIEF_LOW) / cell), int((y + 2.83 * height - RELIEF_LOW) / cell) + 2
     for row in range(max(0, first), min(rows, last)):
         for column in range(max(0, int((x - 2.83 * width) / cell)), min(columns, int((x + 2.83 * width) / cell) + 2)):
-            # The root keeps bumps near the middle line from meeting in a crease.
+            # The square root keeps mirrored bumps near the middle line from meeting in a crease.
             side = math.sqrt((column * cell) ** 2 + 0.12)
             table[row, column, 0] += rise * bell(side - x, RELIEF_LOW + row * cell - y, width, height)

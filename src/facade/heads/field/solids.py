@@ -1,6 +1,6 @@
-"""Distances to simple bodies, how to join them, and smooth noise.
+"""Signed distances to primitives, smooth union and intersection, and smooth noise.
 
-Joining and carving follow Inigo Quilez, "Smooth minimum" (2013): a quadratic blend of a given width.
+Smooth union and intersection follow Inigo Quilez, "Smooth minimum" (2013): a quadratic blend of a given width.
 """
 
 import math
@@ -9,11 +9,11 @@ import numpy as np
 
 from facade.heads.compiled import function
 
-# Surfaces are shaded by what lies within so many cm of them.
+# Surfaces are occluded by what lies within this distance, cm.
 SHADED_WITHIN = 0.9
-# So a body may only be skipped, and a rough bound be given for it, where it is known to lie farther away than this.
+# Thus a shape may be skipped, or replaced by a rough bound, only where it is known to be farther away than this.
 MARGIN = SHADED_WITHIN + 0.05
-# A lattice of random numbers, 0 to 1, that noise is interpolated in. It repeats after so many units.
+# Lattice of random numbers, 0 to 1, between which noise is interpolated. It repeats after this many units.
 PERIOD = 32
 LATTICE = np.random.default_rng(20231).random((PERIOD, PERIOD, PERIOD)).astype(np.float32)
 
@@ -32,7 +32,7 @@ def mix(a, b, share):
 
 @function
 def bell(x, y, width, height):
-    """1 in the middle, falling to 0 at about 2.8 widths and heights; much like a Gaussian, and cheaper."""
+    """1 in the middle, falling to 0 at about 2.8 widths and heights; similar to a Gaussian, and cheaper."""
     fall = 1.0 - 0.125 * (x * x / (width * width) + y * y / (height * height))
     return fall * fall * fall * fall if fall > 0.0 else 0.0
 
@@ -46,14 +46,14 @@ def join(a, b, width):
 
 @function
 def carve(a, b, width):
-    """Intersection with a rounded edge of the given width; `carve(a, -b, w)` takes b away from a."""
+    """Intersection with a rounded edge of the given width; `carve(a, -b, w)` subtracts b from a."""
     overlap = max(width - abs(a - b), 0.0) / width
     return max(a, b) + overlap * overlap * width * 0.25
 
 
 @function
 def ellipsoid(x, y, z, a, b, c):
-    """To first order: the implicit function over its gradient."""
+    """Distance to an ellipsoid, to first order: the implicit function over its gradient."""
     u, v, w = x / a, y / b, z / c
     level = math.sqrt(u * u + v * v + w * w)
     u, v, w = u / a, v / b, w / c
@@ -62,7 +62,7 @@ def ellipsoid(x, y, z, a, b, c):
 
 @function
 def rod(x, y, z, ax, ay, az, bx, by, bz, radius_a, radius_b):
-    """A rod with round ends, from a to b, whose radius changes from one to the other."""
+    """A capsule from a to b whose radius changes linearly."""
     vx, vy, vz = bx - ax, by - ay, bz - az
     wx, wy, wz = x - ax, y - ay, z - az
     along = min(1.0, max(0.0, (wx * vx + wy * vy + wz * vz) / (vx * vx + vy * vy + vz * vz)))
@@ -72,7 +72,7 @@ def rod(x, y, z, ax, ay, az, bx, by, bz, radius_a, radius_b):
 
 @function
 def noise(x, y, z):
-    """Smooth random values from 0 to 1, one bump to a unit."""
+    """Smooth random values from 0 to 1, about one bump per unit."""
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
     i, j, k = int(fx) & 31, int(fy) & 31, int(fz) & 31
     x, y, z = x - fx, y - fy, z - fz
@@ -85,7 +85,7 @@ def noise(x, y, z):
 
 @function
 def ripple(x, y):
-    """Noise in the plane, half the price."""
+    """2-D noise, at half the cost."""
     fx, fy = math.floor(x), math.floor(y)
     i, j = int(fx) & 31, int(fy) & 31
     k = (int(fx) >> 5) & 31

@@ -1,12 +1,13 @@
-"""The parts that mmdet does not have."""
+"""The model, and the parts that mmdet does not have."""
 
 import numpy as np
 import pytest
 import torch
 
+from facade.detector.assigner import IgnoringAssigner
+from facade.detector.backbone import TimmBackbone, available_strides
 from facade.detector.model import model_config
 from facade.detector.operators import _Operators
-from facade.detector.parts import IgnoringAssigner, TimmBackbone, available_strides
 from facade.errors import FacadeError
 
 
@@ -21,8 +22,8 @@ def plain_nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[i
         high = np.minimum(boxes[left, 2:], boxes[best, 2:])
         shared = np.clip(high - low, 0, None).prod(1)
         areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-        overlap = shared / (areas[left] + areas[best] - shared)
-        left = [place for place, value in zip(left, overlap, strict=True) if value <= threshold]
+        iou = shared / (areas[left] + areas[best] - shared)
+        left = [index for index, value in zip(left, iou, strict=True) if value <= threshold]
     return kept
 
 
@@ -36,7 +37,7 @@ def test_nms_equals_its_definition(seed):
     assert kept.tolist() == plain_nms(boxes, scores, 0.5)
 
 
-def test_an_operator_that_is_missing_says_so_when_it_is_called():
+def test_a_missing_operator_raises_when_it_is_called():
     with pytest.raises(NotImplementedError, match="roi_align_forward needs the compiled mmcv"):
         _Operators("x").roi_align_forward(1, 2)
 
@@ -58,12 +59,12 @@ def test_the_backbone_gives_feature_maps_at_the_strides(strides):
     assert [feature.shape[1] for feature in maps] == backbone.channels
 
 
-def test_a_backbone_that_timm_does_not_have_gets_a_sentence():
+def test_a_backbone_that_timm_does_not_have_is_refused_with_a_message():
     with pytest.raises(FacadeError, match="detector.backbone is 'resnet9000'"):
         available_strides("resnet9000")
 
 
-def test_a_detector_that_cannot_be_built_gets_a_sentence(params):
+def test_unavailable_strides_are_refused_with_a_message(params):
     with pytest.raises(FacadeError, match=r"strides is \[64, 128\]"):
         model_config(params.detector.model_copy(update={"strides": (64, 128)}), params.detect)
 
@@ -82,11 +83,11 @@ class Instances:
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_places_inside_an_ignored_face_are_neither_right_nor_wrong(others):
+def test_anchors_inside_an_ignored_face_are_neither_positive_nor_negative(others):
     axis = torch.arange(4, 128, 8.0)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    centres = torch.stack([x.ravel(), y.ravel()], 1)
-    priors = torch.cat([centres - 16, centres + 16], 1)
+    centers = torch.stack([x.ravel(), y.ravel()], 1)
+    priors = torch.cat([centers - 16, centers + 16], 1)
     faces = torch.tensor([[80.0, 80, 112, 112]])[:others]
     ignored = torch.tensor([[10.0, 10, 40, 40]])
     result = IgnoringAssigner(topk=9).assign(
@@ -95,7 +96,7 @@ def test_places_inside_an_ignored_face_are_neither_right_nor_wrong(others):
         Instances(bboxes=faces, labels=torch.zeros(others, dtype=torch.long)),
         Instances(bboxes=ignored),
     )
-    inside = ((centres >= 10) & (centres <= 40)).all(1)
+    inside = ((centers >= 10) & (centers <= 40)).all(1)
     assert (result.gt_inds[inside] == -1).all()
     assert (result.gt_inds[~inside] >= 0).all()
     assert bool((result.gt_inds > 0).any()) == bool(others)

@@ -9,26 +9,26 @@ import pytest
 
 from facade.dataset import Face, Photograph
 from facade.errors import FacadeError
-from facade.footage.anonymize_files import anonymize
-from facade.footage.box_sources import Given
+from facade.footage.anonymize_files import run_jobs
+from facade.footage.anonymize_video import anonymize_video
+from facade.footage.box_sources import LabelledBoxes
 from facade.footage.job import Job
-from facade.footage.movie import anonymize_video
 from facade.footage.video import read_clip, read_frames
 from tests.footage.films import ffmpeg, film_of_people, frames, pattern, settings
 
 
 def run(source, target, **other):
     job = Job(source, source.name, target)
-    return anonymize_video(job, settings(other.pop("boxes", {}), **other), workers=1, stretch=25)
+    return anonymize_video(job, settings(other.pop("boxes", {}), **other), workers=1, segment=25)
 
 
 def seconds(path):
     clip = read_clip(path, 100)
-    return [time * clip.time_base for time in clip.times]
+    return [pts * clip.time_base for pts in clip.pts]
 
 
-def apart(shown, written):
-    """Mean difference in brightness; colours have half the resolution in a video, and hard edges there blur."""
+def luma_difference(shown, written):
+    """Mean difference in luma; chroma has half the resolution in a video, so hard edges blur there."""
     return np.abs(shown.astype(int) @ (1, 6, 3) - written.astype(int) @ (1, 6, 3)).mean() / 10
 
 
@@ -56,21 +56,21 @@ def test_a_variable_rate_keeps_every_timestamp_and_the_sound(tmp_path, ending):
 
     assert sound(tmp_path / f"out.{ending}") == sound(source)
     shown, written = frames(source, tmp_path / "a"), frames(tmp_path / f"out.{ending}", tmp_path / "b")
-    assert np.mean([apart(*both) for both in zip(shown, written, strict=True)]) < 3
+    assert np.mean([luma_difference(*both) for both in zip(shown, written, strict=True)]) < 3
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_turned_video_comes_out_as_viewers_show_it(tmp_path, turn):
+def test_a_rotated_video_is_written_upright(tmp_path, turn):
     straight = pattern(tmp_path / "straight.mp4", 0.4)
     source = tmp_path / "turned.mp4"
     ffmpeg("-display_rotation", str(turn), "-i", straight, "-c", "copy", source)
     run(source, tmp_path / "out.mp4")
     shown, written = frames(source, tmp_path / "a"), frames(tmp_path / "out.mp4", tmp_path / "b")
     assert written[0].shape == shown[0].shape == ((96, 160, 3) if turn == 180 else (160, 96, 3))
-    assert apart(shown[3], written[3]) < 3
+    assert luma_difference(shown[3], written[3]) < 3
 
 
-def test_colours_of_high_definition_are_told_and_kept(tmp_path):
+def test_bt709_color_is_tagged_and_kept(tmp_path):
     source = pattern(
         tmp_path / "in.mp4", 0.4, "160x96", "-pix_fmt", "yuv420p", "-vf", "scale=out_color_matrix=bt709",
         "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
@@ -78,7 +78,7 @@ def test_colours_of_high_definition_are_told_and_kept(tmp_path):
     run(source, tmp_path / "out.mp4")
     assert "bt709" in ffmpeg("-i", tmp_path / "out.mp4")
     shown, written = frames(source, tmp_path / "a"), frames(tmp_path / "out.mp4", tmp_path / "b")
-    assert apart(shown[3], written[3]) < 3
+    assert luma_difference(shown[3], written[3]) < 3
 
 
 def test_metadata_other_streams_and_chapters_are_dropped(tmp_path):
@@ -104,15 +104,15 @@ def test_metadata_other_streams_and_chapters_are_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["gaussian", "pixelate", "solid", "pseudonym"])
-def test_a_frame_stays_as_it_is_when_it_is_treated(method):
-    """It can be the decoder's own picture, which the next frames are predicted from."""
+def test_treatments_do_not_modify_the_frame_in_place(method):
+    """It can be the decoder's own buffer, from which the next frames are predicted."""
     frame = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     before, somebody = frame.copy(), Photograph("a.jpg", 120, 90, (Face((30, 20, 40, 50)),))
     assert (settings({}, method=method).treatment(frame, somebody).pixels != before).any()
     np.testing.assert_array_equal(frame, before)
 
 
-def test_a_detector_that_misses_every_third_frame_shows_no_face(tmp_path, people):
+def test_no_face_shows_if_the_detector_misses_every_third_frame(tmp_path, people):
     source, boxes = people
     found = {(source.name, number): rows for number, rows in enumerate(boxes) if number % 3}
     report = run(source, tmp_path / "out.mp4", boxes=found)
@@ -163,7 +163,7 @@ def test_workers_and_interruptions_change_no_byte(tmp_path, people):
     assert not (tmp_path / "two.mp4").exists()
     partial = tmp_path / ".two.mp4.partial"
     assert sorted(path.name for path in partial.glob("pictures*")) == ["pictures-00000000.nut"]
-    # What is left between is anonymized: no frame in it shows a face as it was.
+    # Segments that remain are anonymized: no frame in them shows an untreated face.
     left = read_frames(read_clip(partial / "pictures-00000000.nut", 100), 0, 25)
     for frame, raw, rows in zip(left, read_frames(read_clip(source, 100), 0, 25), boxes, strict=False):
         x, y, w, h = np.rint(rows[0]).astype(int)
@@ -181,14 +181,14 @@ def test_two_workers_write_the_same_bytes_as_one(tmp_path, people):
     found = {(source.name, number): rows for number, rows in enumerate(boxes)}
     for workers in (1, 2):
         job = Job(source, source.name, tmp_path / f"{workers}.mp4")
-        anonymize_video(job, settings(found), workers, stretch=25)
+        anonymize_video(job, settings(found), workers, segment=25)
     assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "2.mp4").read_bytes()
 
 
-def test_an_exempt_person_stays_as_she_is_in_the_whole_track(tmp_path, people):
+def test_an_exempt_person_stays_untreated_in_the_whole_track(tmp_path, people):
     source, boxes = people
     found = {(source.name, number): rows for number, rows in enumerate(boxes)}
-    exempt = Given({(source.name, 7): boxes[7][:1]}, frozenset(), Path("exempt.json"))
+    exempt = LabelledBoxes({(source.name, 7): boxes[7][:1]}, frozenset(), Path("exempt.json"))
     report = run(source, tmp_path / "out.mp4", boxes=found, exempt=exempt)
     assert (report.tracks, report.exempt, report.faces) == (1, len(boxes), len(boxes))
     before, after = (read_frames(read_clip(path, 100), 30, 31) for path in (source, tmp_path / "out.mp4"))
@@ -202,23 +202,23 @@ def test_an_exempt_person_stays_as_she_is_in_the_whole_track(tmp_path, people):
     assert changed(kept) < changed(hidden) / 2
 
 
-def test_odd_sides_are_made_even_and_told(tmp_path):
+def test_odd_sides_are_padded_and_reported(tmp_path):
     source = pattern(tmp_path / "in.mkv", 0.4, "161x97", "-an", "-c:v", "ffv1", "-pix_fmt", "bgr0")
     report = run(source, tmp_path / "out.mp4")
     written = frames(tmp_path / "out.mp4", tmp_path / "b")
     assert written[0].shape == (98, 162, 3)
     assert "even" in report.notes[0]
     shown = frames(source, tmp_path / "a")
-    assert apart(shown[3], written[3][:97, :161]) < 3
+    assert luma_difference(shown[3], written[3][:97, :161]) < 3
 
 
 def broken(tmp_path, kind):
     good = pattern(tmp_path / "good.mkv", 3)
     path = tmp_path / f"{kind}.mkv"
     content = good.read_bytes()
-    if kind == "cut off":
+    if kind == "truncated":
         path.write_bytes(content[: len(content) // 3])
-    elif kind == "cut off mp4":
+    elif kind == "truncated mp4":
         path = tmp_path / "short.mp4"
         ffmpeg("-i", good, "-c", "copy", path)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -226,7 +226,7 @@ def broken(tmp_path, kind):
         path.write_bytes(b"")
     elif kind == "noise":
         path.write_bytes(np.random.default_rng(0).bytes(5000))
-    elif kind == "sound alone":
+    elif kind == "audio only":
         ffmpeg("-i", good, "-vn", "-c", "copy", path)
     elif kind == "damaged":
         middle = len(content) // 2
@@ -235,27 +235,27 @@ def broken(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
-        ("cut off", "cut off|cannot be decoded|damaged"),
-        ("cut off mp4", "cannot be read"),
+        ("truncated", "truncated|cannot be decoded|damaged"),
+        ("truncated mp4", "cannot be read"),
         ("empty", "is empty"),
         ("noise", "cannot be read"),
-        ("sound alone", "no pictures"),
+        ("audio only", "no video stream"),
         ("missing", "is missing"),
         ("damaged", "damaged|cannot be decoded|cannot be read"),
     ],
 )
-def test_bad_videos_get_a_sentence_and_leave_nothing(tmp_path, kind, told):
+def test_bad_videos_are_refused_and_leave_no_files(tmp_path, kind, message):
     source = broken(tmp_path, kind)
-    with pytest.raises(FacadeError, match=told) as caught:
+    with pytest.raises(FacadeError, match=message) as caught:
         run(source, tmp_path / "out.mkv")
     assert source.name in str(caught.value)
     assert not (tmp_path / "out.mkv").exists()
     assert not list(tmp_path.glob(".*/pictures*"))
 
 
-def test_a_full_disk_gets_a_sentence_and_the_run_goes_on_later(tmp_path, people):
+def test_a_full_disk_is_reported_and_the_job_resumes_later(tmp_path, people):
     source, boxes = people
     small = tmp_path / "small"
     small.mkdir()
@@ -265,30 +265,30 @@ def test_a_full_disk_gets_a_sentence_and_the_run_goes_on_later(tmp_path, people)
     found = {(source.name, number): rows for number, rows in enumerate(boxes)}
     try:
         job = Job(source, source.name, small / "out.mp4")
-        (error,) = anonymize([job], settings(found), overwrite=False, told=print, workers=1)
-        assert "no room" in str(error)
+        (error,) = run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1)
+        assert "no space" in str(error)
         assert not job.target.exists()
         assert not [path for path in small.rglob("*") if path.suffix in (".mp4", ".partial") and path.is_file()]
         subprocess.run(["mount", "-o", "remount,size=8m", small], check=True)
-        assert not anonymize([job], settings(found), overwrite=False, told=print, workers=1)
-        assert len(read_clip(job.target, 100).times) == len(boxes)
+        assert not run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1)
+        assert len(read_clip(job.target, 100).pts) == len(boxes)
         assert json.loads(job.report.read_text())["tracks"] == 2
     finally:
         subprocess.run(["umount", small], check=True)
 
 
 @pytest.mark.parametrize("ending", ["ts", "avi", "mpg", "flv", "webm"])
-def test_stretches_of_containers_that_seek_badly_hold_the_right_pictures(tmp_path, ending):
+def test_segments_hold_the_right_frames_in_containers_that_seek_inexactly(tmp_path, ending):
     more = {"avi": ("-c:v", "mpeg4", "-bf", "0"), "mpg": ("-c:v", "mpeg1video", "-bf", "0")}.get(ending, ())
     source = pattern(tmp_path / f"in.{ending}", 4, "160x96", "-an", *more)
     clip = read_clip(source, 100)
-    every = [frame.pixels for frame in read_frames(clip, 0, len(clip.times))]
+    every = [frame.pixels for frame in read_frames(clip, 0, len(clip.pts))]
     for first in (30, 64):
         for number, frame in enumerate(read_frames(clip, first, first + 10)):
             assert np.array_equal(frame.pixels, every[first + number])
 
 
-def test_sound_whose_header_holds_tags_is_refused(tmp_path):
+def test_audio_with_tags_in_its_header_is_refused(tmp_path):
     source = pattern(tmp_path / "in.mkv", 1, "160x96", "-c:a", "libvorbis")
     with pytest.raises(FacadeError, match="--no-audio"):
         run(source, tmp_path / "out.mkv")
@@ -296,26 +296,26 @@ def test_sound_whose_header_holds_tags_is_refused(tmp_path):
     run(source, tmp_path / "out.mkv", audio=False)
 
 
-def test_boxes_beyond_the_end_are_refused(tmp_path):
+def test_boxes_of_frames_beyond_the_end_are_refused(tmp_path):
     source = pattern(tmp_path / "in.mp4", 0.4)
-    with pytest.raises(FacadeError, match="picture 10 of in.mp4, which has 10"):
+    with pytest.raises(FacadeError, match=r"frame 10 of in\.mp4, which has 10"):
         run(source, tmp_path / "out.mp4", boxes={("in.mp4", 10): np.array([[1.0, 1, 20, 20]])})
 
 
-def test_one_exempt_box_keeps_one_person_and_only_while_they_are_surely_the_same(tmp_path):
+def test_an_exempt_box_keeps_one_person_and_only_without_jumps(tmp_path):
     source = pattern(tmp_path / "in.mp4", 2)
     alone, close = np.array([[20.0, 20, 40, 50]]), np.array([[20.0, 20, 40, 50], [28, 20, 40, 50]])
     apart = np.array([[44.0, 30, 40, 50]])
     boxes = {("in.mp4", n): close if n < 5 else alone if n < 20 else apart for n in range(50)}
-    exempt = Given({("in.mp4", 3): alone}, frozenset(), Path("exempt.json"))
+    exempt = LabelledBoxes({("in.mp4", 3): alone}, frozenset(), Path("exempt.json"))
     report = run(source, tmp_path / "out.mp4", boxes=boxes, exempt=exempt)
-    # The other of the two who stand close is treated, and so is whoever comes after a jump.
+    # The other of two close people is treated, and so is the track after a jump.
     assert report.exempt == 20
     assert report.faces >= 5 + 30
 
 
 @pytest.mark.parametrize("turn", [0, 90])
-def test_pixels_that_are_no_squares_stay_as_wide_as_they_were(tmp_path, turn):
+def test_the_aspect_ratio_of_pixels_is_kept(tmp_path, turn):
     straight = pattern(tmp_path / "straight.mp4", 0.4, "160x96", "-vf", "setsar=4/3")
     source = tmp_path / "in.mp4"
     ffmpeg("-display_rotation", str(turn), "-i", straight, "-c", "copy", source)
@@ -324,7 +324,7 @@ def test_pixels_that_are_no_squares_stay_as_wide_as_they_were(tmp_path, turn):
         assert container.streams.video[0].sample_aspect_ratio == (Fraction(3, 4) if turn else Fraction(4, 3))
 
 
-def test_sound_that_cannot_be_copied_is_told_before_any_work(tmp_path):
+def test_audio_that_cannot_be_copied_is_refused_before_any_work(tmp_path):
     source = pattern(tmp_path / "in.mkv", 1, "160x96", "-c:a", "libvorbis")
     with pytest.raises(FacadeError, match="--no-audio"):
         run(source, tmp_path / "out.mkv")
@@ -332,20 +332,20 @@ def test_sound_that_cannot_be_copied_is_told_before_any_work(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("later", "told"), [("0", "no timestamps of their own"), ("3", "another size|cannot be decoded")]
+    ("later", "message"), [("0", "missing or duplicate timestamps"), ("3", "another size|cannot be decoded")]
 )
-def test_videos_strung_together_are_refused_where_times_or_sizes_do_not_fit(tmp_path, later, told):
+def test_concatenated_videos_are_refused_if_timestamps_or_sizes_differ(tmp_path, later, message):
     wide = pattern(tmp_path / "a.ts", 1, "160x96", "-an", "-c:v", "mpeg2video", "-bf", "0")
     high = pattern(tmp_path / "b.ts", 1, "96x160", "-an", "-c:v", "mpeg2video", "-bf", "0", "-output_ts_offset", later)
     source = tmp_path / "in.ts"
     source.write_bytes(wide.read_bytes() + high.read_bytes())
-    # FFmpeg loses the last picture in front of a change of size: it may be that which is told.
-    with pytest.raises(FacadeError, match=told):
+    # FFmpeg drops the last frame before a change of size, so the error may be about either.
+    with pytest.raises(FacadeError, match=message):
         run(source, tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_disk_that_is_full_when_stretches_are_joined_is_not_a_fault_of_the_source(tmp_path, people):
+def test_a_disk_that_is_full_during_concatenation_is_not_reported_as_a_bad_source(tmp_path, people):
     source, boxes = people
     found = {(source.name, number): rows for number, rows in enumerate(boxes)}
     run(source, tmp_path / "whole.mp4", boxes=found)
@@ -356,9 +356,9 @@ def test_a_disk_that_is_full_when_stretches_are_joined_is_not_a_fault_of_the_sou
         pytest.skip("no right to mount a small file system")
     try:
         job = Job(source, source.name, small / "out.mp4")
-        (error,) = anonymize([job], settings(found), overwrite=False, told=print, workers=1)
-        assert "no room" in str(error)
-        assert list(job.partial.glob("pictures*")), "what is anonymized already stays for the next run"
+        (error,) = run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1)
+        assert "no space" in str(error)
+        assert list(job.partial.glob("pictures*")), "anonymized segments stay for the next run"
         assert not job.target.exists()
     finally:
         subprocess.run(["umount", small], check=True)

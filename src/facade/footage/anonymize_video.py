@@ -1,0 +1,249 @@
+"""Anonymize a video: detect faces segment by segment, track people over the whole length, then treat the segments."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from facade.dataset.iou import clipped_xyxy, match_pairs
+from facade.detector.infer import BATCH
+from facade.errors import FacadeError
+from facade.files import read_json, sha256_of, write_json, write_text
+from facade.footage.encode import check_audio, concatenate, write_segment
+from facade.footage.job import (
+    Detection,
+    Job,
+    JobReport,
+    Settings,
+    exempt_mask,
+    job_id,
+    labelled_photograph,
+    report_rows,
+    source_id,
+)
+from facade.footage.tracks import Track, track
+from facade.footage.video import Clip, Frame, read_clip, read_frames
+from facade.parallel import ordered_map
+from facade.storage import AnyPath, atomic_file, remove_tree
+
+# Frames of a segment: the work item of a worker, and what an interruption loses.
+SEGMENT = 240
+# Minimum IoU of a person's boxes in consecutive frames for an exemption to carry over.
+STEADY_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class _DetectSegment:
+    """Detects faces in a segment, in a worker. The result is stored for a run that resumes."""
+
+    job: Job
+    clip: Clip
+    settings: Settings
+    segment: int
+
+    def __call__(self, first: int) -> AnyPath:
+        path = self.job.partial / f"faces-{first:08d}.json"
+        if not path.is_file():
+            frames = read_frames(self.clip, first, min(first + self.segment, len(self.clip.pts)))
+            found: list[list[list[float]]] = []
+            size = (0, 0)
+            for batch in _batches(frames):
+                size = batch[0].pixels.shape[1::-1]
+                images = [frame.pixels for frame in batch]
+                faces = self.settings.box_source.faces(self.job.name, first + len(found), images)
+                found += [rows.tolist() for rows in faces]
+            write_json(path, {"size": size, "found": found})
+        return path
+
+
+@dataclass(frozen=True)
+class SegmentFaces:
+    """Faces to treat in a segment.
+
+    Attributes:
+        first: Index of the first frame.
+        boxes: For each frame (n, 4) float, x y w h in pixels.
+        people: For each frame (n,) int, index of the track.
+    """
+
+    first: int
+    boxes: tuple[np.ndarray, ...]
+    people: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class _TreatSegment:
+    """Treats the faces of a segment, and encodes it, in a worker."""
+
+    job: Job
+    clip: Clip
+    settings: Settings
+    source: str
+
+    def __call__(self, faces: SegmentFaces) -> AnyPath:
+        path = self.job.partial / f"pictures-{faces.first:08d}.nut"
+        if not path.is_file():
+            by_frame = iter(zip(faces.boxes, faces.people, strict=True))
+
+            def treat(frame: Frame) -> np.ndarray:
+                boxes, people = next(by_frame)
+                photograph = labelled_photograph(self.source, frame.pixels, boxes, people)
+                return self.settings.treatment(frame.pixels, photograph).pixels
+
+            frames = read_frames(self.clip, faces.first, faces.first + len(faces.boxes))
+            write_segment(path, self.clip, frames, treat)
+        return path
+
+
+def anonymize_video(job: Job, settings: Settings, workers: int | None = None, segment: int = SEGMENT) -> JobReport:
+    """Treat the faces of a video, and write it: same frames, same timestamps, upright, without metadata.
+
+    Unfinished work is stored next to the target. The next run resumes from it.
+
+    Args:
+        job: The file.
+        settings: How it is anonymized.
+        workers: Processes; all cores by default. The result does not depend on it.
+        segment: Frames per work item.
+
+    Raises:
+        FacadeError: It cannot be read to its end.
+    """
+    clip = read_clip(job.source, settings.max_megapixels)
+    source = source_id(job.source)
+    key = job_id(job, source, settings)
+    _resume_or_clear(job.partial, key)
+    frame_count = len(clip.pts)
+    settings.check_count(job.name, frame_count)
+    if settings.audio:
+        check_audio(clip)
+    firsts = range(0, frame_count, segment)
+    folders = [path for path in (job.source.parent, job.target.parent) if isinstance(path, Path)]
+    detections, size = _detect(job, clip, settings, firsts, workers, folders)
+    tracks = track(detections, settings.min_score, settings.max_gap)
+    kept = _exempt_frames(tracks, settings, job, size)
+    treated = [part for one, keep in zip(tracks, kept, strict=True) if (part := _without(one, keep)) is not None]
+    faces = _by_segment(treated, firsts, frame_count)
+    treat = _TreatSegment(job, clip, settings, source)
+    label = f"treat {job.target.name}"
+    segments = list(ordered_map(treat, faces, label, workers, folders=folders, one_by_one=True))
+    odd = size[0] % 2 or size[1] % 2
+    report = JobReport(
+        kind="video",
+        pictures=frame_count,
+        faces=sum(len(one.frames) for one in treated),
+        tracks=len(treated),
+        bridged=sum(one.bridged for one in treated),
+        exempt=sum(int(keep.sum()) for keep in kept),
+        least_sure=report_rows([detection for one in treated for detection in _detections(one)]),
+        notes=["A side of odd length was padded to an even one, by repeating its last line."] if odd else [],
+        job=key,
+    )
+    with atomic_file(job.target) as temporary:
+        concatenate(temporary, segments, clip, settings.audio)
+        replace(report, sha256=sha256_of(temporary)).write_to(job)
+    remove_tree(job.partial)
+    return report
+
+
+def _detect(
+    job: Job, clip: Clip, settings: Settings, firsts: range, workers: int | None, folders: Sequence[Path]
+) -> tuple[list[np.ndarray], tuple[int, int]]:
+    """For each frame (n, 5) boxes and scores; width and height of the frames."""
+    detections: list[np.ndarray] = []
+    size = (0, 0)
+    work = _DetectSegment(job, clip, settings, firsts.step)
+    label, preload = f"detect {job.target.name}", settings.box_source.preload
+    for path in ordered_map(work, firsts, label, workers, preload, folders, one_by_one=True):
+        content = read_json(path)
+        if size not in ((0, 0), tuple(content["size"])):
+            raise FacadeError(f"{job.source} changes its frame size. Cut it there.")
+        size = tuple(content["size"])
+        detections += [np.array(rows, float).reshape(-1, 5) for rows in content["found"]]
+    if len(detections) != len(clip.pts):
+        raise FacadeError(f"{job.partial} is not what Facade wrote. Delete it, and run again.")
+    return detections, size
+
+
+def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    while batch := list(islice(frames, BATCH)):
+        yield batch
+
+
+def _resume_or_clear(partial: AnyPath, key: str) -> None:
+    """Keep the unfinished work of the same job; remove that of another source or other settings."""
+    marker = partial / "job.txt"
+    if not (marker.is_file() and marker.read_text() == key):
+        remove_tree(partial)
+        write_text(marker, key)
+
+
+def _exempt_frames(tracks: Sequence[Track], settings: Settings, job: Job, size: tuple[int, int]) -> list[np.ndarray]:
+    """For each track, the frames in which the person is exempt, (N,) bool.
+
+    An exemption carries over from the frame of its box to neighboring frames as long as the person is detected without
+    a gap at nearly the same position. Then it stops: a track that lost a person may have continued with another.
+    """
+    kept = [np.zeros(len(one.frames), bool) for one in tracks]
+    if settings.exempt is None:
+        return kept
+    for name, frame in settings.exempt.boxes:
+        rows = [(index, int(row)) for index, one in enumerate(tracks) for row in np.flatnonzero(one.frames == frame)]
+        detected = [(index, row) for index, row in rows if not np.isnan(tracks[index].scores[row])]
+        if name != job.name or not detected:
+            continue
+        boxes = np.array([tracks[index].boxes[row] for index, row in detected])
+        for (index, row), exempt in zip(detected, exempt_mask(settings, name, frame, boxes, size), strict=True):
+            if exempt:
+                kept[index] |= _steady_frames(tracks[index], row, size)
+    return kept
+
+
+def _steady_frames(one: Track, row: int, size: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: the frames around one in which the person is detected without a gap, and hardly moves in between."""
+    steady = np.zeros(len(one.frames), bool)
+    steady[row] = True
+    for step in (-1, 1):
+        now = row
+        while 0 <= now + step < len(steady):
+            near = match_pairs(
+                clipped_xyxy([one.boxes[now]], *size), clipped_xyxy([one.boxes[now + step]], *size), STEADY_IOU
+            )
+            if np.isnan(one.scores[now + step]) or abs(one.frames[now + step] - one.frames[now]) > 1 or not near:
+                break
+            now += step
+            steady[now] = True
+    return steady
+
+
+def _without(one: Track, exempt: np.ndarray) -> Track | None:
+    """A track without its exempt frames; None if no frame is left."""
+    if exempt.all():
+        return None
+    return Track(one.frames[~exempt], one.boxes[~exempt], one.scores[~exempt])
+
+
+def _by_segment(tracks: Sequence[Track], firsts: range, frame_count: int) -> list[SegmentFaces]:
+    boxes: list[list[np.ndarray]] = [[] for _ in range(frame_count)]
+    people: list[list[int]] = [[] for _ in range(frame_count)]
+    for index, one in enumerate(tracks):
+        for frame, box in zip(one.frames, one.boxes, strict=True):
+            boxes[frame].append(box)
+            people[frame].append(index)
+    return [
+        SegmentFaces(
+            first,
+            tuple(np.array(rows).reshape(-1, 4) for rows in boxes[first : first + firsts.step]),
+            tuple(np.array(rows, int) for rows in people[first : first + firsts.step]),
+        )
+        for first in firsts
+    ]
+
+
+def _detections(one: Track) -> Iterator[Detection]:
+    """The detections of a track, without interpolated boxes."""
+    for frame, box, score in zip(one.frames, one.boxes, one.scores, strict=True):
+        if not np.isnan(score):
+            yield int(frame), box, float(score)
