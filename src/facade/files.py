@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,15 +55,29 @@ def is_empty_directory(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
+@contextmanager
+def atomic_file(final: Path) -> Iterator[Path]:
+    """Write a file that appears under its final name only if the block succeeds.
+
+    Yields:
+        A temporary path next to `final`. It is unique: a process that was orphaned may still write the same file.
+    """
+    make_parents(final)
+    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")
+    try:
+        yield temporary
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_bytes(path: AnyPath, content: bytes) -> None:
-    """Write a file atomically: under a temporary name, then renamed."""
+    """Write a file atomically."""
     if not isinstance(path, Path):
         path.write_bytes(content)  # object storage uploads atomically
         return
-    make_parents(path)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: AnyPath, text: str) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import tarfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from facade.dataset.records import ATTRIBUTES
 from facade.errors import FacadeError
+from facade.files import atomic_file
 
 INDEX, FOLDER = "annotations.parquet", "shards"
 # Photographs per shard: some hundred megabytes, an efficient size for storage and for redoing after a lost worker.
@@ -98,18 +98,8 @@ def write_shard(path: Path, number: int, files: Iterable[tuple[str, bytes]]) -> 
     Returns:
         Position of each file by name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The name is unique: an orphaned worker may still be writing the same shard.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            positions = {
-                name: Position(number, add_member(tar, name, content), len(content)) for name, content in files
-            }
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return positions
+    with atomic_file(path) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
+        return {name: Position(number, add_member(tar, name, content), len(content)) for name, content in files}
 
 
 class _HashingFile(io.RawIOBase):
@@ -172,11 +162,9 @@ def write_index(root: Path, content: Mapping[str, Any], positions: Mapping[str, 
         position = positions[image["file_name"]]
         by_shard.setdefault(position.shard, []).append({**image, **position._asdict(), "faces": faces[image["id"]]})
     schema = _SCHEMA.with_metadata({key: json.dumps(content[key]) for key in _METADATA_KEYS})
-    temporary = root / f".{INDEX}.partial"
-    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with atomic_file(root / INDEX) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for number in sorted(by_shard):
             writer.write_table(pa.Table.from_pylist(by_shard[number], schema))
-    temporary.replace(root / INDEX)
 
 
 def read_index(root: Path, shard: int | None = None) -> tuple[dict[str, Any], dict[str, Position]]:

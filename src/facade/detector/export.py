@@ -18,7 +18,7 @@ from torch import nn
 from facade.detector.infer import load_model
 from facade.detector.model import MEAN, STD
 from facade.errors import FacadeError
-from facade.files import read_json
+from facade.files import atomic_file, read_json
 from facade.params import Detect, Detector
 
 OPSET = 17
@@ -73,13 +73,10 @@ def export(weights: Path, into: Path) -> None:
             f"{weights.parent / 'model.json'} does not describe a detector of Facade. Train it again."
         ) from None
     graph = _ExportedDetector(load_model(weights, detector, detect, "cpu")).eval()
-    into.parent.mkdir(parents=True, exist_ok=True)
-    temporary = into.with_name(f".{into.name}.partial")
-    with warnings.catch_warnings():
+    with atomic_file(into) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the TorchScript exporter, which needs no further package
         torch.onnx.export(
             graph, (torch.zeros(1, 3, *TRACE_SIZE),), str(temporary), dynamo=False, opset_version=OPSET,
             input_names=["image"], output_names=["boxes", "scores"],
             dynamic_axes={"image": {2: "height", 3: "width"}, "boxes": {0: "places"}, "scores": {0: "places"}},
         )  # fmt: skip
-    temporary.replace(into)

@@ -1,5 +1,6 @@
 """Training hooks: seeding, weight averaging, checkpoints, curves, validation, and an end when the parent has gone."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from mmengine.runner import Runner
 from facade.dataset import Photographs
 from facade.detector.distributed import all_mean, is_main_process, unwrapped
 from facade.detector.infer import TrainedDetector, coco_results
-from facade.files import write_json
+from facade.files import write_bytes, write_json
 from facade.measure.average_precision import average_precision
 from facade.params import Detect
 from facade.seeds import generator
@@ -106,9 +107,14 @@ class Checkpoint(Hook):
             "epoch": runner.epoch + 1,
             "iteration": runner.iter,
         }
-        temporary = self._path.with_name(f".{self._path.name}")
-        torch.save(state, temporary)
-        temporary.replace(self._path)
+        save_state(state, self._path)
+
+
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Write a state atomically. Through memory: torch puts the name of a file into it, also a temporary one."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(path, content.getvalue())
 
 
 class Curves(Hook):

@@ -105,7 +105,16 @@ def _train(run: TrainingRun, on_epoch: Callable[[int, float], None]) -> None:
     from mmengine.runner import Runner
 
     from facade.detector.distributed import SyncBuffers, distributed_settings, is_main_process
-    from facade.detector.hooks import Checkpoint, Curves, EndWithParent, SeedEachEpoch, Validate, ema_hook, final_model
+    from facade.detector.hooks import (
+        Checkpoint,
+        Curves,
+        EndWithParent,
+        SeedEachEpoch,
+        Validate,
+        ema_hook,
+        final_model,
+        save_state,
+    )
     from facade.detector.model import build, model_config
     from facade.detector.start import load_start
 
@@ -139,9 +148,8 @@ def _train(run: TrainingRun, on_epoch: Callable[[int, float], None]) -> None:
     )
     runner.train()
     if is_main_process():
-        temporary = run.work / f".{FINAL}"
-        torch.save({name: value.cpu() for name, value in final_model(runner).state_dict().items()}, temporary)
-        temporary.replace(run.work / FINAL)
+        state = {name: value.cpu() for name, value in final_model(runner).state_dict().items()}
+        save_state(state, run.work / FINAL)
 
 
 def _write_training_labels(photographs: Photographs, calibration: float, path: Path) -> int:
@@ -151,9 +159,7 @@ def _write_training_labels(photographs: Photographs, calibration: float, path: P
         raise FacadeError(
             f"{photographs.root} has no face to train on outside its calibration part. Lower evaluate.calibration."
         )
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")  # several processes of a run may write it
-    write_json(temporary, content)
-    temporary.replace(path)
+    write_json(path, content)
     return len(content["images"])
 
 
