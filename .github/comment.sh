@@ -3,7 +3,7 @@
 #   .github/comment.sh OWNER/REPOSITORY NUMBER FILE
 set -euo pipefail
 repository=$1 number=$2 file=$3
-# facade.report.review begins with it. Not read from the file, which code of the pull request wrote.
+# facade review begins with it. Not read from the file, which code of the pull request wrote.
 mark='<!-- facade review -->'
 [ "$(sed -n 1p "$file")" = "$mark" ] || { echo "$file is no review." >&2; exit 1; }
 id=$(gh api --paginate "repos/$repository/issues/$number/comments" \

@@ -177,7 +177,7 @@ def test_shards_are_treated_and_searched_on_the_cluster_with_equal_results(
     cluster, params, make_store, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("facade.dataset.shards.SHARD_SIZE", 4)
-    monkeypatch.setattr("facade.detections.PIECE", 8)
+    monkeypatch.setattr("facade.detections.CHUNK", 8)
     face = Face((40.0, 30.0, 60.0, 70.0))
     source = make_store({f"{number:03}.jpg": (noise(120, 160, number), (face,)) for number in range(18)}, "raw")
     content = source.content()

@@ -114,7 +114,8 @@ def test_study_runs_end_to_end_and_resumes(tmp_path):
     subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(work)], check=True)
     for name in ("src", "stages"):
         subprocess.run(["cp", "-r", str(REPOSITORY / name), str(work)], check=True)
-    subprocess.run(["cp", str(REPOSITORY / "params.yaml"), str(work)], check=True)
+    for name in ("params.yaml", "dvc.yaml"):
+        subprocess.run(["cp", str(REPOSITORY / name), str(work)], check=True)
     set_parameters(work / "params.yaml", {"demo.train": 24, "demo.golden": 12, "demo.size": 96}, work / "p")
     (work / "p").replace(work / "params.yaml")
     run = [sys.executable, "-m", "facade", "experiment", "study", "tiny", "-S", "ingest.golden_lock=none"]
@@ -146,3 +147,7 @@ def test_study_runs_end_to_end_and_resumes(tmp_path):
     again = go(run)
     assert again.returncode == 0
     assert "train" not in again.stdout
+    other = go([*run, "-S", "detect.nms=0.5"])
+    assert other.returncode == 0
+    stages = [line.split(": ")[1].split()[0] for line in other.stdout.splitlines() if line.count(": ") == 1]
+    assert set(stages) == {"detect"}, "what does not depend on the parameter is not run again"

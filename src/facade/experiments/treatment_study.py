@@ -34,12 +34,13 @@ from facade.params import load
 from facade.report.plane import draw_plane
 from facade.report.style import save
 from facade.secret_key import DEMO, read_key
+from facade.stage_code import write_digests
 
 STUDIES, WORK = Path("experiments/studies.yaml"), Path(".work/study")
 # The stage that writes the photographs of each arm.
 TREATMENT_STAGES = {"raw": "raw", "blur": "blur", "pseudo": "synthesize", "drop": "arm"}
 # Folders of the repository that stages need.
-CODE = ("src", "stages", "misses")
+CODE = ("src", "stages", "misses", "code-digests", "dvc.yaml")
 # Files that all rows share before training.
 SHARED_FILES = (
     "data/train", "data/golden", "data/patches", "data/misses", "data/extra-boxes.json", "data/unlabelled.json",
@@ -143,8 +144,12 @@ def set_parameters(source: Path, settings: Mapping[str, Any], into: Path) -> Non
         yaml.dump(content, text)
 
 
-# Packages that no stage of a study uses, and parameters of scoring only: their changes re-run no training.
-UNUSED, SCORING = ("experiments", "footage", "misses", "report"), ("evaluate", "report")
+# The scripts whose results a script reads; the treatment of an arm comes to the audit and the training.
+UPSTREAM: dict[str, tuple[str, ...]] = {
+    "unlabelled": ("ingest",), "references": ("ingest",), "raw": ("ingest",), "blur": ("unlabelled",),
+    "synthesize": ("unlabelled",), "arm": ("unlabelled",), "audit": ("attacker",), "train": ("audit", "pretrain"),
+    "detect": ("train",),
+}  # fmt: skip
 
 
 class StageFolder:
@@ -152,7 +157,7 @@ class StageFolder:
 
     Args:
         root: The folder.
-        code: StageFolder with `src`, `stages`, `misses` and `params.yaml`.
+        code: From `copy_code`.
         settings: Changes to its parameters, by dotted name.
         secret: Secret of the pseudonym key; None for the demo key.
     """
@@ -165,17 +170,20 @@ class StageFolder:
         set_parameters(code / "params.yaml", settings, root / "params.yaml")
         self._secret = secret
 
-    def _state(self, script: str) -> str:
-        """Hash of the code and the parameters that a stage depends on."""
-        content = YAML(typ="safe", pure=True).load((self.root / "params.yaml").read_text(encoding="utf-8"))
-        calibration = content["evaluate"]["calibration"]
-        references = content["evaluate"]["references"] if script == "references" else []
-        kept = {name: section for name, section in content.items() if name not in SCORING}
-        digest = hashlib.sha256(repr((kept, calibration, references)).encode())
-        package = (self.root / "src" / "facade").resolve()
-        sources = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in UNUSED]
-        for source in (*sorted(sources), self.root / "stages" / f"{script}.py"):
-            digest.update(source.read_bytes())
+    def _state(self, script: str, arm: str) -> str:
+        """Hash of the code and the parameters that a stage and those before it depend on, as dvc.yaml names them."""
+        yaml = YAML(typ="safe", pure=True)
+        content = yaml.load((self.root / "params.yaml").read_text(encoding="utf-8"))
+        stages = yaml.load((self.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+        own = next(one for one in (stage.get("do", stage) for stage in stages) if f"stages/{script}.py" in one["cmd"])
+        digest = hashlib.sha256((self.root / "code-digests" / f"{script}.txt").read_bytes())
+        for name in own.get("params", ()):
+            value = content
+            for part in name.partition(".${")[0].split("."):
+                value = value[part]
+            digest.update(f"{name} {value!r}\n".encode())
+        for before in (*UPSTREAM.get(script, ()), *([TREATMENT_STAGES[arm]] if script in ("audit", "train") else [])):
+            digest.update(self._state(before, arm).encode())
         return digest.hexdigest()
 
     def stage(self, script: str, *arguments: str) -> None:
@@ -186,7 +194,7 @@ class StageFolder:
         """
         name = "-".join((script, *arguments))
         mark, log = self.root / f".{name}.done", self.root / f"{name}.log"
-        state = self._state(script)
+        state = self._state(script, arguments[0] if arguments else "raw")
         if mark.is_file() and mark.read_text() == state:
             return
         log_line(f"{self.root.name}: {script} {' '.join(arguments)}")
@@ -215,10 +223,12 @@ def copy_code(repository: Path, into: Path) -> str:
         FacadeError: This is not a git repository.
     """
     into.mkdir(parents=True, exist_ok=True)
-    for name in CODE:
+    for name in ("src", "stages", "misses"):
         shutil.rmtree(into / name, ignore_errors=True)
         shutil.copytree(repository / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(repository / "params.yaml", into / "params.yaml")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copyfile(repository / name, into / name)
+    write_digests(into / "stages", into / "code-digests")
     commit = run(["git", "rev-parse", "--short", "HEAD"], repository).strip()
     changed = run(["git", "status", "--porcelain", "--untracked-files=no"], repository).strip()
     return f"{commit} with changes" if changed else commit
