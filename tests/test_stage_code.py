@@ -93,7 +93,9 @@ def test_digests_name_all_modules_that_a_stage_loads(name):
             assert module in named, module
 
 
-def test_a_template_counts_as_code(tmp_path):
-    write_digests(REPOSITORY / "stages", tmp_path)
-    assert "report/templates/page.html" in (tmp_path / "evaluate.txt").read_text()
-    assert "page.html" not in (tmp_path / "train.txt").read_text()
+def test_a_template_counts_as_code_and_what_was_compiled_does_not(tmp_path):
+    write_digests(REPOSITORY / "stages", tmp_path / "digests")
+    listed = {path.stem: path.read_text() for path in (tmp_path / "digests").iterdir()}
+    assert "report/templates/page.html" in listed["evaluate"]
+    assert "page.html" not in listed["train"]
+    assert not [name for name, text in listed.items() if "__pycache__" in text]

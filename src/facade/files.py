@@ -3,14 +3,13 @@
 import hashlib
 import json
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from facade.errors import FacadeError
-from facade.storage import AnyPath, make_parents, storage_errors
+from facade.storage import AnyPath, atomic_file, make_parents, storage_errors
 
 
 @contextmanager
@@ -55,27 +54,12 @@ def is_empty_directory(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-@contextmanager
-def atomic_file(final: Path) -> Iterator[Path]:
-    """Write a file that appears under its final name only if the block succeeds.
-
-    Yields:
-        A temporary path next to `final`. It is unique: a process that was orphaned may still write the same file.
-    """
-    make_parents(final)
-    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")
-    try:
-        yield temporary
-        temporary.replace(final)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_bytes(path: AnyPath, content: bytes) -> None:
     """Write a file atomically."""
     if not isinstance(path, Path):
         path.write_bytes(content)  # object storage uploads atomically
         return
+    make_parents(path)
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
 

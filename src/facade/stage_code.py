@@ -120,7 +120,7 @@ def _templates(modules: set[Path]) -> set[Path]:
         path
         for package in packages
         for path in package.rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
     }
 
 

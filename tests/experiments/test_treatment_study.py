@@ -134,7 +134,7 @@ def test_study_runs_end_to_end_and_resumes(tmp_path):
     )
     rejected = go(run)
     assert rejected.returncode != 0
-    lock = rejected.stderr.split("put golden_lock: ")[1].split()[0]
+    lock = rejected.stderr.split("set golden_lock: ")[1].split()[0]
     run[-1] = f"ingest.golden_lock={lock}"
     done = go(run)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from facade.dataset.records import ATTRIBUTES
 from facade.errors import FacadeError
-from facade.files import atomic_file
+from facade.storage import atomic_file
 
 INDEX, FOLDER = "annotations.parquet", "shards"
 # Photographs per shard: some hundred megabytes, an efficient size for storage and for redoing after a lost worker.
@@ -98,6 +98,7 @@ def write_shard(path: Path, number: int, files: Iterable[tuple[str, bytes]]) -> 
     Returns:
         Position of each file by name.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
         return {name: Position(number, add_member(tar, name, content), len(content)) for name, content in files}
 

@@ -18,8 +18,9 @@ from torch import nn
 from facade.detector.infer import load_model
 from facade.detector.model import MEAN, STD
 from facade.errors import FacadeError
-from facade.files import atomic_file, read_json
+from facade.files import read_json
 from facade.params import Detect, Detector
+from facade.storage import atomic_file
 
 OPSET = 17
 # Height and width of the input that the graph is traced with; both stay dynamic.
@@ -73,6 +74,7 @@ def export(weights: Path, into: Path) -> None:
             f"{weights.parent / 'model.json'} does not describe a detector of Facade. Train it again."
         ) from None
     graph = _ExportedDetector(load_model(weights, detector, detect, "cpu")).eval()
+    into.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(into) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the TorchScript exporter, which needs no further package
         torch.onnx.export(
