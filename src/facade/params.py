@@ -142,7 +142,7 @@ class Audit(Section):
     min_score: Annotated[float, Field(gt=0, lt=1)] = 0.8
     treat_unlabelled: bool = False
     recognition: Path | None = None
-    identities: Annotated[int, Field(ge=4)] = 400
+    identities: Annotated[int, Field(ge=4)] = 200
     min_face_height: Annotated[float, Field(ge=8)] = 40
     max_faces: Annotated[int, Field(ge=2)] = 2000
     max_untreated: Annotated[int, Field(ge=0)] = 0
