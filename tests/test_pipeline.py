@@ -303,6 +303,7 @@ def queued(reproduced) -> str:
     return reproduced.run("dvc", "exp", "run", "--run-all")
 
 
+@pytest.mark.slow
 def test_a_queued_experiment_runs_the_code_of_its_own_copy(reproduced, queued):
     assert ran(queued) == {"evaluate"}, queued
     shown = reproduced.run("dvc", "exp", "show", "--csv")
@@ -340,9 +341,10 @@ def test_a_review_tells_what_a_change_does_without_any_data(reproduced, tmp_path
     assert "blur.sigma" not in told
     assert "[Report](https://example.org/report)" in told
     assert "would re-run" in reviewer.run(*review, "--check", fails=True)
-    assert "no such branch" in reviewer.run(*review, "--base", "nowhere", fails=True)
+    assert "cannot find a merge base with nowhere" in reviewer.run(*review, "--base", "nowhere", fails=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("queued")
 def test_data_models_and_experiments_go_to_a_colleague_through_s3(reproduced, s3, tmp_path):
     """A real S3 server: push, clone elsewhere, pull what is there and run nothing; carry an experiment over."""

@@ -233,7 +233,7 @@ def test_a_process_that_fails_ends_the_others_of_its_run(tmp_path, small, faces,
     both = small.model_copy(update={"train": small.train.model_copy(update={"seeds": (0,), "devices": 2})})
     monkeypatch.setattr("facade.detector.train._in_process", second_fails)
     begin = time.monotonic()
-    with pytest.raises(FacadeError, match=r"exit status 7; .*error-1\.log "):
+    with pytest.raises(FacadeError, match=r"exit status 7; see .*error-1\.log"):
         train(both, faces, tmp_path)
     assert time.monotonic() - begin < 60
 

@@ -10,13 +10,13 @@ from facade.measure.simulation import (
     LOOKS,
     SHIFT,
     SimulationSetting,
-    main,
     simulate,
     simulate_families,
     simulate_looks,
     simulate_plans,
     simulated_runs,
     true_loss,
+    write_soundness,
 )
 from facade.measure.verdict import decide
 from facade.seeds import generator
@@ -96,7 +96,7 @@ def test_alpha_spending_controls_the_error_rate():
 
 
 def test_simulation_writes_its_tables(tmp_path):
-    main(tmp_path / "soundness.md", count=3, log_line=lambda text: None)
+    write_soundness(tmp_path / "soundness.md", count=3, log_line=lambda text: None)
     rows = [line for line in (tmp_path / "soundness.md").read_text().splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + 8 * 3 + 6
     assert all(line.count("|") == 8 for line in rows)
