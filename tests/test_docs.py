@@ -199,9 +199,9 @@ def test_the_commands_of_the_documents_run(newcomer):
         # Golden sets that nobody has accepted yet stop the first run, as the pages say.
         # A tiny attacker knows nobody, so that there is no plane to draw.
         sentence = next((sentence for part, sentence in STOPS.items() if part in command), None)
-        told = newcomer.run("bash", "-c", wanted, fails=sentence is not None, PYTHONPATH="src", **environment)
-        assert "Traceback" not in told, f"{page.name}: {command}\n{told[-3000:]}"
-        assert sentence is None or sentence in told, told[-2000:]
+        printed = newcomer.run("bash", "-c", wanted, fails=sentence is not None, PYTHONPATH="src", **environment)
+        assert "Traceback" not in printed, f"{page.name}: {command}\n{printed[-3000:]}"
+        assert sentence is None or sentence in printed, printed[-2000:]
         ran += 1
         newcomer.run("git", "checkout", "-q", ".")
         newcomer.run("dvc", "checkout", "-q", "--force")

@@ -168,9 +168,9 @@ def test_an_experiment_with_another_blur_runs_that_arm_alone(reproduced):
 def test_a_detail_of_the_audit_retrains_nothing(reproduced):
     output = reproduced.run("dvc", "exp", "run", "-S", "audit.max_reid=50", "-S", "audit.min_face_height=20")
     assert ran(output) == {"audit@blur", "audit@pseudo", "evaluate"}
-    told = json.loads((reproduced.root / "metrics" / "privacy" / "blur.json").read_text())
-    assert told["coverage"]["untreated"] == 0
-    assert told["unlabelled"] == "not measured"
+    printed = json.loads((reproduced.root / "metrics" / "privacy" / "blur.json").read_text())
+    assert printed["coverage"]["untreated"] == 0
+    assert printed["unlabelled"] == "not measured"
     assert "Privacy audit" in (reproduced.root / "report" / "index.html").read_text()
     reproduced.run("git", "checkout", "-q", ".")
     reproduced.run("dvc", "checkout", "-q")
@@ -189,8 +189,8 @@ def test_one_untreated_face_shuts_the_gate(reproduced):
     assert re.search(rf"the privacy audit of blur failed.*untreated face.*{file}, at x", output)
     assert "Traceback" not in output
     assert json.loads((reproduced.root / "gates" / "blur.json").read_text())["passed"] is False
-    told = json.loads((reproduced.root / "metrics" / "privacy" / "blur.json").read_text())
-    assert told["coverage"]["untreated"] > 0
+    printed = json.loads((reproduced.root / "metrics" / "privacy" / "blur.json").read_text())
+    assert printed["coverage"]["untreated"] > 0
     output = reproduced.run(*python, "stages/train.py", "blur", fails=True, PYTHONPATH="src")
     assert "refusing to train on data/blur: its privacy audit failed" in output
     reproduced.run("git", "checkout", "-q", ".")
@@ -298,7 +298,7 @@ def test_an_arm_with_settings_of_its_own(reproduced):
 
 @pytest.fixture(scope="module")
 def queued(reproduced) -> str:
-    """What DVC told when it ran an experiment from its queue, by the name of queued."""
+    """What DVC printed when it ran an experiment from its queue, by the name of queued."""
     reproduced.run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "evaluate.iou=0.4")
     return reproduced.run("dvc", "exp", "run", "--run-all")
 
@@ -316,9 +316,9 @@ def test_a_review_tells_what_a_change_does_without_any_data(reproduced, tmp_path
     reviewer = reproduced.cloned(tmp_path / "review")
     review = (sys.executable, "-m", "facade", "review")
     assert "up to date" in reviewer.run(*review, "--check")
-    told = reviewer.run(*review, "--base", "main")
-    assert "No verdict got worse" in told
-    assert "**Parameters**: no changes" in told
+    printed = reviewer.run(*review, "--base", "main")
+    assert "No verdict got worse" in printed
+    assert "**Parameters**: no changes" in printed
 
     reviewer.run("git", "checkout", "-q", "-b", "change")
     reviewer.change(evaluate={"margin": 0.5}, audit={"max_reid": 60})
@@ -331,15 +331,15 @@ def test_a_review_tells_what_a_change_does_without_any_data(reproduced, tmp_path
     reviewer.change(blur={"sigma": 3})
     reviewer.commit()
     reviewer.run("git", "checkout", "-q", "change")
-    told = reviewer.run(*review, "--base", "main", "--report", "https://example.org/report")
-    assert told.startswith("<!-- facade review -->")
-    assert "**The committed results are stale**: `audit@blur`, `audit@pseudo`" in told
-    assert "`evaluate.margin` was loosened** (0.03, now 0.5)" in told
-    assert "`audit.max_reid` was loosened** (5, now 60)" in told
-    assert "→ 0.125" in told
-    assert "| params.yaml | evaluate.margin | 0.03" in told
-    assert "blur.sigma" not in told
-    assert "[Report](https://example.org/report)" in told
+    printed = reviewer.run(*review, "--base", "main", "--report", "https://example.org/report")
+    assert printed.startswith("<!-- facade review -->")
+    assert "**The committed results are stale**: `audit@blur`, `audit@pseudo`" in printed
+    assert "`evaluate.margin` was loosened** (0.03, now 0.5)" in printed
+    assert "`audit.max_reid` was loosened** (5, now 60)" in printed
+    assert "→ 0.125" in printed
+    assert "| params.yaml | evaluate.margin | 0.03" in printed
+    assert "blur.sigma" not in printed
+    assert "[Report](https://example.org/report)" in printed
     assert "would re-run" in reviewer.run(*review, "--check", fails=True)
     assert "cannot find a merge base with nowhere" in reviewer.run(*review, "--base", "nowhere", fails=True)
 
@@ -419,18 +419,18 @@ def test_its_models_anonymize_a_video(reproduced, tmp_path):
     source = tmp_path / "film.mp4"
     write_video(source, draw_video(3, 20, 320, 180, people=2, face=48))
     # A detector of one epoch is sure of nothing: whatever it fires on is treated.
-    told = reproduced.run(sys.executable, "-m", "facade", "anonymize", str(source), str(tmp_path / "out.mp4"),
+    printed = reproduced.run(sys.executable, "-m", "facade", "anonymize", str(source), str(tmp_path / "out.mp4"),
                           "--min-score", "0.011", PYTHONPATH="src")  # fmt: skip
     report = json.loads((tmp_path / "out.mp4.json").read_text())
     assert report["pictures"] == 20
-    assert report["faces"] > 0, told
+    assert report["faces"] > 0, printed
     assert not list(tmp_path.glob(".out*"))
 
 
 @pytest.mark.slow
 def test_training_with_misses_is_compared_with_training_with_others(reproduced, tmp_path):
-    told = reproduced.run(sys.executable, "-m", "facade", "experiment", "misses", str(tmp_path), PYTHONPATH="src")
-    assert f"wrote {tmp_path / 'misses.md'}" in told
+    printed = reproduced.run(sys.executable, "-m", "facade", "experiment", "misses", str(tmp_path), PYTHONPATH="src")
+    assert f"wrote {tmp_path / 'misses.md'}" in printed
     counts = json.loads((tmp_path / "misses.json").read_text())["counts"]
     assert counts["misses"] >= counts["photographs"] > 0
     assert 0 < counts["random"] <= counts["photographs"]
@@ -440,10 +440,10 @@ def test_training_with_misses_is_compared_with_training_with_others(reproduced, 
 
 @pytest.mark.slow
 def test_training_for_a_camera_is_compared_with_training_for_none(reproduced, tmp_path):
-    told = reproduced.run(
+    printed = reproduced.run(
         sys.executable, "-m", "facade", "experiment", "domain", str(tmp_path), "grey", PYTHONPATH="src"
     )
-    assert f"wrote {tmp_path / 'domain.md'}" in told
+    assert f"wrote {tmp_path / 'domain.md'}" in printed
     content = json.loads((tmp_path / "domain.json").read_text())
     assert set(content["tests"]) == {"as they are", "grey"}
     for test in content["tests"].values():
@@ -459,8 +459,8 @@ def test_accepted_misses_join_the_anonymized_arms(reproduced, tmp_path):
     wanted = params.demo.model_copy(update={**TINY["demo"], "seed": 7, "train": 6, "golden": 2})
     write_demo(wanted, params.codec, pool, workers=1)
     facade = (sys.executable, "-m", "facade", "misses")
-    told = reproduced.run(*facade, "harvest", str(pool), "--accept", "--share", "0.1", PYTHONPATH="src")
-    assert "misses in" in told
+    printed = reproduced.run(*facade, "harvest", str(pool), "--accept", "--share", "0.1", PYTHONPATH="src")
+    assert "misses in" in printed
     entries = read_ledger(reproduced.root / "misses").entries
     assert entries
     output = reproduced.run("dvc", "repro")
