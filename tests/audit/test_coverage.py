@@ -10,7 +10,7 @@ from facade.anonymize import BlurFaces
 from facade.anonymize.replace_faces import ReplaceFaces
 from facade.anonymize.treat import recoded
 from facade.audit.audit_arm import audit_arm
-from facade.audit.coverage import classify_faces
+from facade.audit.coverage import box_slices, classify_faces
 from facade.dataset import Face, Photograph
 from facade.demo.photograph import draw_scene
 from facade.seeds import generator
@@ -131,3 +131,16 @@ def test_unlabelled_faces_to_treat_are_checked_too(make_store, params):
         source, arm, extra_boxes, BlurFaces(params.blur), params.blur, None, params.audit, params.codec, workers=1
     )
     assert [(one.number, one.bbox) for one in result.untreated] == [(1, (110, 110, 40, 50))]
+
+
+@pytest.mark.parametrize(
+    ("bbox", "expected"),
+    [
+        ((10.0, 20.0, 0.0, 0.0), (slice(20, 21), slice(10, 11))),
+        ((-5.0, -5.0, 3.0, 3.0), (slice(0, 1), slice(0, 1))),
+        ((100.0, 80.0, 4.0, 4.0), (slice(79, 80), slice(99, 100))),
+        ((9.5, 19.5, 5.0, 5.0), (slice(19, 25), slice(9, 15))),
+    ],
+)
+def test_a_box_covers_at_least_one_pixel_of_the_photograph(bbox, expected):
+    assert box_slices(bbox, (80, 100, 3)) == expected

@@ -91,6 +91,8 @@ def test_metrics_hold_rank1_only(params):
             "rank1": attack.rank1.estimate, "rank1_low": attack.rank1.low, "rank1_high": attack.rank1.high
         }  # fmt: skip
     assert metrics["reidentification"]["faces"] == 500
+    assert report["reidentification"]["chance_rank1"] == 1 / 500
+    assert report["reidentification"]["chance_rank10"] == 10 / 500
     assert metrics["unlabelled"] == {"found": 0, "treated": True}
 
 
