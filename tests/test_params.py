@@ -46,17 +46,18 @@ def test_the_defaults_equal_params_yaml(params):
             {"arms__extra": {"blur": {"treatment": "blur", "photographs": "data/train"}}},
             "extra.blur: the name is taken",
         ),
+        ({"arms__extra": {"x": {"treatment": "blur", "photographs": "/data"}}}, "extra.x: blur is made of data/train"),
         ({"arms__extra": {"x": {"treatment": "blur"}}}, r"arms\.extra\.x\.photographs: Field required"),
         (
-            {"arms__extra": {"x": {"treatment": "blur", "photographs": "p", "settings": {"sigma": 0}}}},
+            {"arms__extra": {"x": {"treatment": "blur", "photographs": "data/train", "settings": {"sigma": 0}}}},
             r"arms\.extra\.x\.settings\.sigma: Input should be greater than 0",
         ),
         (
-            {"arms__extra": {"x": {"treatment": "drop", "photographs": "p", "settings": {"part": 1}}}},
+            {"arms__extra": {"x": {"treatment": "drop", "photographs": "data/train", "settings": {"part": 1}}}},
             r"arms\.extra\.x\.settings\.part: Extra inputs are not permitted",
         ),
         (
-            {"arms__raw": False, "arms__extra": {"x": {"treatment": "decoy", "photographs": "p"}}},
+            {"arms__raw": False, "arms__extra": {"x": {"treatment": "decoy", "photographs": "data/train"}}},
             "extra.x is a control, and compared with raw, which is off",
         ),
         ({"ingest__max_megapixels": 1e9}, "ingest.max_megapixels"),

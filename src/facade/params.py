@@ -203,6 +203,8 @@ class Arms(Section):
                 raise ValueError(f"extra.{name}: the name is taken; choose another")
             if arm.is_control and not self.raw:
                 raise ValueError(f"extra.{name} is a control, and compared with raw, which is off; switch raw on")
+            if arm.treatment != "external" and arm.photographs != Path("data/train"):
+                raise ValueError(f"extra.{name}: {arm.treatment} is made of data/train; set photographs to that")
             if arm.settings and arm.treatment in ("external", "recode"):
                 raise ValueError(f"extra.{name}: {arm.treatment} has no settings")
         return self
