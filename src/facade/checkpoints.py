@@ -29,7 +29,7 @@ def read_checkpoint(path: Path, parameter: str) -> Any:
         raise FacadeError(f"{parameter} is {path}, which does not exist. Correct the path.")
     import torch  # imported here because it takes seconds, and most commands need no network
 
-    if (size := _unpacked_size(path)) > MAX_SIZE:
+    if (size := unpacked_size(path)) > MAX_SIZE:
         raise FacadeError(
             f"{parameter} is {path}, which unpacks to {size / 2**30:.0f} GiB, more than any network here. Replace it."
         )
@@ -43,7 +43,7 @@ def read_checkpoint(path: Path, parameter: str) -> Any:
         raise FacadeError(f"{parameter} is {path}, which holds no weights that are safe to load: {reason}.") from None
 
 
-def _unpacked_size(path: Path) -> int:
+def unpacked_size(path: Path) -> int:
     """Unpacked size of an archive, bytes; the file size of anything else."""
     try:
         with zipfile.ZipFile(path) as archive:

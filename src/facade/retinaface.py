@@ -1,4 +1,4 @@
-"""facexlib's RetinaFace: detects faces and their five landmarks, on the CPU, reproducibly."""
+"""facexlib's RetinaFace: detects faces and their five landmarks, reproducibly."""
 
 import warnings
 from dataclasses import dataclass
@@ -44,11 +44,12 @@ class DetectedFace:
 class RetinaFace:
     """Detects faces and their landmarks."""
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
         """Load the network.
 
         Args:
             weights: A file under one of facexlib's file names (`NETWORKS`), which determines the network.
+            device: "cpu" or "cuda".
 
         Raises:
             FacadeError: The file has another name, or facexlib cannot load it.
@@ -67,7 +68,7 @@ class RetinaFace:
                 warnings.simplefilter("ignore")  # torchvision's, about a keyword that facexlib uses
                 # Without a root path, facexlib would read from, and write to, its own package.
                 self._network = init_detection_model(
-                    NETWORKS[weights.name], half=False, device="cpu", model_rootpath=str(weights.parent.resolve())
+                    NETWORKS[weights.name], half=False, device=device, model_rootpath=str(weights.parent.resolve())
                 )
         except Exception as error:  # noqa: BLE001 - a loader fed other bytes may raise anything
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

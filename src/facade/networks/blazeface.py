@@ -10,6 +10,8 @@ from torch import nn
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
 from facade.networks.protocol import apply_nms
+from facade.networks.sessions import torch_device
+from facade.parallel import one_torch_thread
 
 # Side of the input, pixels.
 SIZE = 256
@@ -18,6 +20,9 @@ GRIDS = ((16, 2), (8, 6))
 # Logits of scores are clipped here before the sigmoid (MediaPipe's `score_clipping_thresh`).
 MAX_LOGIT = 100.0
 NMS = 0.3
+# The network gives the eyes, the nose, the center of the mouth and the ears. The corners of the mouth are taken to lie
+# on a line parallel to the eyes, this share of their distance apart (of ArcFace's landmark template).
+MOUTH_WIDTH = 0.83
 
 
 class _Block(nn.Module):
@@ -80,14 +85,16 @@ class BlazeFace:
     """Images are padded to a square and resized to 256 pixels."""
 
     name = "BlazeFace"
+    fixed_size = True
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        self.device = torch_device(device)
         self._network = _Network()
         try:
             self._network.load_state_dict(read_checkpoint(weights, "the reference detector"))
         except RuntimeError:
             raise FacadeError(f"{weights} does not hold the weights of BlazeFace's back-camera model.") from None
-        self._network.eval()
+        self._network.to(self.device).eval()
         centers = []
         for cells, anchors in GRIDS:
             y, x = np.mgrid[:cells, :cells]
@@ -100,11 +107,15 @@ class BlazeFace:
         side = max(height, width)
         square = cv2.copyMakeBorder(image, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT)
         resized = cv2.resize(square, (SIZE, SIZE), interpolation=cv2.INTER_AREA)[..., ::-1]
-        with torch.no_grad():
+        with torch.no_grad(), one_torch_thread():
             pixels = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None].float() / 127.5 - 1
-            logits, boxes = (one.double().numpy() for one in self._network(pixels))
+            logits, boxes = (one.double().cpu().numpy() for one in self._network(pixels.to(self.device)))
         scores = 1 / (1 + np.exp(-np.clip(logits, -MAX_LOGIT, MAX_LOGIT)))
         kept = scores >= min_score
         center = (self._centers[kept] + boxes[kept, :2] / SIZE) * side
         size = boxes[kept, 2:4] / SIZE * side
-        return apply_nms(np.column_stack([center - size / 2, size]), scores[kept], min_score, NMS)
+        points = (np.tile(self._centers[kept], 4) + boxes[kept, 4:12] / SIZE) * side
+        left_eye, right_eye, nose, mouth = np.split(points, 4, axis=1)
+        half = MOUTH_WIDTH / 2 * (right_eye - left_eye)
+        landmarks = np.column_stack([left_eye, right_eye, nose, mouth - half, mouth + half])
+        return apply_nms(np.column_stack([center - size / 2, size]), scores[kept], min_score, NMS, landmarks)

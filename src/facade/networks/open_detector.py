@@ -2,79 +2,111 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from facade.checkpoints import read_checkpoint
 from facade.errors import FacadeError
-from facade.networks.protocol import FaceDetector, create_session
-from facade.retinaface import NETWORKS, RetinaFace
+from facade.networks.custom import CustomDetector, is_custom
+from facade.networks.protocol import FaceDetector
+from facade.networks.sessions import OnnxNetwork, check_device, torch_device
 
 SUPPORTED = (
-    "an export of Facade, YuNet, UltraFace or CenterFace (ONNX), BlazeFace's back model (.pth), or facexlib's "
-    "RetinaFace"
+    "an export of Facade, YuNet, SCRFD, UltraFace, CenterFace or boxes and scores (ONNX), EgoBlur's layout "
+    "(TorchScript), BlazeFace's back model (.pth), facexlib's RetinaFace, or module:factory (docs/detectors.md)"
 )
 
 
-class _RetinaFaceDetector:
-    """facexlib's RetinaFace behind the protocol `FaceDetector`."""
-
-    def __init__(self, weights: Path) -> None:
-        self.name = "RetinaFace" if "mobile" in weights.name else "RetinaFace-R50"
-        self._network = RetinaFace(weights)
-
-    def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
-        """See `FaceDetector`."""
-        rows = [(*face.bbox, face.score) for face in self._network.detect(image, min_score)]
-        return np.array(rows, float).reshape(-1, 5)
-
-
-def open_detector(weights: Path) -> FaceDetector:
+def open_detector(detector: Path | str, device: str = "cpu", size: int | None = None) -> FaceDetector:
     """Open a face detector.
 
+    Networks in ONNX run without torch. On the CPU, results do not depend on the number of cores.
+
     Args:
-        weights: An ONNX file, or a state dict.
+        detector: A file; or `module:factory` of your own, imported from the current directory.
+        device: "cpu", "cuda", or "auto" for a GPU if there is one.
+        size: Longest side that pictures are resized to first, pixels; None: as the network's own card says, or they
+            keep their size.
 
     Raises:
-        FacadeError: The file is missing, or holds no supported network.
+        FacadeError: The file is missing, damaged, or holds no supported network; the device is not here; or the network
+            has an input of fixed size, and `size` is given.
     """
-    if not weights.is_file():
-        raise FacadeError(f"the face detector {weights} does not exist. Correct the path.")
-    if weights.name in NETWORKS:
-        return _RetinaFaceDetector(weights)
-    if weights.suffix == ".onnx":
-        return _onnx(weights)
-    content = read_checkpoint(weights, "the face detector")
+    check_device(device)
+    opened = _open(detector, device)
+    if size is not None and getattr(opened, "fixed_size", False):
+        raise FacadeError(
+            f"{detector} is {opened.name}, whose input has a fixed size, so {size} pixels do not apply. Leave the size out."
+        )
+    card = getattr(opened, "card", None)
+    if size is None and card is not None and not getattr(opened, "fixed_size", False):
+        size = card.size
+    if size is None:
+        return opened
+    from facade.networks.resized import ResizedDetector
+
+    return ResizedDetector(opened, size)
+
+
+def _open(detector: Path | str, device: str) -> FaceDetector:
+    from facade.retinaface import NETWORKS
+
+    path = Path(detector)
+    if not path.is_file():
+        if is_custom(str(detector)):
+            return CustomDetector(str(detector))
+        raise FacadeError(f"the face detector {detector} does not exist. Correct the path.")
+    if path.name in NETWORKS:
+        return RetinaFaceDetector(path, device)
+    if path.suffix.lower() == ".onnx":
+        return _open_onnx(path, device)
+    from facade.networks.torchscript import TorchScriptDetector, is_torchscript
+
+    if is_torchscript(path):
+        return TorchScriptDetector(path, device)
+    content = read_checkpoint(path, "the face detector")
     if isinstance(content, dict) and {"classifier_8.weight", "regressor_16.weight"} <= set(content):
         from facade.networks.blazeface import BlazeFace
 
-        return BlazeFace(weights)
-    raise FacadeError(f"{weights} holds no supported face detector. Use {SUPPORTED}.")
+        return BlazeFace(path, device)
+    raise FacadeError(f"{path} holds no supported face detector. Use {SUPPORTED}.")
 
 
-def _onnx(weights: Path) -> FaceDetector:
+def _open_onnx(path: Path, device: str) -> FaceDetector:
     from facade.networks.centerface import OUTPUTS, CenterFace
-    from facade.networks.exported import ExportedDetector
+    from facade.networks.plain import PlainDetector
+    from facade.networks.scrfd import Scrfd, scrfd_outputs
     from facade.networks.ultraface import UltraFace
     from facade.networks.yunet import YuNet
 
-    try:
-        network = create_session(weights)
-    except Exception as error:  # noqa: BLE001 - a parser fed damaged bytes may raise anything
-        reason = str(error).strip().splitlines()[0][:120]
-        raise FacadeError(
-            f"{weights} cannot be read by onnxruntime as an ONNX file ({reason}). Replace the file."
-        ) from None
-    outputs = {output.name for output in network.get_outputs()}
-    inputs = [value.name for value in network.get_inputs()]
-    try:
-        if {"cls_8", "obj_8", "bbox_8"} <= outputs:
-            return YuNet(weights)
-        if set(OUTPUTS) <= outputs:
-            return CenterFace(weights)
-        if outputs == {"scores", "boxes"}:
-            # Facade's exports and UltraFace have equal outputs, but differ in the name of the input.
-            return ExportedDetector(weights) if inputs == ["image"] else UltraFace(weights)
-    except cv2.error as error:
-        raise FacadeError(f"OpenCV cannot run {weights} ({str(error).strip().splitlines()[-1][:120]}).") from None
-    raise FacadeError(f"{weights} has outputs {sorted(outputs)}, unlike any supported face detector. Use {SUPPORTED}.")
+    network = OnnxNetwork(path, device if device != "cuda" else "auto")
+    outputs = set(network.outputs)
+    if {"cls_8", "obj_8", "bbox_8"} <= outputs:
+        return YuNet(path, device)
+    if set(OUTPUTS) <= outputs:
+        return CenterFace(path, device)
+    if device == "cuda":
+        network = OnnxNetwork(path, device)
+    if (groups := scrfd_outputs(network.outputs)) is not None:
+        return Scrfd(network, groups)
+    if {"boxes", "scores"} <= outputs:
+        # UltraFace scores faces and background; a plain layout, faces alone.
+        pairs = len(network.outputs["scores"]) == 3 and network.outputs["scores"][2] == 2
+        return UltraFace(network) if pairs else PlainDetector(network)
+    raise FacadeError(f"{path} has outputs {sorted(outputs)}, unlike any supported face detector. Use {SUPPORTED}.")
+
+
+class RetinaFaceDetector:
+    """facexlib's RetinaFace behind the protocol `FaceDetector`. Pictures over 2150 pixels are shrunk."""
+
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        from facade.retinaface import RetinaFace
+
+        self.name = "RetinaFace" if "mobile" in weights.name else "RetinaFace-R50"
+        self.device = torch_device(device)
+        self._network = RetinaFace(weights, self.device)
+
+    def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
+        """See `FaceDetector`."""
+        faces = self._network.detect(image, min_score)
+        rows = [(*face.bbox, face.score, *face.keypoints.ravel()) for face in faces]
+        return np.array(rows, float).reshape(-1, 15)

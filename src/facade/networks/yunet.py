@@ -5,6 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facade.errors import FacadeError
+from facade.networks.protocol import sort_by_score
+from facade.networks.sessions import CPU
+
 # As in OpenCV's sample.
 NMS, MAX_CANDIDATES = 0.45, 5000
 
@@ -13,9 +17,17 @@ class YuNet:
     """OpenCV's FaceDetectorYN. Images keep their size."""
 
     name = "YuNet"
+    device = CPU
 
-    def __init__(self, weights: Path) -> None:
-        self._network = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), 0.5, NMS, MAX_CANDIDATES)
+    def __init__(self, weights: Path, device: str = "cpu") -> None:
+        if device == "cuda":
+            raise FacadeError(f"{weights} is YuNet, which OpenCV runs on the CPU alone. Use auto or cpu as the device.")
+        try:
+            self._network = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), 0.5, NMS, MAX_CANDIDATES)
+        except cv2.error as error:
+            raise FacadeError(
+                f"OpenCV cannot run {weights} ({str(error).strip().splitlines()[-1][:120]}). Replace the file."
+            ) from None
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
@@ -23,6 +35,6 @@ class YuNet:
         self._network.setScoreThreshold(min_score)
         _, rows = self._network.detect(image)
         if rows is None:
-            return np.zeros((0, 5))
-        rows = np.asarray(rows, float)[:, [0, 1, 2, 3, 14]]
-        return rows[np.argsort(-rows[:, 4], kind="stable")]
+            return np.zeros((0, 15))
+        # OpenCV's "right eye" is the person's, the left one for a viewer; the score comes last.
+        return sort_by_score(np.asarray(rows, float)[:, [0, 1, 2, 3, 14, *range(4, 14)]])
