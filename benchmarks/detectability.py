@@ -11,10 +11,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from detectors import COLUMNS, Detector, FaceMeasurement, detector, measure_face, summary_cells
 from drawing import FACE_FRACTION, Renderer, backdrop, facade_tile
 from other import OtherRenderer
 from printing import print_header, print_table
+from rendered_faces import COLUMNS, Detector, FaceMeasurement, detector, measure_face, summary_cells
 from replacing import Replace, replacing
 from tqdm import tqdm
 

@@ -53,7 +53,7 @@ class _DetectSegment:
                 size = batch[0].pixels.shape[1::-1]
                 images = [frame.pixels for frame in batch]
                 faces = self.settings.box_source.faces(self.job.name, first + len(found), images)
-                found += [rows.tolist() for rows in faces]
+                found += [rows[:, :5].tolist() for rows in faces]
             write_json(path, {"size": size, "found": found})
         return path
 

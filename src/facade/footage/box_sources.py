@@ -1,9 +1,8 @@
-"""Sources of face boxes: a trained detector, or a COCO file."""
+"""Sources of face boxes: detectors that the user named, a trained detector, or a COCO file."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +13,11 @@ from facade.detector.devices import FOOTAGE_DEVICE
 from facade.detector.infer import load_detector
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of
-from facade.networks.open_detector import open_detector
-from facade.networks.protocol import FaceDetector
+from facade.footage.named_detectors import ArmRun, NamedDetector, build_detector, name_detector, split_threshold
+from facade.networks.joined import COMMON_THRESHOLD
+from facade.networks.sessions import torch_device
 from facade.parallel import one_torch_thread
-from facade.params import Detect, Detector
+from facade.params import Detect, Detector, Params
 
 # Minimum score of a detection that may continue a track, as a share of the operating threshold.
 LOW_CONFIDENCE = 0.3
@@ -45,7 +45,8 @@ class BoxSource(Protocol):
             images: (H, W, 3) uint8, BGR, all of one size.
 
         Returns:
-            For each image (n, 5) float: x y w h in pixels, score.
+            For each image (n, 5) float: x y w h in pixels, score; or (n, 15) float: the same, then x y of five
+            landmarks (`facade.networks.protocol.FaceDetector`), all NaN where a face has none.
         """
         ...
 
@@ -59,17 +60,19 @@ class DetectedBoxes:
         sha256: Of that file. On a cluster, another node may hold another file under the same path.
         detector: What was trained.
         detect: Input size, score threshold and NMS.
+        device: "cpu" or "cuda".
     """
 
     weights: Path
     sha256: str
     detector: Detector
     detect: Detect
+    device: str = FOOTAGE_DEVICE
 
     @property
     def key(self) -> str:
         """See `BoxSource.key`."""
-        return f"{self.sha256} {self.detect!r}"
+        return f"{self.sha256} {self.detect!r} {self.device}"
 
     @property
     def preload(self) -> tuple[str, ...]:
@@ -80,63 +83,113 @@ class DetectedBoxes:
         """See `BoxSource.faces`."""
         del name, first
         with one_torch_thread():
-            detector = load_detector(self.weights, self.sha256, self.detector, self.detect, FOOTAGE_DEVICE)
+            detector = load_detector(self.weights, self.sha256, self.detector, self.detect, self.device)
             detections = detector.detect(images)
-        # Boxes without an area cover nothing to treat.
-        return [rows[(rows[:, 2] > 0) & (rows[:, 3] > 0)].round(3) for rows in detections]
+        return [_with_area(rows) for rows in detections]
 
 
 @dataclass(frozen=True)
 class NetworkBoxes:
-    """Boxes from a face detector in a file of its own: ONNX, or weights that `facade.networks` knows.
+    """Boxes from one or several face detectors that the user named (`open_boxes`).
 
     Attributes:
-        weights: The file.
-        sha256: Of that file.
+        detectors: The detectors. Several are joined, with scores on a common scale (`facade.networks.joined`).
         min_score: Detections with a lower score are dropped.
+        tiles: Whether large pictures are detected in tiles, too.
     """
 
-    weights: Path
-    sha256: str
+    detectors: tuple[NamedDetector, ...]
     min_score: float
+    tiles: bool
 
     @property
     def key(self) -> str:
         """See `BoxSource.key`."""
-        return f"{self.sha256} {self.min_score!r}"
+        parts = [
+            (one.sha256, one.threshold, one.size, one.runs_on, one.arm) for one in self.detectors
+        ]  # fmt: skip
+        return f"{parts!r} {self.min_score!r} {self.tiles!r}"
 
     @property
     def preload(self) -> tuple[str, ...]:
         """See `BoxSource.preload`."""
-        return ("facade.networks.open_detector",)
+        modules = {"facade.networks.sessions"}
+        for one in self.detectors:
+            if one.arm is not None:
+                modules |= {"facade.detector.model", "facade.detector.data"}
+            elif one.runs_on in ("cpu", "cuda"):  # by torch
+                modules.add("torch")
+        return tuple(sorted(modules))
 
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `BoxSource.faces`."""
         del name, first
-        detector = _opened(self.weights, self.sha256)
-        detections = [detector.detect(image, self.min_score) for image in images]
-        return [rows[(rows[:, 2] > 0) & (rows[:, 3] > 0)].round(3) for rows in detections]
+        detector = build_detector(self.detectors, self.tiles)
+        return [_with_area(detector.detect(image, self.min_score)) for image in images]
 
 
-@lru_cache(maxsize=4)
-def _opened(weights: Path, sha256: str) -> FaceDetector:
-    if sha256_of(weights) != sha256:
-        raise FacadeError(f"{weights} is not the file that it was when the run began. Run it again.")
-    return open_detector(weights)
+def _with_area(rows: np.ndarray) -> np.ndarray:
+    """Detections to treat, rounded. Boxes without an area cover nothing."""
+    return rows[(rows[:, 2] > 0) & (rows[:, 3] > 0)].round(3)
 
 
-def network_boxes(weights: Path, min_score: float) -> NetworkBoxes:
-    """Boxes from a face detector in a file of its own.
+def open_boxes(
+    detectors: Sequence[str], min_score: float | None, size: int | None, tiles: bool, device: str, params: Params,
+    seed: int | None = None,
+) -> tuple[BoxSource, float]:  # fmt: skip
+    """Boxes from the detectors that a user named, and the score threshold of a face.
 
     Args:
-        weights: See `facade.networks.open_detector`.
-        min_score: Detections with a lower score are dropped.
+        detectors: One or more names: a file (`facade.networks.open_detector`), `models/<arm>` of the experiment, or
+            `module:factory`. `NAME@0.4` sets the threshold of one of several.
+        min_score: Score threshold; None for the one that the weights were measured with. Several detectors are joined
+            on a common scale, on which each one's own threshold is .5: there, `min_score` is on that scale.
+        size: Longest side that pictures are resized to, pixels; None for that of the training or the network's own.
+        tiles: Whether pictures of more than twice the size of a tile are detected in tiles, too.
+        device: "auto" for a GPU if there is one, "cpu" or "cuda".
+        params: All of params.yaml; its section `detect` counts for `models/<arm>`.
+        seed: Of the run of `models/<arm>`; None for the first.
+
+    Returns:
+        The source. Its `detectors` hold the sha256, threshold and card of each.
 
     Raises:
-        FacadeError: The file is missing, or holds no supported detector.
+        FacadeError: A detector is missing or damaged, has no threshold, or does not run on the device.
     """
-    open_detector(weights)
-    return NetworkBoxes(weights, sha256_of(weights), min_score)
+    if not detectors:
+        raise FacadeError("no detector is named. Name one, as in --detector faces.onnx.")
+    single = min_score if len(detectors) == 1 else None
+    named = tuple(
+        _named_arm(one, single, size, device, params.detect, seed)
+        if Path(split_threshold(one)[0]).is_dir()
+        else name_detector(one, single, size, device)
+        for one in detectors
+    )
+    threshold = COMMON_THRESHOLD if min_score is None else min_score
+    if len(named) == 1:
+        (one,) = named
+        threshold = one.threshold
+        if one.arm is not None and not tiles:
+            # In batches, as the experiment does.
+            boxes = DetectedBoxes(Path(one.name), one.sha256, one.arm.detector, one.arm.detect, one.runs_on)
+            return boxes, threshold
+    return NetworkBoxes(named, LOW_CONFIDENCE * threshold, tiles), threshold
+
+
+def _named_arm(
+    text: str, min_score: float | None, size: int | None, device: str, detect: Detect, seed: int | None
+) -> NamedDetector:
+    name, own = split_threshold(text)
+    models = Path(name)
+    threshold = own if own is not None else min_score
+    if not (models / "model.json").is_file():
+        raise FacadeError(f"{models} is a folder without model.json, so it is no models/<arm> of an experiment.")
+    if threshold is None:
+        threshold = operating_threshold(models)
+    boxes = detector_boxes(models, seed, LOW_CONFIDENCE * threshold, size, detect)
+    runs_on = torch_device(device)
+    run = ArmRun(boxes.detector, boxes.detect)
+    return NamedDetector(str(boxes.weights), models.name, boxes.sha256, threshold, size, device, runs_on, arm=run)
 
 
 def detector_boxes(models: Path, seed: int | None, min_score: float, size: int | None, detect: Detect) -> DetectedBoxes:

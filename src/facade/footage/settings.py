@@ -9,7 +9,7 @@ from facade.footage.box_sources import (
     LOW_CONFIDENCE,
     BoxSource,
     detector_boxes,
-    network_boxes,
+    open_boxes,
     operating_threshold,
     read_boxes,
 )
@@ -43,9 +43,7 @@ def open_box_source(
     if boxes is not None:
         return read_boxes(boxes), 1.0
     if detector is not None:
-        if min_score is None or size is not None or seed is not None:
-            raise FacadeError("--detector takes --min-score, as in --min-score 0.5, and neither --size nor --seed.")
-        return network_boxes(detector, LOW_CONFIDENCE * min_score), min_score
+        return open_boxes([str(detector)], min_score, size, tiles=False, device="cpu", params=params, seed=seed)
     threshold = operating_threshold(models) if min_score is None else min_score
     return detector_boxes(models, seed, LOW_CONFIDENCE * threshold, size, params.detect), threshold
 

@@ -45,7 +45,9 @@ class CustomDetector:
                 "Facade in the folder of your module, or correct the name."
             ) from None
         except AttributeError as error:
-            raise FacadeError(f"the detector {spec} cannot be made ({error}). Correct the name after the colon.") from None
+            raise FacadeError(
+                f"the detector {spec} cannot be made ({error}). Correct the name after the colon."
+            ) from None
         except FacadeError:
             raise
         except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
@@ -62,12 +64,12 @@ class CustomDetector:
         """See `FaceDetector`."""
         try:
             rows = np.asarray(self._detector.detect(image.copy(), min_score), float)
-        except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+        except Exception as error:
             raise FacadeError(f"the detector {self.spec} failed ({_reason(error)}).") from error
         if rows.ndim != 2 or rows.shape[1] not in (BOX_COLUMNS, LANDMARK_COLUMNS):
             raise FacadeError(
-                f"the detector {self.spec} gives an array of shape {rows.shape}, not (N, 5): x, y, width, height and score; "
-                "or (N, 15), with five landmarks."
+                f"the detector {self.spec} gives an array of shape {rows.shape}, not (N, 5): x, y, width, height and "
+                "score; or (N, 15), with five landmarks."
             )
         boxes = rows[:, :BOX_COLUMNS]
         if not np.isfinite(boxes).all() or ((boxes[:, 4] < 0) | (boxes[:, 4] > 1)).any():

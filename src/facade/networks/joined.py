@@ -23,7 +23,7 @@ def to_common(scores: np.ndarray | float, threshold: float) -> np.ndarray:
         scores: Of the detector, 0 to 1.
         threshold: Its own score threshold, between 0 and 1.
     """
-    return np.interp(scores, [0, threshold, 1], [0, COMMON_THRESHOLD, 1])
+    return np.asarray(np.interp(scores, [0, threshold, 1], [0, COMMON_THRESHOLD, 1]))
 
 
 def from_common(score: float, threshold: float) -> float:

@@ -35,7 +35,8 @@ def open_detector(detector: Path | str, device: str = "cpu", size: int | None = 
     opened = _open(detector, device)
     if size is not None and getattr(opened, "fixed_size", False):
         raise FacadeError(
-            f"{detector} is {opened.name}, whose input has a fixed size, so {size} pixels do not apply. Leave the size out."
+            f"{detector} is {opened.name}, whose input has a fixed size, so {size} pixels do not apply. Leave the size "
+            "out."
         )
     card = getattr(opened, "card", None)
     if size is None and card is not None and not getattr(opened, "fixed_size", False):

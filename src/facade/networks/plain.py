@@ -23,6 +23,7 @@ from facade.networks.sessions import OnnxNetwork
 # ImageNet's mean color (BGR), which Facade's exports turn into zeros.
 PADDING = (103.53, 116.28, 123.675)
 MULTIPLE, NMS = 32, 0.6
+KEYS = ("color", "mean", "scale", "multiple", "nms")
 
 
 class PlainDetector:
@@ -45,7 +46,7 @@ class PlainDetector:
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
         padding = PADDING if self._mean is None else tuple(self._mean[::-1] if self._swap else self._mean)
-        boxed = letterbox(image, self._size, self._multiple, padding)  # type: ignore[arg-type]
+        boxed = letterbox(image, self._size, self._multiple, padding)
         pixels = boxed.pixels[..., ::-1] if self._swap else boxed.pixels
         pixels = pixels.astype(np.float32)
         if self._mean is not None:
@@ -82,6 +83,8 @@ def _read_metadata(network: OnnxNetwork) -> tuple[bool, np.ndarray | None, float
     except ValueError:
         valid = False
     if not valid:
-        keys = ", ".join(f"{key} {given[key]!r}" for key in ("color", "mean", "scale", "multiple", "nms") if key in given)
-        raise FacadeError(f"{network.file}: its metadata has {keys}, which the plain layout does not allow. Correct it.")
+        listed = ", ".join(f"{key} {given[key]!r}" for key in KEYS if key in given)
+        raise FacadeError(
+            f"{network.file}: its metadata has {listed}, which the plain layout does not allow. Correct it."
+        )
     return color == "RGB", mean, scale, multiple, nms

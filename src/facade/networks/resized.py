@@ -15,18 +15,22 @@ class ResizedDetector:
         detector: The detector.
         size: Longest side that pictures are resized to, pixels.
         max_factor: Pictures are enlarged by this factor at most.
+
+    Attributes:
+        detector: The detector.
     """
 
     def __init__(self, detector: FaceDetector, size: int, max_factor: float = np.inf) -> None:
         self.name = detector.name
-        self._detector, self._size, self._max_factor = detector, size, max_factor
+        self.detector = detector
+        self._size, self._max_factor = size, max_factor
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
         height, width = image.shape[:2]
         factor = min(self._size / max(height, width), self._max_factor)
         resized = resize(image, max(1, round(width * factor)), max(1, round(height * factor)))
-        rows = self._detector.detect(resized, min_score)
+        rows = self.detector.detect(resized, min_score)
         return scale_rows(rows, width / resized.shape[1], height / resized.shape[0])
 
 

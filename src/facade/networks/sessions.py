@@ -89,8 +89,8 @@ class OnnxNetwork:
         self.device: str = session.get_providers()[0]
         if device == "cuda" and self.device != CUDA:
             raise FacadeError(
-                "the device is cuda, but onnxruntime finds no GPU here. Install onnxruntime-gpu in place of onnxruntime, "
-                "or use auto or cpu."
+                "the device is cuda, but onnxruntime finds no GPU here. Install onnxruntime-gpu in place of "
+                "onnxruntime, or use auto or cpu."
             )
         self.file = file
         self.inputs = {value.name: value.shape for value in session.get_inputs()}
@@ -121,7 +121,7 @@ class OnnxNetwork:
         Raises:
             FacadeError: The input is no picture.
         """
-        shape = next(iter(self.inputs.values()), [])
+        shape: list[int | str | None] = next(iter(self.inputs.values()), [])
         if len(shape) != 4 or shape[1] != 3:
             raise FacadeError(f"{self.file} has an input of shape {shape}, but a face detector takes 1 x 3 x H x W.")
         _, _, height, width = shape

@@ -78,8 +78,8 @@ class TorchScriptDetector:
                 if boxes.shape == (len(scores), 4) and scores.ndim == 1:
                     return boxes, scores
         raise FacadeError(
-            f"{self._weights} does not give boxes (N, 4), labels, scores (N,) and a size, as EgoBlur's first generation "
-            "does. Export it with this layout."
+            f"{self._weights} does not give boxes (N, 4), labels, scores (N,) and a size, as EgoBlur's first "
+            "generation does. Export it with this layout."
         )
 
 

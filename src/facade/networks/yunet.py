@@ -22,12 +22,15 @@ class YuNet:
     def __init__(self, weights: Path, device: str = "cpu") -> None:
         if device == "cuda":
             raise FacadeError(f"{weights} is YuNet, which OpenCV runs on the CPU alone. Use auto or cpu as the device.")
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns about its own default
         try:
             self._network = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), 0.5, NMS, MAX_CANDIDATES)
         except cv2.error as error:
             raise FacadeError(
                 f"OpenCV cannot run {weights} ({str(error).strip().splitlines()[-1][:120]}). Replace the file."
             ) from None
+        finally:
+            cv2.utils.logging.setLogLevel(level)
 
     def detect(self, image: np.ndarray, min_score: float) -> np.ndarray:
         """See `FaceDetector`."""
