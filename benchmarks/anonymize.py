@@ -1,163 +1,346 @@
-"""Compare `facade anonymize` with deface on the same footage.   python benchmarks/anonymize.py
+"""Compare `facade anonymize` with deface on the same footage.   make bench-anonymize PHOTOGRAPHS=data/golden
 
-Both commands run one after the other, and times include their start-up. A face counts as hidden if it is treated in the
-sense of the audit (facade.audit.coverage). The reference is the output of the same program when it treats no face, so
-that codec artifacts do not count.
+Programs run one after the other, each as a whole process with its start-up. Reported for each: faces hidden,
+photographs that show a face, false boxes, CPU seconds and peak memory; also written to results/anonymize.json.
+
+A face is *hidden* if treated ellipses cover at least 90 % of the ellipse in its labelled box. It is *treated* in the
+sense of the privacy audit (facade.audit.coverage) if its pixels differ enough from the output of the same program that
+treats nothing, so that codec artifacts do not count. A *false box* has an IoU below .3 with every label.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from printing import print_header, print_table
+from printing import HERE, commit, machine, print_header, print_table
 
 from facade.audit.coverage import classify_faces
-from facade.dataset import Face, Photographs
-from facade.demo.clip import draw_video, write_video
+from facade.dataset import Face, Photograph, Photographs
+from facade.dataset.iou import clipped_xyxy, iou_matrix
+from facade.demo.clip import VideoFrame, draw_video, write_video
 from facade.footage.video import read_clip, read_frames
 
 # A score threshold that no detection reaches switches deface off.
 NEVER = "1.1"
-# Multiples of 16: deface rescales other sizes, so its frames could not be compared with the source.
-SIZE = (640, 352)
+# Share of a face's ellipse that treated ellipses must cover, and of a false box's IoU with any label.
+COVERED, FALSE_IOU = 0.9, 0.3
+# deface widens boxes by this factor (its default --mask-scale).
+MASK_SCALE = 1.3
+# Frames that a photograph is shown in a video made of photographs, while the view moves by this share of its width.
+SHOWN_FRAMES, PAN = 30, 0.1
+RATE = 25
+
+Rows = list[np.ndarray]  # for each picture (n, 4) float, x y w h
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program: its name, and its command line from a source, a target, and whether to treat faces."""
+    """A program: its name, its command line from a source, a target, and whether to treat faces; and what it treated.
+
+    Attributes:
+        name: Its name in tables.
+        command: Arguments from source, target, and whether faces are treated.
+        boxes: Treated boxes of the pictures that it wrote, widened to the treated area.
+    """
 
     name: str
     command: Callable[[Path, Path, bool], list[str]]
+    boxes: Callable[[Path, Sequence[np.ndarray]], Rows]
 
-    def run(self, source: Path, target: Path, treats: bool) -> float:
-        """Run it on a file or folder; returns seconds."""
-        start = time.perf_counter()
-        subprocess.run(self.command(source, target, treats), check=True, capture_output=True)  # noqa: S603 - fixed
-        return time.perf_counter() - start
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds and wall seconds of a process with its children, and the memory of its largest one in MB."""
+
+    cpu_seconds: float
+    seconds: float
+    megabytes: float
+
+
+def run(command: Sequence[str]) -> Cost:
+    """Run a program to its end."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - fixed
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 3):  # 3: facade says that the detector is unfit for real people
+            log.seek(0)
+            raise SystemExit(f"{' '.join(command)}\n{log.read().decode()[-2000:]}")
+    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def programs(no_faces: Path, detectors: Sequence[str]) -> list[Program]:
+    """deface, and Facade with its default detector and with each of `detectors`, as name=file."""
+
+    def deface(source: Path, target: Path, treats: bool) -> list[str]:
+        extra = [] if treats else ["-t", NEVER]
+        if source.is_dir():  # deface writes its outputs next to the sources
+            script = "import sys, deface.deface as d; sys.argv = ['deface', *sys.argv[1:]]; d.main()"
+            return [sys.executable, "-c", script, *map(str, sorted(source.glob("*.jpg"))), *extra]
+        return [str(Path(sys.executable).with_name("deface")), str(source), "-o", str(target), *extra]
+
+    def deface_boxes(target: Path, pictures: Sequence[np.ndarray]) -> Rows:
+        from deface.centerface import CenterFace
+
+        del target
+        network = CenterFace()
+        rows = [network(picture[..., ::-1], threshold=0.2)[0] for picture in pictures]
+        return [_widened(np.column_stack([one[:, :2], one[:, 2:4] - one[:, :2]]), MASK_SCALE) for one in rows]
+
+    def facade(*options: str) -> Callable[[Path, Path, bool], list[str]]:
+        def command(source: Path, target: Path, treats: bool) -> list[str]:
+            boxes = options if treats else ("--boxes", str(no_faces))
+            return [sys.executable, "-m", "facade", "anonymize", str(source), str(target), *boxes]
+
+        return command
+
+    ours = [Program("Facade, default", facade(), _recorded)]
+    for text in detectors:
+        name, _, file = text.partition("=")
+        options = [option for one in file.split("+") for option in ("--detector", one)]
+        ours.append(Program(f"Facade, {name}", facade(*options), _recorded))
+    return [Program("deface", deface, deface_boxes), *ours]
+
+
+def _recorded(target: Path, pictures: Sequence[np.ndarray]) -> Rows:
+    """Treated boxes from Facade's records: of a video, or of the photographs of a folder."""
+    files = [target.with_name(f"{target.name}.json")] if target.is_file() else sorted(target.glob("*.jpg.json"))
+    rows: list[list[list[float]]] = [[] for _ in pictures]
+    for number, file in enumerate(files):
+        record = json.loads(file.read_text())
+        factor = 1 + record["treatment"]["widen"] / 100
+        for face in record["faces"]:
+            rows[face["frame"] if target.is_file() else number].append(face["bbox"])
+    return [_widened(np.array(one, float).reshape(-1, 4), factor) for one in rows]
+
+
+def _widened(boxes: np.ndarray, factor: float) -> np.ndarray:
+    extra = (factor - 1) * boxes[:, 2:] / 2
+    return np.column_stack([boxes[:, :2] - extra, boxes[:, 2:] + 2 * extra])
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a program left visible, and what it hid needlessly.
+
+    Attributes:
+        faces: Number of labelled faces that count.
+        hidden: Percent of them that are hidden.
+        treated: Percent that are treated in the sense of the audit.
+        showing: Percent of the pictures that show a face which is not hidden.
+        false_boxes: Per picture.
+    """
+
+    faces: int
+    hidden: float
+    treated: float
+    showing: float
+    false_boxes: float
+
+
+def quality(
+    boxes: Rows, labels: Sequence[Sequence[Face]], findings: Sequence[Sequence[str]], sizes: Sequence[tuple[int, int]],
+    min_height: float,
+) -> Quality:  # fmt: skip
+    """Score treated boxes against labels; ignored and smaller faces count neither as hidden nor as shown.
+
+    Args:
+        boxes: Treated areas.
+        labels: All labelled faces of each picture.
+        findings: Of the audit, for each face.
+        sizes: Width and height of each picture.
+        min_height: Of faces that count, pixels.
+    """
+    counts = {"faces": 0, "hidden": 0, "treated": 0, "showing": 0, "false": 0}
+    for rows, faces, found, (width, height) in zip(boxes, labels, findings, sizes, strict=True):
+        treated = np.zeros((height, width), np.uint8)
+        for box in rows:
+            _draw(treated, box)
+        shown = 0
+        for face, finding in zip(faces, found, strict=True):
+            if face.ignore or face.bbox[3] < min_height:
+                continue
+            own = np.zeros_like(treated)
+            _draw(own, np.array(face.bbox))
+            hidden = not own.any() or treated[own > 0].mean() >= COVERED
+            counts["faces"] += 1
+            counts["hidden"] += hidden
+            counts["treated"] += finding != "untreated"
+            shown += not hidden
+        counts["showing"] += shown > 0
+        iou = iou_matrix(
+            clipped_xyxy([tuple(box) for box in _widened(rows, 1 / MASK_SCALE)], width, height),
+            clipped_xyxy([face.bbox for face in faces], width, height),
+        )
+        counts["false"] += int((iou.max(1, initial=0) < FALSE_IOU).sum())
+    faces = max(1, counts["faces"])
+    return Quality(
+        counts["faces"],
+        100 * counts["hidden"] / faces,
+        100 * counts["treated"] / faces,
+        100 * counts["showing"] / max(1, len(boxes)),
+        counts["false"] / max(1, len(boxes)),
+    )
+
+
+def _draw(mask: np.ndarray, box: np.ndarray) -> None:
+    x, y, w, h = box
+    cv2.ellipse(mask, ((float(x + w / 2), float(y + h / 2)), (max(float(w), 1), max(float(h), 1)), 0), 1, -1)
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=Path, default=Path("models/pseudo"), help="the detector of facade")
-    parser.add_argument("--min-score", default="0.2", help="of facade; deface's default is 0.2")
-    parser.add_argument("--size", default="320", help="longest side of the input of facade's detector, pixels")
-    parser.add_argument("--frames", type=int, default=300, help="of the drawn video")
-    parser.add_argument("--photographs", type=Path, help="a data set that Facade wrote, such as data/golden")
-    parser.add_argument("--max-photographs", type=int, default=100, help="how many of the data set")
+    parser.add_argument("--detector", action="append", default=[], metavar="NAME=FILE[+FILE]", help="more for Facade")
+    parser.add_argument("--photographs", type=Path, help="a data set that Facade wrote; default: rendered video alone")
+    parser.add_argument("--max-photographs", type=int, default=150)
+    parser.add_argument("--frames", type=int, default=150, help="of each video")
+    parser.add_argument("--min-height", type=float, default=16, help="of faces that count, pixels")
+    parser.add_argument("--output", type=Path, default=HERE / "results/anonymize.json")
     arguments = parser.parse_args()
+    print_header("Anonymizing footage", frames=arguments.frames, min_height=arguments.min_height)
+    results: dict[str, Any] = {
+        "machine": machine(), "date": f"{datetime.now(timezone.utc):%Y-%m-%d}", "commit": commit(),
+        "min_height": arguments.min_height, "footage": {},
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         names = ["source.mp4", *(f"{number:05d}.jpg" for number in range(arguments.max_photographs))]
         images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
         (work / "no_faces.json").write_text(json.dumps({"images": images, "annotations": []}))
-        programs = _programs(arguments, work / "no_faces.json")
-        print_header(
-            "Anonymizing footage",
-            frames=arguments.frames,
-            min_score=arguments.min_score,
-            size=arguments.size,
-            models=arguments.models.name,
-        )
-        rows = [_on_video(one, work, arguments.frames) for one in programs]
-        print_table(
-            (f"drawn video, {SIZE[0]}x{SIZE[1]}, 3 people", "frames/s", "faces hidden", "frames with a visible face"),
-            rows,
-        )
+        every = programs(work / "no_faces.json", arguments.detector)
+        cases: dict[str, Callable[[Program, Path], dict[str, float]]] = {}
+        photographs: list[tuple[Photograph, np.ndarray, bytes]] = []
         if arguments.photographs is not None:
-            rows = [
-                _on_photographs(one, work, Photographs(arguments.photographs), arguments.max_photographs)
-                for one in programs
+            photographs = _choose(Photographs(arguments.photographs), arguments.max_photographs)
+            kind = "panned photographs"
+            cases["one photograph"] = lambda program, at: _photographs(program, at, photographs[:1], arguments)
+            cases[f"{len(photographs)} photographs"] = lambda program, at: _photographs(
+                program, at, photographs, arguments
+            )
+        else:
+            kind = "rendered video"
+        # Multiples of 16: deface rescales other sizes, so its frames could not be compared with the source.
+        for width, height in ((640, 352), (1280, 720)):
+            cases[f"{kind}, {width} x {height}"] = lambda program, at, size=(width, height): _video(  # type: ignore[misc]
+                program, at, size, photographs, arguments
+            )
+        for name, measure in cases.items():
+            rows = {}
+            for number, program in enumerate(every):
+                at = work / f"{len(results['footage'])}-{number}"
+                at.mkdir()
+                rows[program.name] = measure(program, at)
+            results["footage"][name] = rows
+            _print(name, rows)
+    arguments.output.parent.mkdir(exist_ok=True)
+    arguments.output.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def _print(name: str, rows: dict[str, dict[str, float]]) -> None:
+    columns = (name, "hidden", "treated", "pictures showing a face", "false boxes", "CPU s", "s", "MB")
+    print_table(
+        columns,
+        [
+            [
+                program, f"{row['hidden']:.1f} %", f"{row['treated']:.1f} %", f"{row['showing']:.1f} %",
+                f"{row['false_boxes']:.2f}", f"{row['cpu_seconds']:.2f}", f"{row['seconds']:.2f}",
+                f"{row['megabytes']:.0f}",
             ]
-            print_table(("photographs", "photographs/s", "faces hidden", "photographs with a visible face"), rows)
+            for program, row in rows.items()
+        ],
+    )  # fmt: skip
 
 
-def _programs(arguments: argparse.Namespace, no_faces: Path) -> list[Program]:
-    def facade(source: Path, target: Path, treats: bool) -> list[str]:
-        options = ["--models", str(arguments.models), "--min-score", arguments.min_score, "--size", arguments.size]
-        return [
-            sys.executable,
-            "-m",
-            "facade",
-            "anonymize",
-            str(source),
-            str(target),
-            *(options if treats else ["--boxes", str(no_faces)]),
-        ]
-
-    def deface(source: Path, target: Path, treats: bool) -> list[str]:
-        if source.is_dir():  # deface writes its outputs next to the sources
-            target.mkdir()
-            sources = sorted(source.glob("*.jpg"))
-            script = "import sys, deface.deface as d; sys.argv = ['deface', *sys.argv[1:]]; d.main()"
-            return [sys.executable, "-c", script, *map(str, sources), *([] if treats else ["-t", NEVER])]
-        return [
-            str(Path(sys.executable).with_name("deface")),
-            str(source),
-            "-o",
-            str(target),
-            *([] if treats else ["-t", NEVER]),
-        ]
-
-    return [Program("facade", facade), Program("deface", deface)]
+def _choose(photographs: Photographs, count: int) -> list[tuple[Photograph, np.ndarray, bytes]]:
+    """Photographs spread evenly over a data set, with pixels and bytes."""
+    every = list(photographs)
+    step = max(1, len(every) // count)
+    return [(one, photographs.pixels(one), photographs.read(one)) for one in every[::step][:count]]
 
 
-def _on_video(program: Program, work: Path, frames: int) -> list[str]:
-    source = work / "source.mp4"
-    boxes = write_video(source, draw_video(0, frames, *SIZE, people=3, face=70))
-    treated, untreated = work / f"{program.name}.mp4", work / f"{program.name}-plain.mp4"
-    seconds = program.run(source, treated, treats=True)
-    program.run(source, untreated, treats=False)
-    clips = [read_clip(path, 100) for path in (source, treated, untreated)]
-    count = min(len(clip.pts) for clip in clips)
-    frames_of_all = zip(*(read_frames(clip, 0, count) for clip in clips), strict=True)
-    shown = [
-        _untreated(before.pixels, after.pixels, reference.pixels, [Face(tuple(box)) for box in rows])
-        for (before, after, reference), rows in zip(frames_of_all, boxes, strict=False)
-    ]
-    return _row(program.name, frames / seconds, shown, sum(map(len, boxes[:count])))
-
-
-def _on_photographs(program: Program, work: Path, photographs: Photographs, max_photographs: int) -> list[str]:
-    chosen = list(photographs)[:max_photographs]
-    seconds, folders = 0.0, []
-    for treats in (True, False):
-        source = work / f"{program.name}-{treats}-in"
+def _photographs(
+    program: Program, work: Path, chosen: Sequence[tuple[Photograph, np.ndarray, bytes]], arguments: argparse.Namespace
+) -> dict[str, float]:
+    folders, costs, target = [], [], work / "out"
+    for treats in (False, True):
+        source, target = work / f"in-{treats}", work / f"out-{treats}"
         source.mkdir()
-        for number, one in enumerate(chosen):
-            (source / f"{number:05d}.jpg").write_bytes(photographs.read(one))
-        target = work / f"{program.name}-{treats}-out"
-        taken = program.run(source, target, treats)
-        seconds = taken if treats else seconds
-        next_to_source = sorted(source.glob("*_anonymized.jpg"))
-        folders.append(next_to_source or sorted(target.glob("*.jpg")))
-    shown = [
-        _untreated(photographs.pixels(one), _read(after), _read(reference), one.faces)
-        for one, after, reference in zip(chosen, *folders, strict=True)
+        for number, (_, _, content) in enumerate(chosen):
+            (source / f"{number:05d}.jpg").write_bytes(content)
+        costs.append(run(program.command(source, target, treats)))
+        folders.append(sorted(source.glob("*_anonymized.jpg")) or sorted(target.glob("*.jpg")))
+    labels = [one.faces for one, _, _ in chosen]
+    findings = [
+        classify_faces(pixels, cv2.imread(str(after)), cv2.imread(str(plain)), one.faces)
+        for (one, pixels, _), plain, after in zip(chosen, *folders, strict=True)
     ]
-    return _row(program.name, len(chosen) / seconds, shown, sum(len(one.faces) for one in chosen))
+    boxes = program.boxes(target, [pixels for _, pixels, _ in chosen])
+    sizes = [(one.width, one.height) for one, _, _ in chosen]
+    return asdict(quality(boxes, labels, findings, sizes, arguments.min_height)) | asdict(costs[1])
 
 
-def _read(path: Path) -> np.ndarray:
-    return cv2.imread(str(path))
+def _video(
+    program: Program, work: Path, size: tuple[int, int], chosen: Sequence[tuple[Photograph, np.ndarray, bytes]],
+    arguments: argparse.Namespace,
+) -> dict[str, float]:  # fmt: skip
+    source = work / "source.mp4"
+    if chosen:
+        labels = [frame for one, pixels, _ in chosen for frame in _pan(one, pixels, size)][: arguments.frames]
+        write_video(source, (frame for frame, _ in labels), RATE)
+        faces = [list(rows) for _, rows in labels]
+    else:
+        people = draw_video(0, arguments.frames, *size, people=3, face=size[1] / 5)
+        faces = [[Face(tuple(box)) for box in rows] for rows in write_video(source, people, RATE)]
+    treated, plain = work / "treated.mp4", work / "plain.mp4"
+    run(program.command(source, plain, False))
+    cost = run(program.command(source, treated, True))
+    clips = [read_clip(path, 100) for path in (source, treated, plain)]
+    count = min(len(clip.pts) for clip in clips)
+    pictures, findings = [], []
+    for (before, after, reference), rows in zip(
+        zip(*(read_frames(clip, 0, count) for clip in clips), strict=True), faces, strict=False
+    ):
+        pictures.append(before.pixels)
+        findings.append(classify_faces(before.pixels, after.pixels, reference.pixels, rows))
+    found = quality(program.boxes(treated, pictures), faces[:count], findings, [size] * count, arguments.min_height)
+    return asdict(found) | asdict(cost)
 
 
-def _untreated(before: np.ndarray, after: np.ndarray, reference: np.ndarray, faces: Sequence[Face]) -> int:
-    return classify_faces(before, after, reference, faces).count("untreated")
-
-
-def _row(name: str, rate: float, shown: Sequence[int], faces: int) -> list[str]:
-    visible = sum(count > 0 for count in shown)
-    hidden = 100 * (1 - sum(shown) / faces)
-    return [name, f"{rate:.1f}", f"{hidden:.1f} %", f"{visible} of {len(shown)}"]
+def _pan(one: Photograph, pixels: np.ndarray, size: tuple[int, int]) -> list[tuple[VideoFrame, list[Face]]]:
+    """Frames in which the view moves slowly over a photograph that fills it, with the faces of each."""
+    width, height = size
+    factor = max(width * (1 + PAN) / one.width, height / one.height)
+    large = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    room = large.shape[1] - width, large.shape[0] - height
+    frames = []
+    for number in range(SHOWN_FRAMES):
+        x, y = int(room[0] * number / SHOWN_FRAMES), room[1] // 2
+        faces = []
+        for face in one.faces:
+            left, top, w, h = (factor * value for value in face.bbox)
+            left, top = left - x, top - y
+            right, bottom = min(left + w, width), min(top + h, height)
+            left, top = max(left, 0), max(top, 0)
+            if right > left and bottom > top:
+                # A face that the border cuts to less than half is neither hidden nor shown.
+                cut = (right - left) * (bottom - top) < 0.5 * factor**2 * face.bbox[2] * face.bbox[3]
+                faces.append(Face((left, top, right - left, bottom - top), ignore=face.ignore or cut))
+        view = np.ascontiguousarray(large[y : y + height, x : x + width])
+        frames.append((VideoFrame(view, np.array([face.bbox for face in faces]).reshape(-1, 4)), faces))
+    return frames
 
 
 if __name__ == "__main__":

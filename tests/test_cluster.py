@@ -26,6 +26,7 @@ from facade.files import write_json
 from facade.footage.anonymize_files import plan_jobs, run_jobs
 from facade.footage.anonymize_video import anonymize_video
 from facade.footage.job import Job
+from facade.footage.run_record import failures
 from facade.parallel import ordered_map, use_engine
 from facade.params import Engine
 from facade.storage import to_path
@@ -220,7 +221,7 @@ def test_photographs_with_given_boxes_are_anonymized_on_the_cluster(params, tmp_
     named = {(f"{number}.jpg", 0): np.array([[20.0, 20.0, 30.0, 40.0, 1.0]]) for number in range(3)}
     for name, workers in (("alone", 1), ("together", None)):
         found, _ = plan_jobs([folder], tmp_path / name, [])
-        assert run_jobs(found, settings(named), False, print, workers) == []
+        assert failures(run_jobs(found, settings(named), False, print, workers)) == []
     alone, together = (tree(tmp_path / name) for name in ("alone", "together"))
     assert len(alone) == 6
     assert together == alone
@@ -229,6 +230,7 @@ def test_photographs_with_given_boxes_are_anonymized_on_the_cluster(params, tmp_
 DRIVER = """
 import json, sys
 from facade.footage.anonymize_files import plan_jobs, run_jobs
+from facade.footage.run_record import failures
 from facade.parallel import use_engine
 from facade.params import Engine
 from facade.storage import to_path
@@ -238,7 +240,7 @@ from tests.footage.test_storage import boxes_of
 use_engine(Engine(name="ray", address="auto"))
 source, target, names = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 found, _ = plan_jobs([to_path(source)], to_path(target))
-for error in run_jobs(found, settings(boxes_of(names)), False, print):
+for error in failures(run_jobs(found, settings(boxes_of(names)), False, print)):
     print("FAULT", error)
 """
 
@@ -271,7 +273,7 @@ def test_a_submitted_ray_job_works_from_storage_to_storage(cluster, s3, tmp_path
 
     assert "FAULT" not in drive(f"s3://{bucket}/out")
     found, _ = plan_jobs([to_path(f"s3://{bucket}/in")], to_path(f"s3://{bucket}/alone"))
-    assert run_jobs(found, settings(boxes_of(json.loads(named))), False, print, 1) == []
+    assert failures(run_jobs(found, settings(boxes_of(json.loads(named))), False, print, 1)) == []
     assert objects(f"s3://{bucket}/out") == objects(f"s3://{bucket}/alone")
     assert len(objects(f"s3://{bucket}/out")) == 2 * (len(files) + 1)
 

@@ -1,1 +1,17 @@
 """Facade: train a face detector on raw, blurred and pseudonymized photographs, and measure what it loses."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facade.footage.anonymizer import Anonymizer
+
+__all__ = ["Anonymizer"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: stages and commands that anonymize no footage need none of it.
+    if name == "Anonymizer":
+        from facade.footage.anonymizer import Anonymizer
+
+        return Anonymizer
+    raise AttributeError(f"module 'facade' has no attribute {name!r}")

@@ -11,7 +11,10 @@ from facade.errors import FacadeError
 from facade.experiment_commands import add_commands
 from facade.parallel import use_engine
 from facade.params import load, load_or_default
-from facade.storage import storage_errors, to_path
+from facade.storage import to_path
+
+# Exit codes: anonymized, but with a detector that is unfit for real people; interrupted (Typer's).
+UNFIT, INTERRUPTED = 3, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -40,55 +43,71 @@ def anonymize(
             help="photographs, videos, tars of photographs, or folders, local or in storage (s3://...); output last",
         ),
     ],
-    models: Annotated[Path, typer.Option(help="models of the arm whose detector is used")] = Path("models/pseudo"),
-    seed: Annotated[int | None, typer.Option(help="which of its runs; default: the first")] = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="face detector: an ONNX or TorchScript file, known weights, or models/<arm>; may be repeated to join "
+            "several (docs/detectors.md). Default: the one that comes with Facade, which has seen no real face"
+        ),
+    ] = None,
     min_score: Annotated[
         float | None,
-        typer.Option(
-            min=0.001,
-            max=1,
-            help="confidence threshold; default: the operating threshold (metrics/golden.json)",
-        ),
+        typer.Option(min=0.001, max=1, help="confidence threshold; default: the one measured for the detector"),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
-            min=64,
-            help="longest side to which images are resized for detection, pixels; default: as in training",
+            min=64, help="longest side to which images are resized for detection, pixels; default: the detector's own"
         ),
     ] = None,
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            help="face detector in a file of its own, instead of the arm's: ONNX (YuNet, UltraFace, CenterFace, an "
-            "export of Facade's), BlazeFace or RetinaFace (.pth); needs --min-score"
-        ),
-    ] = None,
+    tiles: Annotated[bool, typer.Option("--tiles", help="also search overlapping tiles of large images")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     boxes: Annotated[Path | None, typer.Option(help="COCO file of faces, instead of a detector")] = None,
     exempt: Annotated[Path | None, typer.Option(help="COCO file of faces that stay untreated")] = None,
     method: Annotated[
         str | None, typer.Option(help="gaussian, pixelate, solid or pseudonym; default: blur.method")
+    ] = None,
+    widen: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="percent by which the treated area exceeds a box; default: 30 for detections, blur.widen for --boxes",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="name of the secret in FACADE_KEY that pseudonyms are derived from; default: synthesize.key"),
     ] = None,
     max_gap: Annotated[
         int,
         typer.Option(min=0, help="gaps in a track of fewer frames than this are interpolated; 0: no tracking"),
     ] = 15,
     audio: Annotated[bool, typer.Option(help="copy the sound; voices can identify people, too")] = True,
-    overwrite: Annotated[bool, typer.Option(help="replace output files from other settings")] = False,
+    masks: Annotated[bool, typer.Option("--masks", help="also write masks of the changed pixels")] = False,
+    records_only: Annotated[
+        bool, typer.Option("--records-only", help="write the records of detected faces, and no anonymized files")
+    ] = False,
+    table: Annotated[Path | None, typer.Option(help="Parquet file to write: all faces of the run")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace output files from other settings")] = False,
     synthetic: Annotated[
-        bool, typer.Option(help="the footage shows no real people: pseudonyms may come from the public key")
+        bool,
+        typer.Option(
+            "--synthetic",
+            help="the footage shows no real people: the public key and detectors unfit for real people may be used",
+        ),
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="processes; default: all cores")] = None,
     engine: Annotated[str | None, typer.Option(help="local or ray; default: engine.name")] = None,
 ) -> None:
     """Anonymize photographs, shards of them, and videos. The strength of each method is set in params.yaml.
 
-    A JSON report is written next to each output file. An interrupted run resumes where it stopped.
+    A JSON record is written next to each output file, and one of the run into an output folder. An interrupted run
+    resumes where it stopped. Exit codes: 0; 1 if anything that was named is not anonymized; 3 if all is, but with a
+    detector that is unfit for real people.
     """
-    from facade.footage.anonymize_files import plan_jobs, run_jobs
-    from facade.footage.box_sources import LabelledBoxes
-    from facade.footage.settings import build_settings, open_box_source
-    from facade.footage.shard import SHARDS
+    from facade.footage.anonymizer import Anonymizer
+    from facade.footage.run_record import failures, write_face_table
 
     params = load_or_default()
     if engine not in (None, "local", "ray"):
@@ -96,28 +115,27 @@ def anonymize(
     use_engine(params.engine.model_copy(update={"name": engine or params.engine.name}))
     if len(paths) < 2:
         raise FacadeError("name the inputs and the output, as in `facade anonymize IN OUT`.")
+    anonymizer = Anonymizer(
+        detector, method, min_score=min_score, size=size, tiles=tiles, device=device, boxes=boxes, exempt=exempt,
+        widen=widen, key=key, synthetic=synthetic, max_gap=max_gap, audio=audio, masks=masks,
+        records_only=records_only, params=params,
+    )  # fmt: skip
+    if anonymizer.warning is not None:
+        typer.echo(f"facade: {anonymizer.warning}", err=True)
     *sources, target = (to_path(path) for path in paths)
-    try:
-        with storage_errors():
-            jobs, unsupported = plan_jobs(sources, target, [path for path in (boxes, exempt) if path is not None])
-    except OSError as reason:
-        raise FacadeError(f"the inputs cannot be listed: {reason.strerror or reason}.") from None
-    if not jobs:
-        inputs = ", ".join(paths[:-1])
-        raise FacadeError(f"no supported inputs found in {inputs}. Name photographs, shards (.tar) or videos.")
-    box_source, threshold = open_box_source(models, seed, min_score, size, boxes, detector, params)
-    if isinstance(box_source, LabelledBoxes):
-        box_source.check_names(job.name for job in jobs if job.source.suffix.lower() not in SHARDS)
-    settings = build_settings(box_source, threshold, exempt, method, max_gap, audio, synthetic, params)
-    errors = run_jobs(jobs, settings, overwrite, typer.echo, workers)
+    outcomes, unsupported = anonymizer.run(sources, target, overwrite, workers, typer.echo)
+    if table is not None:
+        typer.echo(f"{table}: {write_face_table(table, outcomes)} faces")
     if unsupported:
         named = ", ".join(str(path) for path in unsupported[:5])
         more = f" and {len(unsupported) - 5} more" if len(unsupported) > 5 else ""
         typer.echo(f"skipped, not a supported format: {named}{more}")
-    for error in errors:
-        typer.echo(f"facade: {error}", err=True)
-    if errors:
+    for message in failures(outcomes):
+        typer.echo(f"facade: {message}", err=True)
+    if failures(outcomes):
         raise SystemExit(1)
+    if anonymizer.warning is not None:
+        raise SystemExit(UNFIT)
 
 
 misses = typer.Typer(no_args_is_help=True, help="The ledger of known misses, in misses/.")
@@ -231,10 +249,12 @@ add_commands(app)
 
 
 def main() -> None:
-    """Run the command line; a `FacadeError` ends it with its message."""
+    """Run the command line; a `FacadeError` ends it with its message, Ctrl-C with how to resume."""
     try:
         app()
     except FacadeError as error:
         sys.exit(f"facade: {error}")
-    except KeyboardInterrupt:
-        sys.exit("facade: interrupted; run the same command again to resume.")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer ends silently on Ctrl-C
+            typer.echo("facade: interrupted. Run the same command again to resume.", err=True)
+        raise

@@ -97,11 +97,17 @@ def review(
 def export(
     weights: Annotated[Path, typer.Argument(help="models/<arm>/seed-<n>.pth")],
     into: Annotated[Path, typer.Argument(help="the ONNX file to write")],
+    min_score: Annotated[float | None, typer.Option(min=0.001, max=0.999, help="threshold to use it at")] = None,
+    size: Annotated[int | None, typer.Option(min=64, help="input size, pixels; default: that of the training")] = None,
+    fit: Annotated[
+        bool | None, typer.Option("--fit/--unfit", help="whether you trust it to anonymize real people")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="a model card, to store in the file")] = None,
 ) -> None:
-    """Export a trained detector to ONNX."""
+    """Export a trained detector to ONNX, with its threshold, input size and fitness in the file's metadata."""
     from facade.detector.export import export as write
 
-    write(weights, into)
+    write(weights, into, min_score, size, fit, "" if card is None else card.read_text(encoding="utf-8"))
     typer.echo(f"{into}: {into.stat().st_size / 1e6:.1f} MB")
 
 

@@ -13,6 +13,7 @@ from facade.footage.anonymize_files import run_jobs
 from facade.footage.anonymize_video import anonymize_video
 from facade.footage.box_sources import LabelledBoxes
 from facade.footage.job import Job
+from facade.footage.run_record import failures
 from facade.footage.video import read_clip, read_frames
 from tests.footage.films import ffmpeg, film_of_people, frames, pattern, settings
 
@@ -115,9 +116,9 @@ def test_treatments_do_not_modify_the_frame_in_place(method):
 def test_no_face_shows_if_the_detector_misses_every_third_frame(tmp_path, people):
     source, boxes = people
     found = {(source.name, number): rows for number, rows in enumerate(boxes) if number % 3}
-    report = run(source, tmp_path / "out.mp4", boxes=found)
-    assert report.bridged >= 2 * len(boxes) // 3
-    assert report.tracks == 2
+    record = run(source, tmp_path / "out.mp4", boxes=found)
+    assert record.faces.interpolated >= 2 * len(boxes) // 3
+    assert record.tracks == 2
     before, after = read_clip(source, 100), read_clip(tmp_path / "out.mp4", 100)
     count = len(boxes)
     for raw, new, rows in zip(read_frames(before, 0, count), read_frames(after, 0, count), boxes, strict=True):
@@ -189,8 +190,8 @@ def test_an_exempt_person_stays_untreated_in_the_whole_track(tmp_path, people):
     source, boxes = people
     found = {(source.name, number): rows for number, rows in enumerate(boxes)}
     exempt = LabelledBoxes({(source.name, 7): boxes[7][:1]}, frozenset(), Path("exempt.json"))
-    report = run(source, tmp_path / "out.mp4", boxes=found, exempt=exempt)
-    assert (report.tracks, report.exempt, report.faces) == (1, len(boxes), len(boxes))
+    record = run(source, tmp_path / "out.mp4", boxes=found, exempt=exempt)
+    assert (record.tracks, len(record.exempt), len(record.faces)) == (1, len(boxes), len(boxes))
     before, after = (read_frames(read_clip(path, 100), 30, 31) for path in (source, tmp_path / "out.mp4"))
     raw, new = next(before).pixels, next(after).pixels
     kept, hidden = (np.rint(box).astype(int) for box in boxes[30])
@@ -204,10 +205,10 @@ def test_an_exempt_person_stays_untreated_in_the_whole_track(tmp_path, people):
 
 def test_odd_sides_are_padded_and_reported(tmp_path):
     source = pattern(tmp_path / "in.mkv", 0.4, "161x97", "-an", "-c:v", "ffv1", "-pix_fmt", "bgr0")
-    report = run(source, tmp_path / "out.mp4")
+    record = run(source, tmp_path / "out.mp4")
     written = frames(tmp_path / "out.mp4", tmp_path / "b")
     assert written[0].shape == (98, 162, 3)
-    assert "even" in report.notes[0]
+    assert "even" in record.notes[0]
     shown = frames(source, tmp_path / "a")
     assert luma_difference(shown[3], written[3][:97, :161]) < 3
 
@@ -265,14 +266,14 @@ def test_a_full_disk_is_reported_and_the_job_resumes_later(tmp_path, people):
     found = {(source.name, number): rows for number, rows in enumerate(boxes)}
     try:
         job = Job(source, source.name, small / "out.mp4")
-        (error,) = run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1)
+        (error,) = failures(run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1))
         assert "no space" in str(error)
         assert not job.target.exists()
         assert not [path for path in small.rglob("*") if path.suffix in (".mp4", ".partial") and path.is_file()]
         subprocess.run(["mount", "-o", "remount,size=8m", small], check=True)
-        assert not run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1)
+        assert not failures(run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1))
         assert len(read_clip(job.target, 100).pts) == len(boxes)
-        assert json.loads(job.report.read_text())["tracks"] == 2
+        assert json.loads(job.record.read_text())["counts"]["tracks"] == 2
     finally:
         subprocess.run(["umount", small], check=True)
 
@@ -308,10 +309,10 @@ def test_an_exempt_box_keeps_one_person_and_only_without_jumps(tmp_path):
     apart = np.array([[44.0, 30, 40, 50]])
     boxes = {("in.mp4", n): close if n < 5 else alone if n < 20 else apart for n in range(50)}
     exempt = LabelledBoxes({("in.mp4", 3): alone}, frozenset(), Path("exempt.json"))
-    report = run(source, tmp_path / "out.mp4", boxes=boxes, exempt=exempt)
+    record = run(source, tmp_path / "out.mp4", boxes=boxes, exempt=exempt)
     # The other of two close people is treated, and so is the track after a jump.
-    assert report.exempt == 20
-    assert report.faces >= 5 + 30
+    assert len(record.exempt) == 20
+    assert len(record.faces) >= 5 + 30
 
 
 @pytest.mark.parametrize("turn", [0, 90])
@@ -356,7 +357,7 @@ def test_a_disk_that_is_full_during_concatenation_is_not_reported_as_a_bad_sourc
         pytest.skip("no right to mount a small file system")
     try:
         job = Job(source, source.name, small / "out.mp4")
-        (error,) = run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1)
+        (error,) = failures(run_jobs([job], settings(found), overwrite=False, log_line=print, workers=1))
         assert "no space" in str(error)
         assert list(job.partial.glob("pictures*")), "anonymized segments stay for the next run"
         assert not job.target.exists()

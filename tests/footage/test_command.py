@@ -17,7 +17,7 @@ from tests.audit.portraits import portrait
 from tests.conftest import REPOSITORY
 from tests.footage.films import film_of_people
 
-ONNX = REPOSITORY / "detectors/facade-pseudonyms.onnx"
+ONNX = REPOSITORY / "src/facade/networks/weights/facade-pseudonyms.onnx"
 
 
 def facade(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -56,7 +56,9 @@ def test_a_folder_is_written_with_every_face_treated_and_no_metadata(footage, tm
     done = facade(root / "in", tmp_path / "out", "--boxes", root / "faces.json")
     assert done.returncode == 0, done.stderr
     written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
-    assert written == ["b.png", "b.png.json", "c.mp4", "c.mp4.json", "deep/a.jpg", "deep/a.jpg.json"]
+    assert written == [
+        "b.png", "b.png.json", "c.mp4", "c.mp4.json", "deep/a.jpg", "deep/a.jpg.json", "facade-run.json",
+    ]  # fmt: skip
     assert "notes.txt" in done.stdout
     assert b"Jane" not in (tmp_path / "out/deep/a.jpg").read_bytes()
     after = cv2.imread(str(tmp_path / "out/b.png"))
@@ -64,8 +66,8 @@ def test_a_folder_is_written_with_every_face_treated_and_no_metadata(footage, tm
     changed = (after != pixels).any(-1)
     assert changed[y + 2 : y + h - 2, x + w // 3 : x + 2 * w // 3].mean() > 0.9
     assert changed.mean() < 4 * w * h / changed.size
-    report = json.loads((tmp_path / "out/c.mp4.json").read_text())
-    assert (report["tracks"], report["faces"], report["bridged"], report["pictures"]) == (2, 60, 0, 30)
+    record = json.loads((tmp_path / "out/c.mp4.json").read_text())
+    assert record["counts"] == {"pictures": 30, "faces": 60, "interpolated": 0, "tracks": 2, "exempt": 0}
     again = facade(root / "in", tmp_path / "out", "--boxes", root / "faces.json")
     assert again.stdout.count("already done") == 3
     other = facade(root / "in", tmp_path / "out", "--boxes", root / "faces.json", "--method", "solid")
@@ -76,13 +78,14 @@ def test_a_folder_is_written_with_every_face_treated_and_no_metadata(footage, tm
 def test_a_detector_in_a_file_of_its_own_hides_the_face(footage, tmp_path):
     """Facade's own export, as others would run it: without torch, on a face that its labels know."""
     root, pixels, face = footage
-    done = facade(root / "in/b.png", tmp_path / "out", "--detector", ONNX, "--min-score", "0.3", "--method", "solid")
-    assert done.returncode == 0, done.stderr
+    done = facade(root / "in/b.png", tmp_path / "out", "--method", "solid")
+    assert done.returncode == 3, done.stderr
+    assert "not fit to anonymize real people" in done.stderr.splitlines()[0]
     changed = (cv2.imread(str(tmp_path / "out/b.png")) != pixels).any(-1)
     x, y, w, h = np.rint(face.bbox).astype(int)
     assert changed[y + h // 4 : y + 3 * h // 4, x + w // 4 : x + 3 * w // 4].mean() > 0.9
     code = f"import sys; sys.argv = ['facade', 'anonymize', {str(root / 'in/b.png')!r}, {str(tmp_path / 'two')!r}, "
-    code += f"'--detector', {str(ONNX)!r}, '--min-score', '0.3', '--workers', '1']\n"
+    code += f"'--detector', {str(ONNX)!r}, '--synthetic', '--workers', '1']\n"
     code += "from facade.cli import app\ntry: app()\nexcept SystemExit as end: assert not end.code\n"
     code += "assert not {'torch', 'mmdet', 'mmengine'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": "src"})
@@ -111,14 +114,15 @@ def test_a_pseudonym_and_a_list_of_files(footage, tmp_path):
         (("in/b.png", "in/b.png", "out"), "would both be written to"),
         (("in/b.png",), "name the inputs and the output"),
         (("in/b.png", "out.png", "--method", "smear"), "choose one of gaussian"),
-        (("in/b.png", "out.png", "--models", "none"), "is missing"),
+        (("in/b.png", "out.png", "--detector", "none"), "none"),
+        (("in/b.png", "out.png", "--detector", "none", "--boxes", "faces.json"), "exclude each other"),
         (("empty", "out"), "no supported inputs found in"),
     ],
 )
 def test_invalid_arguments_are_refused_with_a_message(footage, tmp_path, arguments, message):
     root, _, _ = footage
     (root / "empty").mkdir(exist_ok=True)
-    boxes = () if "--models" in arguments else ("--boxes", root / "faces.json")
+    boxes = () if "--detector" in arguments else ("--boxes", root / "faces.json")
     before = sorted(path.read_bytes() for path in (root / "in").rglob("*.*"))
     paths = [root / one if one.startswith(("in", "empty")) else one for one in arguments]
     paths = [tmp_path / one if one in ("out", "out.mp4", "out.png") else one for one in paths]
@@ -136,7 +140,10 @@ def test_a_bad_file_does_not_stop_the_others(footage, tmp_path):
     assert done.returncode == 1
     assert "photographs:" in done.stderr, "a progress bar"
     assert "a.jpg cannot be read as a photograph" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["b.png", "b.png.json"]
+    run = json.loads((tmp_path / "out/facade-run.json").read_text())
+    assert [(file["file"], file["status"]) for file in run["files"]] == [("b.png", "done"), ("deep/a.jpg", "failed")]
+    written = {path.name for path in (tmp_path / "out").rglob("*.*")}
+    assert written == {"b.png", "b.png.json", "facade-run.json"}
 
 
 def test_a_file_that_the_boxes_do_not_list_is_refused(footage, tmp_path):

@@ -14,6 +14,7 @@ from facade.errors import FacadeError
 from facade.footage.anonymize_files import plan_jobs, run_jobs
 from facade.footage.anonymize_video import anonymize_video
 from facade.footage.job import Job
+from facade.footage.run_record import failures
 from facade.storage import list_files, to_path
 from tests.conftest import noise
 from tests.footage.films import film_of_people, settings
@@ -85,15 +86,15 @@ def test_objects_in_storage_give_the_same_bytes_as_files(s3, tmp_path):
         boxes |= boxes_of([name])
     options = settings(boxes)
     found, _ = plan_jobs([tmp_path / "in"], tmp_path / "out")
-    assert run_jobs(found, options, False, print, 1) == []
+    assert failures(run_jobs(found, options, False, print, 1)) == []
     upload(tmp_path / "in", f"s3://{bucket}/in")
     found, _ = plan_jobs([to_path(f"s3://{bucket}/in/")], to_path(f"s3://{bucket}/out"))
     lines: list[str] = []
-    assert run_jobs(found, options, False, lines.append, 1) == []
+    assert failures(run_jobs(found, options, False, lines.append, 1)) == []
     assert objects(f"s3://{bucket}/out") == {name: path.read_bytes() for path, name in list_files(tmp_path / "out")}
     assert len(objects(f"s3://{bucket}/out")) == 8
     lines.clear()
-    assert run_jobs(found, options, False, lines.append, 1) == []
+    assert failures(run_jobs(found, options, False, lines.append, 1)) == []
     assert [line.rpartition(": ")[2] for line in lines] == ["already done"] * 4
 
 
@@ -129,29 +130,29 @@ def test_an_interrupted_video_in_storage_is_resumed(s3, tmp_path):
 def test_a_shard_gives_the_same_photographs_as_files_and_nothing_else(tarred):
     root, files = tarred
     found, _ = plan_jobs([root / "in"], root / "out")
-    assert run_jobs(found, settings(boxes_of(files)), False, print, 1) == []
+    assert failures(run_jobs(found, settings(boxes_of(files)), False, print, 1)) == []
     shards, _ = plan_jobs([root / "000.tar"], root / "anonymous")
     lines: list[str] = []
     options = settings(boxes_of([*files, "day/bad.jpg"], "000.tar/"))
-    assert run_jobs(shards, options, False, lines.append, 1) == []
+    assert failures(run_jobs(shards, options, False, lines.append, 1)) == []
     with tarfile.open(root / "anonymous/000.tar") as tar:
         members = tar.getmembers()
         assert {member.name: tar.extractfile(member).read() for member in members} == {
             name: (root / "out" / name).read_bytes() for name in files
         }
     assert {(member.uname, member.mtime, member.uid) for member in members} == {("", 0, 0)}
-    report = json.loads((root / "anonymous/000.tar.json").read_text())
-    assert (report["kind"], report["pictures"], report["faces"]) == ("shard", 4, 4)
+    record = json.loads((root / "anonymous/000.tar.json").read_text())
+    assert (record["kind"], record["counts"]["pictures"], record["counts"]["faces"]) == ("shard", 4, 4)
     for skipped in (
         "day/0.json: not a photograph",
         "day/bad.jpg: not a picture",
         "../out.png: the name escapes the folder",
         "odd\\udcff.jpg: the name is not printable",
     ):
-        assert skipped in report["notes"][0]
+        assert skipped in record["notes"][0]
         assert skipped in lines[0]
     assert b"Jane" not in (root / "anonymous/000.tar").read_bytes()
-    assert run_jobs(shards, options, False, lines.append, 1) == []
+    assert failures(run_jobs(shards, options, False, lines.append, 1)) == []
     assert lines[-1].endswith("already done")
 
 
@@ -181,7 +182,7 @@ DAMAGED = [
 def test_a_damaged_shard_is_refused_with_a_message(tmp_path, content):
     (tmp_path / "0.tar").write_bytes(content)
     found, _ = plan_jobs([tmp_path / "0.tar"], tmp_path / "out.tar")
-    errors = run_jobs(found, settings(boxes_of(photographs(), "0.tar/")), False, print, 1)
+    errors = failures(run_jobs(found, settings(boxes_of(photographs(), "0.tar/")), False, print, 1))
     assert "0.tar cannot be read as a tar" in str(errors[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.tar"]
 
@@ -193,7 +194,7 @@ def test_the_command_reads_and_writes_storage(s3, tarred):
     coco(root / "faces.json", [f"000.tar/{name}" for name in [*files, "day/bad.jpg"]])
     done = facade(f"s3://{bucket}/in", f"s3://{bucket}/out", "--boxes", root / "faces.json")
     assert done.returncode == 0, done.stderr
-    assert sorted(objects(f"s3://{bucket}/out")) == ["000.tar", "000.tar.json"]
+    assert sorted(objects(f"s3://{bucket}/out")) == ["000.tar", "000.tar.json", "facade-run.json"]
 
 
 @pytest.mark.parametrize(
@@ -249,6 +250,6 @@ def test_a_playlist_in_storage_opens_no_local_file(s3, tmp_path):
     text = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\nfile://{tmp_path}/own.mp4\n#EXT-X-ENDLIST\n"
     to_path(f"s3://{bucket}/in/a.mp4").write_text(text)
     found, _ = plan_jobs([to_path(f"s3://{bucket}/in")], to_path(f"s3://{bucket}/out"))
-    errors = run_jobs(found, settings({}), False, print, 1)
+    errors = failures(run_jobs(found, settings({}), False, print, 1))
     assert "cannot be read as a video" in str(errors[0])
     assert objects(f"s3://{bucket}/out") == {}

@@ -7,10 +7,12 @@ right). Outputs `boxes`: (N, 4) float32, x1 y1 x2 y2 in pixels of the input, and
 each cell of the feature maps, before NMS. Normalization, sigmoid and the decoding of boxes are part of the graph.
 """
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from pydantic import ValidationError
 from torch import nn
@@ -19,6 +21,7 @@ from facade.detector.infer import load_model
 from facade.detector.model import MEAN, STD
 from facade.errors import FacadeError
 from facade.files import read_json
+from facade.networks.cards import METADATA_KEY
 from facade.params import Detect, Detector
 from facade.storage import atomic_file
 
@@ -55,12 +58,20 @@ class _ExportedDetector(nn.Module):
         return torch.cat(boxes), torch.cat(scores)
 
 
-def export(weights: Path, into: Path) -> None:
-    """Export a run of `models/<arm>` to ONNX.
+def export(
+    weights: Path, into: Path, min_score: float | None = None, size: int | None = None, fit: bool | None = None,
+    card: str = "",
+) -> None:  # fmt: skip
+    """Export a run of `models/<arm>` to ONNX, with what is known of it in the file's metadata.
 
     Args:
         weights: `seed-<n>.pth`, with `model.json` in the same folder.
         into: The ONNX file to write.
+        min_score: Score threshold to use it at, 0 to 1; None: not measured.
+        size: Longest side to which pictures are resized first, pixels; None: that of the training.
+        fit: Whether it may anonymize real people; None if nobody has said so. A detector that has seen rendered
+            photographs alone is not fit.
+        card: The model card, a text.
 
     Raises:
         FacadeError: The weights are missing, or are not those of the detector that `model.json` describes.
@@ -82,3 +93,10 @@ def export(weights: Path, into: Path) -> None:
             input_names=["image"], output_names=["boxes", "scores"],
             dynamic_axes={"image": {2: "height", 3: "width"}, "boxes": {0: "places"}, "scores": {0: "places"}},
         )  # fmt: skip
+        network = onnx.load(str(temporary))
+        known = {
+            "min_score": min_score, "size": size or detect.size, "card": card,
+            "fit_for_real_people": False if description.get("synthetic") else fit,
+        }  # fmt: skip
+        network.metadata_props.add(key=METADATA_KEY, value=json.dumps(known))
+        onnx.save(network, str(temporary))

@@ -132,6 +132,8 @@ def _description(
 ) -> dict[str, Any]:
     return {
         "arm": data.name,
+        # Whether it has seen rendered photographs alone, such as the demo's.
+        "synthetic": Photographs(data).synthetic,
         # The file name alone: models are shared, and the path may be private.
         "detector": detector.model_dump(mode="json") | {"weights": detector.weights and Path(detector.weights).name},
         "train": train.model_dump(mode="json"),

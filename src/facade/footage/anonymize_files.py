@@ -2,17 +2,21 @@
 
 import errno
 import os
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from facade.errors import FacadeError
-from facade.files import read_json, sha256_of
+from facade.files import sha256_of
 from facade.footage.anonymize_video import anonymize_video
 from facade.footage.encode import CONTAINERS
-from facade.footage.job import Job, JobReport, Settings, job_id, source_id
+from facade.footage.job import Job, Settings, job_id, source_id
 from facade.footage.photographs import PHOTOGRAPHS, anonymize_photograph
+from facade.footage.record import Record, read_record
+from facade.footage.run_record import Outcome
 from facade.footage.shard import SHARDS, anonymize_shard
 from facade.parallel import cores, ordered_map, uses_cluster
 from facade.storage import AnyPath, canonical_uri, escapes_folder, is_within, list_files, make_parents, storage_errors
@@ -55,7 +59,7 @@ def plan_jobs(
     inputs = {canonical_uri(path) for path in (*(job.source for job in jobs), *other_inputs)}
     outputs: dict[str, AnyPath] = {}
     for job in jobs:
-        for path in (job.target, job.report):
+        for path in (job.target, job.record):
             uri = canonical_uri(path)
             if uri in inputs or _is_link_to(path, job.source):
                 raise FacadeError(f"{path} is an input itself. Choose another output; inputs are never changed.")
@@ -65,24 +69,44 @@ def plan_jobs(
     return jobs, unsupported
 
 
+def check_targets(jobs: Sequence[Job]) -> None:
+    """Refuse outputs that cannot be written, before any work is done.
+
+    Raises:
+        FacadeError: A local folder of an output does not allow new files.
+    """
+    for folder in sorted({_existing(job.target.parent) for job in jobs if isinstance(job.target, Path)}):
+        _check_writable(folder)
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FacadeError(
+            f"{folder} cannot be written to ({error.strerror or error}). Choose another output."
+        ) from None
+
+
 def run_jobs(
     jobs: Sequence[Job],
     settings: Settings,
     overwrite: bool,
     log_line: Callable[[str], None],
     workers: int | None = None,
-) -> list[FacadeError]:
+) -> list[Outcome]:
     """Anonymize files: photographs, then shards, then videos. A file that fails does not stop the others.
 
     Args:
         jobs: The files.
         settings: How they are anonymized.
         overwrite: Whether files that a run with other settings wrote are replaced.
-        log_line: Called with a line on each file.
+        log_line: Called with a line on each file that was anonymized.
         workers: Processes; all cores by default.
 
     Returns:
-        The errors, one for each file that failed.
+        What became of each file.
     """
     photographs, shards, videos = (
         [job for job in jobs if job.source.suffix.lower() in kind] for kind in (PHOTOGRAPHS, SHARDS, VIDEOS)
@@ -91,21 +115,20 @@ def run_jobs(
     folders = sorted({_existing(folder) for folder in parents})
     on_cluster = workers is None and uses_cluster()
     work = _RunJob(settings, overwrite)
-    results: list[Iterator[str | FacadeError]] = []
+    results: list[Iterator[Outcome]] = []
     kinds = ((photographs, "photographs", MIN_PER_PROCESS, False), (shards, "shards", 1, True))
     for items, label, per_process, one_by_one in kinds:
         if items:
             # A process takes seconds to start, so few photographs are done sooner by a single one.
             count = None if on_cluster else min(workers or cores(), max(1, len(items) // per_process))
             results.append(ordered_map(work, items, label, count, folders=folders, one_by_one=one_by_one))
-    errors = []
+    outcomes = []
     # Segments of a video run in parallel, videos one after the other.
-    for result in chain(*results, map(_RunJob(settings, overwrite, workers), videos)):
-        if isinstance(result, FacadeError):
-            errors.append(result)
-        else:
-            log_line(result)
-    return errors
+    for outcome in chain(*results, map(_RunJob(settings, overwrite, workers), videos)):
+        if outcome.status != "failed":
+            log_line(outcome.message)
+        outcomes.append(outcome)
+    return outcomes
 
 
 def _existing(folder: Path) -> Path:
@@ -115,36 +138,42 @@ def _existing(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class _RunJob:
-    """Runs a job; returns a line on its result, or the error."""
+    """Runs a job."""
 
     settings: Settings
     overwrite: bool
     workers: int | None = None
 
-    def __call__(self, job: Job) -> str | FacadeError:
+    def __call__(self, job: Job) -> Outcome:
+        start = time.perf_counter()
         try:
             with storage_errors():
                 if _is_done(job, self.settings, self.overwrite):
-                    return f"{job.target}: already done"
+                    return Outcome(job, "already done", f"{job.target}: already done")
                 make_parents(job.target)
                 if job.source.suffix.lower() in VIDEOS:
-                    return _line(job, anonymize_video(job, self.settings, self.workers))
-                if job.source.suffix.lower() in SHARDS:
-                    return _line(job, anonymize_shard(job, self.settings))
-                return _line(job, anonymize_photograph(job, self.settings))
+                    record = anonymize_video(job, self.settings, self.workers)
+                elif job.source.suffix.lower() in SHARDS:
+                    record = anonymize_shard(job, self.settings)
+                else:
+                    record = anonymize_photograph(job, self.settings)
         except FacadeError as error:
-            return error
+            return Outcome(job, "failed", str(error), time.perf_counter() - start)
         except OSError as error:
-            return _write_error(job, error)
+            return Outcome(job, "failed", str(_write_error(job, error)), time.perf_counter() - start)
+        return Outcome(job, "done", _line(job, record), time.perf_counter() - start)
 
 
-def _line(job: Job, report: JobReport) -> str:
-    if report.kind == "photograph":
-        return f"{job.target}: {report.faces} faces"
-    if report.kind == "shard":
-        return " ".join([f"{job.target}: {report.faces} faces in {report.pictures} photographs.", *report.notes])
-    counts = f"{report.faces} faces in {report.pictures} frames, {report.bridged} of them interpolated"
-    return f"{job.target}: {report.tracks} tracks, {counts}"
+def _line(job: Job, record: Record) -> str:
+    faces = f"{len(record.faces)} {'face' if len(record.faces) == 1 else 'faces'}"
+    if record.kind == "shard":
+        faces += f" in {record.pictures} photographs"
+    elif record.kind == "video":
+        faces = (
+            f"{record.tracks} {'track' if record.tracks == 1 else 'tracks'}, {faces} in {record.pictures} frames, "
+            f"{record.faces.interpolated} of them interpolated"
+        )
+    return " ".join([f"{job.target}: {faces}", *(f"({note})" for note in record.notes)])
 
 
 def _is_done(job: Job, settings: Settings, overwrite: bool) -> bool:
@@ -153,15 +182,15 @@ def _is_done(job: Job, settings: Settings, overwrite: bool) -> bool:
     Raises:
         FacadeError: The target exists, but is not the result of this job.
     """
-    if not job.target.exists():
+    output = job.record if settings.records_only else job.target
+    if not output.exists():
         return False
-    if job.report.is_file():
-        report = read_json(job.report)
-        same = isinstance(report, dict) and report.get("job") == job_id(job, source_id(job.source), settings)
-        if same and report.get("sha256") == sha256_of(job.target):
+    if (record := read_record(job.record)) is not None:
+        same = record["job"] == job_id(job, source_id(job.source), settings)
+        if same and (settings.records_only or (record["result"] or {}).get("sha256") == sha256_of(job.target)):
             return True
     if not overwrite:
-        raise FacadeError(f"{job.target} already exists, from another source or other settings. Add --overwrite.")
+        raise FacadeError(f"{output} already exists, from another source or other settings. Add --overwrite.")
     return False
 
 

@@ -1,7 +1,7 @@
 """Anonymize a video: detect faces segment by segment, track people over the whole length, then treat the segments."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -12,17 +12,9 @@ from facade.detector.infer import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of, write_json, write_text
 from facade.footage.encode import check_audio, concatenate, write_segment
-from facade.footage.job import (
-    Detection,
-    Job,
-    JobReport,
-    Settings,
-    exempt_mask,
-    job_id,
-    labelled_photograph,
-    report_rows,
-    source_id,
-)
+from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
+from facade.footage.masks import changed_mask, masks_path, run_lengths
+from facade.footage.record import FaceTable, Record
 from facade.footage.tracks import Track, track
 from facade.footage.video import Clip, Frame, read_clip, read_frames
 from facade.parallel import ordered_map
@@ -86,18 +78,28 @@ class _TreatSegment:
         path = self.job.partial / f"pictures-{faces.first:08d}.nut"
         if not path.is_file():
             by_frame = iter(zip(faces.boxes, faces.people, strict=True))
+            masks = []
 
             def treat(frame: Frame) -> np.ndarray:
                 boxes, people = next(by_frame)
                 photograph = labelled_photograph(self.source, frame.pixels, boxes, people)
-                return self.settings.treatment(frame.pixels, photograph).pixels
+                treated = self.settings.treatment(frame.pixels, photograph).pixels
+                if self.settings.masks:
+                    masks.append(run_lengths(changed_mask(frame.pixels, treated)))
+                return treated
 
             frames = read_frames(self.clip, faces.first, faces.first + len(faces.boxes))
-            write_segment(path, self.clip, frames, treat)
+            if self.settings.masks:
+                # The segment appears last: it marks both as complete.
+                with atomic_file(path) as temporary:
+                    write_segment(temporary, self.clip, frames, treat)
+                    write_json(_masks(path), masks)
+            else:
+                write_segment(path, self.clip, frames, treat)
         return path
 
 
-def anonymize_video(job: Job, settings: Settings, workers: int | None = None, segment: int = SEGMENT) -> JobReport:
+def anonymize_video(job: Job, settings: Settings, workers: int | None = None, segment: int = SEGMENT) -> Record:
     """Treat the faces of a video, and write it: same frames, same timestamps, upright, without metadata.
 
     Unfinished work is stored next to the target. The next run resumes from it.
@@ -112,7 +114,8 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
         FacadeError: It cannot be read to its end.
     """
     clip = read_clip(job.source, settings.max_megapixels)
-    source = source_id(job.source)
+    sha256 = sha256_of(job.source)
+    source = sha256[:16]  # as `source_id`
     key = job_id(job, source, settings)
     _resume_or_clear(job.partial, key)
     frame_count = len(clip.pts)
@@ -125,27 +128,38 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
     tracks = track(detections, settings.min_score, settings.max_gap)
     kept = _exempt_frames(tracks, settings, job, size)
     treated = [part for one, keep in zip(tracks, kept, strict=True) if (part := _without(one, keep)) is not None]
+    odd = size[0] % 2 or size[1] % 2
+    record = Record(
+        kind="video",
+        source={"file": job.name, "bytes": job.source.stat().st_size, "sha256": sha256},
+        pictures=frame_count,
+        size=size,
+        detector=settings.detector,
+        treatment=settings.method,
+        faces=_table(tracks, [~keep for keep in kept], settings.labeled),
+        exempt=_table(tracks, kept, settings.labeled),
+        notes=["A side of odd length was padded to an even one, by repeating its last line."] if odd else [],
+        job=key,
+    )
+    if settings.records_only and not settings.masks:
+        record.write_to(job.record)
+        remove_tree(job.partial)
+        return record
     faces = _by_segment(treated, firsts, frame_count)
     treat = _TreatSegment(job, clip, settings, source)
     label = f"treat {job.target.name}"
     segments = list(ordered_map(treat, faces, label, workers, folders=folders, one_by_one=True))
-    odd = size[0] % 2 or size[1] % 2
-    report = JobReport(
-        kind="video",
-        pictures=frame_count,
-        faces=sum(len(one.frames) for one in treated),
-        tracks=len(treated),
-        bridged=sum(one.bridged for one in treated),
-        exempt=sum(int(keep.sum()) for keep in kept),
-        least_sure=report_rows([detection for one in treated for detection in _detections(one)]),
-        notes=["A side of odd length was padded to an even one, by repeating its last line."] if odd else [],
-        job=key,
-    )
-    with atomic_file(job.target) as temporary:
-        concatenate(temporary, segments, clip, settings.audio)
-        replace(report, sha256=sha256_of(temporary)).write_to(job)
+    if settings.masks:
+        write_json(masks_path(job.target), [mask for segment in segments for mask in read_json(_masks(segment))])
+    if settings.records_only:
+        record.write_to(job.record)
+    else:
+        with atomic_file(job.target) as temporary:
+            concatenate(temporary, segments, clip, settings.audio)
+            record = record.with_result(sha256_of(temporary))
+            record.write_to(job.record)
     remove_tree(job.partial)
-    return report
+    return record
 
 
 def _detect(
@@ -242,8 +256,24 @@ def _by_segment(tracks: Sequence[Track], firsts: range, frame_count: int) -> lis
     ]
 
 
-def _detections(one: Track) -> Iterator[Detection]:
-    """The detections of a track, without interpolated boxes."""
-    for frame, box, score in zip(one.frames, one.boxes, one.scores, strict=True):
-        if not np.isnan(score):
-            yield int(frame), box, float(score)
+def _masks(segment: AnyPath) -> AnyPath:
+    """Where the masks of a segment are kept until all segments are done."""
+    return segment.with_name(f"{segment.name}.masks.json")
+
+
+def _table(tracks: Sequence[Track], chosen: Sequence[np.ndarray], labeled: bool) -> FaceTable:
+    """Frames of tracks as rows of a record, by frame and track.
+
+    Args:
+        tracks: All tracks.
+        chosen: For each track, which of its frames, (N,) bool.
+        labeled: Whether the boxes come from labels.
+    """
+    if not tracks:
+        return FaceTable(tracks=np.zeros(0, int), labeled=labeled)
+    frames = np.concatenate([one.frames[keep] for one, keep in zip(tracks, chosen, strict=True)])
+    numbers = np.concatenate([np.full(int(keep.sum()), index) for index, keep in enumerate(chosen)])
+    boxes = np.concatenate([one.boxes[keep] for one, keep in zip(tracks, chosen, strict=True)])
+    scores = np.concatenate([one.scores[keep] for one, keep in zip(tracks, chosen, strict=True)])
+    order = np.lexsort([numbers, frames])
+    return FaceTable(frames[order].tolist(), boxes[order], scores[order], numbers[order], labeled)

@@ -1,7 +1,7 @@
 """Sources of face boxes: detectors that the user named, a trained detector, or a COCO file."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from facade.detector.infer import load_detector
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of
 from facade.footage.named_detectors import ArmRun, NamedDetector, build_detector, name_detector, split_threshold
+from facade.networks.cards import DetectorCard
 from facade.networks.joined import COMMON_THRESHOLD
 from facade.networks.sessions import torch_device
 from facade.parallel import one_torch_thread
@@ -34,6 +35,16 @@ class BoxSource(Protocol):
     @property
     def preload(self) -> tuple[str, ...]:
         """Modules that take much memory, which worker processes should share."""
+        ...
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What gives the boxes, for records: names, sha256 and settings."""
+        ...
+
+    @property
+    def warning(self) -> str | None:
+        """Why the boxes should not be trusted to cover real people; None if nothing is known against them."""
         ...
 
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -61,6 +72,7 @@ class DetectedBoxes:
         detector: What was trained.
         detect: Input size, score threshold and NMS.
         device: "cpu" or "cuda".
+        synthetic: Whether it was trained on rendered photographs alone.
     """
 
     weights: Path
@@ -68,6 +80,7 @@ class DetectedBoxes:
     detector: Detector
     detect: Detect
     device: str = FOOTAGE_DEVICE
+    synthetic: bool = False
 
     @property
     def key(self) -> str:
@@ -78,6 +91,19 @@ class DetectedBoxes:
     def preload(self) -> tuple[str, ...]:
         """See `BoxSource.preload`."""
         return ("facade.detector.model", "facade.detector.data")
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """See `BoxSource.description`."""
+        return {
+            "name": f"{self.weights.parent.name}/{self.weights.name}", "sha256": self.sha256, "size": self.detect.size,
+            "device": self.device,
+        }  # fmt: skip
+
+    @property
+    def warning(self) -> str | None:
+        """See `BoxSource.warning`."""
+        return None
 
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `BoxSource.faces`."""
@@ -120,6 +146,31 @@ class NetworkBoxes:
             elif one.runs_on in ("cpu", "cuda"):  # by torch
                 modules.add("torch")
         return tuple(sorted(modules))
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """See `BoxSource.description`."""
+        every = [
+            {
+                "name": one.network, "sha256": one.sha256, "size": one.size or (one.card and one.card.size),
+                "device": one.runs_on, "min_score": one.threshold,
+            }
+            for one in self.detectors
+        ]  # fmt: skip
+        tiles = {"tiles": True} if self.tiles else {}
+        return (every[0] if len(every) == 1 else {"joined": every}) | tiles
+
+    @property
+    def warning(self) -> str | None:
+        """See `BoxSource.warning`. Detectors that are joined are fit if one of them is not known to be unfit."""
+        unfit = [one for one in self.detectors if one.card is not None and one.card.fit_for_real_people is False]
+        if len(unfit) < len(self.detectors):
+            return None
+        return (
+            f"{', '.join(one.network for one in unfit)} is not fit to anonymize real people: it misses too many faces. "
+            "Name another detector, as in --detector yunet.onnx (docs/detectors.md), or add --synthetic if no real "
+            "people are shown. The exit code will be 3."
+        )
 
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `BoxSource.faces`."""
@@ -171,7 +222,8 @@ def open_boxes(
         threshold = one.threshold
         if one.arm is not None and not tiles:
             # In batches, as the experiment does.
-            boxes = DetectedBoxes(Path(one.name), one.sha256, one.arm.detector, one.arm.detect, one.runs_on)
+            unfit = one.card is not None and one.card.fit_for_real_people is False
+            boxes = DetectedBoxes(Path(one.name), one.sha256, one.arm.detector, one.arm.detect, one.runs_on, unfit)
             return boxes, threshold
     return NetworkBoxes(named, LOW_CONFIDENCE * threshold, tiles), threshold
 
@@ -189,7 +241,8 @@ def _named_arm(
     boxes = detector_boxes(models, seed, LOW_CONFIDENCE * threshold, size, detect)
     runs_on = torch_device(device)
     run = ArmRun(boxes.detector, boxes.detect)
-    return NamedDetector(str(boxes.weights), models.name, boxes.sha256, threshold, size, device, runs_on, arm=run)
+    card = DetectorCard(models.name, fit_for_real_people=False if boxes.synthetic else None)
+    return NamedDetector(str(boxes.weights), models.name, boxes.sha256, threshold, size, device, runs_on, card, arm=run)
 
 
 def detector_boxes(models: Path, seed: int | None, min_score: float, size: int | None, detect: Detect) -> DetectedBoxes:
@@ -216,7 +269,8 @@ def detector_boxes(models: Path, seed: int | None, min_score: float, size: int |
     if not weights.is_file():
         raise FacadeError(f"{weights} is missing; {models} holds seeds {', '.join(map(str, seeds))}.")
     own = detect.model_copy(update={"size": size or trained_at, "min_score": min_score})
-    return DetectedBoxes(weights, sha256_of(weights), detector, own)
+    synthetic = description.get("synthetic") is True
+    return DetectedBoxes(weights, sha256_of(weights), detector, own, synthetic=synthetic)
 
 
 def operating_threshold(models: Path, metrics: Path = Path("metrics/golden.json")) -> float:
@@ -259,6 +313,16 @@ class LabelledBoxes:
     def preload(self) -> tuple[str, ...]:
         """See `BoxSource.preload`."""
         return ()
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """See `BoxSource.description`."""
+        return {"name": self.path.name, "sha256": self.key}
+
+    @property
+    def warning(self) -> str | None:
+        """See `BoxSource.warning`. Whoever labels the faces is responsible for them."""
+        return None
 
     def check_names(self, names: Iterable[str]) -> None:
         """Refuse files that the COCO file does not list: a misspelled name would leave every face in it visible.

@@ -1,8 +1,8 @@
-"""An anonymization job, its settings and its report."""
+"""An anonymization job and its settings."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,13 @@ import numpy as np
 from facade.anonymize.treat import Treatment
 from facade.dataset.iou import clipped_xyxy, match_pairs
 from facade.dataset.records import Face, Photograph
-from facade.files import sha256_of, write_json
+from facade.files import sha256_of
 from facade.footage.box_sources import BoxSource, LabelledBoxes
 from facade.params import Codec
 from facade.storage import AnyPath
 
 # Minimum IoU of a face and an exempt box for the face to stay untreated.
 EXEMPT_IOU = 0.5
-# Maximum number of detections that a report lists, the lowest scores first.
-MAX_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,10 @@ class Settings:
         codec: JPEG settings of photographs.
         max_megapixels: Larger images are refused.
         key: Identifies all of these, so that an interrupted job resumes only under the same settings.
+        detector: What gives the boxes, for records.
+        method: How faces are treated, for records.
+        masks: Whether masks of the changed pixels are written next to the outputs.
+        records_only: Whether records are written, and no anonymized files.
     """
 
     box_source: BoxSource
@@ -46,6 +48,15 @@ class Settings:
     codec: Codec
     max_megapixels: float
     key: str = ""
+    detector: Mapping[str, Any] = field(default_factory=dict)
+    method: Mapping[str, Any] = field(default_factory=dict)
+    masks: bool = False
+    records_only: bool = False
+
+    @property
+    def labeled(self) -> bool:
+        """Whether boxes come from a file of labels."""
+        return isinstance(self.box_source, LabelledBoxes)
 
     def check_photograph(self, name: str) -> None:
         """Refuse a photograph that a COCO file of boxes does not list, or lists with several frames.
@@ -83,47 +94,14 @@ class Job:
     target: AnyPath
 
     @property
-    def report(self) -> AnyPath:
-        """The report to write."""
+    def record(self) -> AnyPath:
+        """The record to write (`facade.footage.record`)."""
         return self.target.with_name(f"{self.target.name}.json")
 
     @property
     def partial(self) -> AnyPath:
         """Folder of unfinished work on a video: boxes, and anonymized segments; no raw frames."""
         return self.target.with_name(f".{self.target.name}.partial")
-
-
-@dataclass(frozen=True)
-class JobReport:
-    """The result of a job. Its fields are the keys of the report in JSON.
-
-    Attributes:
-        kind: "photograph", "shard" of photographs, or "video".
-        pictures: Number of photographs or frames.
-        faces: Number of treated faces, over all frames.
-        tracks: Number of treated tracks in a video; None for photographs.
-        bridged: Number of treated faces that were interpolated between detections.
-        exempt: Number of faces that were left untreated.
-        least_sure: The lowest-scoring of the treated detections: frame, box and score.
-        notes: Messages for the user.
-        job: Identifies the source and the settings.
-        sha256: Of the written file.
-    """
-
-    kind: str
-    pictures: int
-    faces: int
-    tracks: int | None
-    bridged: int
-    exempt: int
-    least_sure: list[dict[str, Any]]
-    notes: list[str] = field(default_factory=list)
-    job: str = ""
-    sha256: str = ""
-
-    def write_to(self, job: Job) -> None:
-        """Write it as JSON. This comes before the target appears, so that no target is ever without its report."""
-        write_json(job.report, asdict(self))
 
 
 def source_id(path: AnyPath) -> str:
@@ -175,19 +153,3 @@ def labelled_photograph(
         if inside[number]
     )
     return Photograph(name, width, height, faces)
-
-
-Detection = tuple[Any, np.ndarray, float]  # index of the frame or name of the photograph, box, score
-
-
-def lowest_scoring(detections: Iterable[Detection]) -> list[Detection]:
-    """The detections that a report lists: those with the lowest scores."""
-    return sorted(detections, key=lambda detection: (detection[2], detection[0]))[:MAX_LISTED]
-
-
-def report_rows(detections: Iterable[Detection]) -> list[dict[str, Any]]:
-    """The lowest-scoring detections as JSON, for a report."""
-    return [
-        {"picture": picture, "bbox": [round(float(value), 2) for value in box], "score": round(score, 4)}
-        for picture, box, score in lowest_scoring(detections)
-    ]

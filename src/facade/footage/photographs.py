@@ -10,20 +10,50 @@ import numpy as np
 from facade.dataset.pixels import BadPhotographError, decode
 from facade.dataset.store import encode
 from facade.errors import FacadeError
-from facade.footage.job import (
-    Detection,
-    Job,
-    JobReport,
-    Settings,
-    exempt_mask,
-    job_id,
-    labelled_photograph,
-    report_rows,
-)
+from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
+from facade.footage.masks import changed_mask, mask_path, write_mask
+from facade.footage.record import FaceTable, Record
 from facade.storage import atomic_file
 
 JPEG, LOSSLESS = (".jpg", ".jpeg"), (".png", ".bmp", ".tif", ".tiff", ".webp")
 PHOTOGRAPHS = JPEG + LOSSLESS
+
+
+@dataclass(frozen=True)
+class AnonymizedImage:
+    """A treated photograph.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, BGR, upright.
+        faces: (n, 5) float, x y w h in pixels and score of the treated faces; the score of a labelled face is 1.
+        exempt: (m, 5) float, the faces that were left untreated on request.
+        changed: (H, W) bool, the pixels that differ from the source; None without `Settings.masks`.
+    """
+
+    pixels: np.ndarray
+    faces: np.ndarray
+    exempt: np.ndarray
+    changed: np.ndarray | None = None
+
+
+def anonymize_image(pixels: np.ndarray, name: str, identity: str, settings: Settings) -> AnonymizedImage:
+    """Treat the faces of a decoded photograph.
+
+    Args:
+        pixels: (H, W, 3) uint8, BGR, upright; not changed.
+        name: See `Job.name`.
+        identity: Pseudonyms are derived from it, besides the key.
+        settings: How it is anonymized.
+    """
+    faces = settings.box_source.faces(name, 0, [pixels])[0]
+    faces = faces[faces[:, 4] >= settings.min_score]
+    kept = exempt_mask(settings, name, 0, faces[:, :4], (pixels.shape[1], pixels.shape[0]))
+    treated = pixels
+    if settings.masks or not settings.records_only:
+        treated = settings.treatment(pixels, labelled_photograph(identity, pixels, faces[~kept, :4])).pixels
+    rows = faces[:, :5]
+    changed = changed_mask(pixels, treated) if settings.masks else None
+    return AnonymizedImage(treated, rows[~kept], rows[kept], changed)
 
 
 @dataclass(frozen=True)
@@ -32,19 +62,20 @@ class AnonymizedPhotograph:
 
     Attributes:
         content: The file.
-        faces: Number of treated faces.
-        exempt: Number of faces that were left untreated.
-        detected: (n, 5) float, x y w h in pixels and score of the treated faces.
+        image: What was done.
+        notes: Messages for the user.
     """
 
     content: bytes
-    faces: int
-    exempt: int
-    detected: np.ndarray
+    image: AnonymizedImage
+    notes: tuple[str, ...] = ()
 
-    def detections(self, picture: int | str) -> list[Detection]:
-        """The treated faces as reports list them: index or name of the photograph, box, score."""
-        return [(picture, row[:4], float(row[4])) for row in self.detected]
+    def tables(self, picture: int | str, settings: Settings) -> tuple[FaceTable, FaceTable]:
+        """Treated and exempt faces for the record; `picture` is the index or the name of the photograph."""
+        return tuple(  # type: ignore[return-value]
+            FaceTable([picture] * len(rows), rows[:, :4], rows[:, 4], None, settings.labeled)
+            for rows in (self.image.faces, self.image.exempt)
+        )
 
 
 def anonymize_bytes(content: bytes, name: str, suffix: str, settings: Settings) -> AnonymizedPhotograph:
@@ -60,19 +91,15 @@ def anonymize_bytes(content: bytes, name: str, suffix: str, settings: Settings) 
         BadPhotographError: It cannot be read as a photograph.
     """
     pixels = decode(content, settings.max_megapixels).pixels
-    faces = settings.box_source.faces(name, 0, [pixels])[0]
-    faces = faces[faces[:, 4] >= settings.min_score]
-    kept = exempt_mask(settings, name, 0, faces[:, :4], (pixels.shape[1], pixels.shape[0]))
-    photograph = labelled_photograph(hashlib.sha256(content).hexdigest()[:16], pixels, faces[~kept, :4])
-    treated = settings.treatment(pixels, photograph).pixels
+    image = anonymize_image(pixels, name, hashlib.sha256(content).hexdigest()[:16], settings)
     if suffix in JPEG:
-        encoded = encode(treated, settings.codec)
+        encoded = encode(image.pixels, settings.codec)
     else:
-        encoded = cv2.imencode(suffix, treated, _lossless(suffix))[1].tobytes()
-    return AnonymizedPhotograph(encoded, len(photograph.faces), int(kept.sum()), faces[~kept])
+        encoded = cv2.imencode(suffix, image.pixels, _lossless(suffix))[1].tobytes()
+    return AnonymizedPhotograph(encoded, image)
 
 
-def anonymize_photograph(job: Job, settings: Settings) -> JobReport:
+def anonymize_photograph(job: Job, settings: Settings) -> Record:
     """Treat the faces of a photograph, and write it without any metadata.
 
     Raises:
@@ -87,21 +114,32 @@ def anonymize_photograph(job: Job, settings: Settings) -> JobReport:
         raise FacadeError(
             f"{job.source} cannot be read as a photograph: {reason}. Repair it, or leave it out."
         ) from None
-    report = JobReport(
+    source = hashlib.sha256(content).hexdigest()
+    faces, exempt = result.tables(0, settings)
+    height, width = result.image.pixels.shape[:2]
+    record = Record(
         kind="photograph",
+        source={"file": job.name, "bytes": len(content), "sha256": source},
         pictures=1,
-        faces=result.faces,
-        tracks=None,
-        bridged=0,
-        exempt=result.exempt,
-        least_sure=report_rows(result.detections(0)),
-        job=job_id(job, hashlib.sha256(content).hexdigest()[:16], settings),
-        sha256=hashlib.sha256(result.content).hexdigest(),
+        size=(width, height),
+        detector=settings.detector,
+        treatment=settings.method,
+        faces=faces,
+        exempt=exempt,
+        notes=result.notes,
+        job=job_id(job, source[:16], settings),
     )
+    if result.image.changed is not None:
+        write_mask(mask_path(job.target), result.image.changed)
+    if settings.records_only:
+        record.write_to(job.record)
+        return record
+    record = record.with_result(hashlib.sha256(result.content).hexdigest())
     with atomic_file(job.target) as temporary:
         temporary.write_bytes(result.content)
-        report.write_to(job)
-    return report
+        # Before the target appears, so that no target is ever without its record.
+        record.write_to(job.record)
+    return record
 
 
 def _lossless(suffix: str) -> list[int]:

@@ -12,8 +12,9 @@ from facade.dataset.pixels import BadPhotographError
 from facade.dataset.shards import add_member
 from facade.errors import FacadeError
 from facade.files import sha256_of
-from facade.footage.job import Detection, Job, JobReport, Settings, job_id, lowest_scoring, report_rows
+from facade.footage.job import Job, Settings, job_id
 from facade.footage.photographs import PHOTOGRAPHS, anonymize_bytes
+from facade.footage.record import FaceTable, Record
 from facade.storage import atomic_file, escapes_folder
 
 SHARDS = (".tar",)
@@ -45,7 +46,7 @@ class _HashingReader(io.RawIOBase):
             pass
 
 
-def anonymize_shard(job: Job, settings: Settings) -> JobReport:
+def anonymize_shard(job: Job, settings: Settings) -> Record:
     """Treat the faces of all photographs of a tar, and write the photographs alone into another tar.
 
     The tar is streamed once, with one photograph in memory at a time. Unreadable photographs and other members (labels,
@@ -55,46 +56,49 @@ def anonymize_shard(job: Job, settings: Settings) -> JobReport:
     Raises:
         FacadeError: It is no tar, is truncated, or holds a photograph that the COCO file of boxes does not list.
     """
-    faces = exempt = 0
-    detections: list[Detection] = []
-    skipped: list[str] = []
+    faces: list[FaceTable] = []
+    exempt: list[FaceTable] = []
+    skipped: list[tuple[str, str]] = []
     names: set[str] = set()
     with job.source.open("rb") as raw, atomic_file(job.target) as temporary:
         content = _HashingReader(raw)
         with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as into:
             for name, photograph in _photographs(content, job, skipped):
                 if name in names:
-                    skipped.append(f"{name}: duplicate name")
+                    skipped.append((name, "duplicate name"))
                     continue
                 full_name = f"{job.name}/{name}"
                 settings.check_photograph(full_name)
                 try:
                     result = anonymize_bytes(photograph, full_name, PurePosixPath(name).suffix.lower(), settings)
                 except BadPhotographError as error:
-                    skipped.append(f"{name}: {error}")
+                    skipped.append((name, str(error)))
                     continue
                 names.add(name)
                 add_member(into, name, result.content)
-                faces, exempt = faces + result.faces, exempt + result.exempt
-                detections = lowest_scoring(detections + result.detections(name))
-        named = printable("; ".join(skipped[:MAX_NAMED]))
-        report = JobReport(
+                treated, kept = result.tables(name, settings)
+                faces.append(treated)
+                exempt.append(kept)
+        named = printable("; ".join(f"{what}: {why}" for what, why in skipped[:MAX_NAMED]))
+        record = Record(
             kind="shard",
+            source={"file": job.name, "bytes": content.size, "sha256": content.digest.hexdigest()},
             pictures=len(names),
-            faces=faces,
-            tracks=None,
-            bridged=0,
-            exempt=exempt,
-            least_sure=report_rows(detections),
+            size=None,
+            detector=settings.detector,
+            treatment=settings.method,
+            faces=FaceTable.joined(faces),
+            exempt=FaceTable.joined(exempt),
+            left_out=[{"what": printable(what), "why": printable(why)} for what, why in skipped],
             notes=[f"{len(skipped)} members were skipped: {named}"] if skipped else [],
             job=job_id(job, content.digest.hexdigest()[:16], settings),
-            sha256=sha256_of(temporary),
+            result=sha256_of(temporary),
         )
-        report.write_to(job)
-    return report
+        record.write_to(job.record)
+    return record
 
 
-def _photographs(content: _HashingReader, job: Job, skipped: list[str]) -> Iterator[tuple[str, bytes]]:
+def _photographs(content: _HashingReader, job: Job, skipped: list[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
     """Names and files of a tar's photographs, in its order. Other members are added to `skipped`."""
     try:
         with tarfile.open(fileobj=content, mode="r|") as tar:
@@ -103,13 +107,13 @@ def _photographs(content: _HashingReader, job: Job, skipped: list[str]) -> Itera
                     continue
                 name = member.name
                 if not member.isfile() or PurePosixPath(name).suffix.lower() not in PHOTOGRAPHS:
-                    skipped.append(f"{name}: not a photograph")
+                    skipped.append((name, "not a photograph"))
                 elif escapes_folder(name):
-                    skipped.append(f"{name}: the name escapes the folder")
+                    skipped.append((name, "the name escapes the folder"))
                 elif not name.isprintable():
-                    skipped.append(f"{name}: the name is not printable")
+                    skipped.append((name, "the name is not printable"))
                 elif member.size > MAX_SIZE:
-                    skipped.append(f"{name}: {member.size} bytes are too many for a photograph")
+                    skipped.append((name, f"{member.size} bytes are too many for a photograph"))
                 elif (file := tar.extractfile(member)) is not None:
                     yield name, file.read()
             content.finish()
