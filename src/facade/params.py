@@ -265,6 +265,7 @@ class Train(Section):
     val_interval: Annotated[int, Field(ge=0)] = 5
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: Positive | None = None
+    runs_per_gpu: Positive = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     threads: Positive = 1
 

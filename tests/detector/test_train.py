@@ -199,6 +199,15 @@ def test_each_run_has_its_own_device_before_a_run_is_spread_over_several(params,
     assert found == (groups or [1] * max(1, cores() // params.train.threads))
 
 
+def test_several_runs_share_a_gpu_in_turn(params, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    own = {"seeds": tuple(range(5)), "device": "cuda", "runs_per_gpu": 2}
+    train = params.train.model_copy(update=own)
+    assert device_groups(train) == [("cuda:0",), ("cuda:1",), ("cuda:0",), ("cuda:1",)]
+    assert device_groups(train.model_copy(update={"device": "cpu", "devices": 2})) == [("cpu",), ("cpu",)]
+
+
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(tmp_path, small, faces):
     """With a backbone without batch norm, whose statistics would differ, gradients are the same.

@@ -39,12 +39,13 @@ def device_groups(train: Train) -> list[tuple[str, ...]]:
     Runs come first: with at least as many runs as devices, each device has its own run. With more devices, a run is
     spread over the largest number of them that divides its batch evenly. A run is spread over CPU processes only if
     `train.devices` is set: two processes learn weights that differ in the last digits from those of one, and results
-    must not depend on the number of cores.
+    must not depend on the number of cores. With `train.runs_per_gpu`, GPUs are shared by several runs, in turn.
     """
     devices = available_devices(train)
     each = len(devices) // len(train.seeds)
     if each <= 1 or (devices[0] == "cpu" and train.devices is None):
-        return [(device,) for device in devices]
+        shared = 1 if devices[0] == "cpu" else train.runs_per_gpu
+        return [(device,) for device in devices] * shared
     each = max(number for number in range(1, each + 1) if train.batch % number == 0)
     return [tuple(devices[start : start + each]) for start in range(0, len(devices) - each + 1, each)]
 
