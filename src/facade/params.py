@@ -261,6 +261,8 @@ class Train(Section):
     crop: Annotated[int, Field(ge=64, multiple_of=32)] = 160
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.8, 1.25)
     face_crops: Percent = 60
+    face_sizes: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    min_visible: Percent = 0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
     val_interval: Annotated[int, Field(ge=0)] = 5
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -275,6 +277,8 @@ class Train(Section):
             raise ValueError(f"seeds {list(self.seeds)} has a duplicate; two identical runs add no information")
         if self.scale[0] > self.scale[1]:
             raise ValueError(f"scale {list(self.scale)} is reversed; put the smaller factor first")
+        if self.face_sizes is not None and self.face_sizes[0] > self.face_sizes[1]:
+            raise ValueError(f"face_sizes {list(self.face_sizes)} is reversed; put the smaller size first")
         return self
 
 

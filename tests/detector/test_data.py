@@ -84,7 +84,7 @@ def test_photographs_without_faces_are_trained_on_too(make_store, params):
     assert np.isfinite(dataset[0]["inputs"].numpy()).all()
 
 
-def crops(face_share, scale=(0.5, 2.0), count=40):
+def crops(face_share, scale=(0.5, 2.0), count=40, **other):
     """Crops by `FaceCrop` of a black photograph in which each face is a white rectangle."""
     from mmdet.structures.bbox import HorizontalBoxes
 
@@ -94,7 +94,7 @@ def crops(face_share, scale=(0.5, 2.0), count=40):
     image = np.zeros((360, 480, 3), np.uint8)
     for left, top, right, bottom in boxes.astype(int):
         image[top:bottom, left:right] = 255
-    crop = FaceCrop(480, scale, 128, face_share)
+    crop = FaceCrop(480, scale, 128, face_share, **other)
     np.random.seed(7)  # noqa: NPY002  mmdet's own
     for _ in range(count):
         yield crop.transform({
@@ -129,3 +129,25 @@ def test_crops_around_a_face_contain_a_face_that_is_not_ignored():
 
     assert share_with_face(1.0) == 1
     assert share_with_face(0.0) < 0.5
+
+
+def test_a_face_that_a_crop_is_placed_around_gets_a_size_from_the_range():
+    sides = []
+    for one in crops(1.0, face_sizes=(20, 60)):
+        boxes = one["gt_bboxes"].tensor.numpy()[~one["gt_ignore_flags"]]
+        # The chosen face is 30 x 40 pixels: its side is the geometric mean.
+        sides += [np.sqrt(h * h * 30 / 40) for h in (boxes[:, 3] - boxes[:, 1])]
+    assert min(sides) < 25
+    assert max(sides) > 45
+    assert all(15 < side < 63 for side in sides), "a clipped face is smaller"
+
+
+def test_faces_of_which_a_crop_leaves_little_are_ignored():
+    def kept_areas(min_visible):
+        for one in crops(0.0, (1.5, 2.0), 200, min_visible=min_visible):
+            boxes = one["gt_bboxes"].tensor.numpy()[~one["gt_ignore_flags"]]
+            yield from np.prod(boxes[:, 2:] - boxes[:, :2], 1)
+
+    # At these scales the face, of 30 x 40 pixels, covers 2700 to 4800 pixels.
+    assert min(kept_areas(0.0)) < 1000
+    assert min(kept_areas(0.5)) > 1300

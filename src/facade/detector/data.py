@@ -22,6 +22,8 @@ PADDING = (104, 116, 124)
 AREA_BELOW = 0.6
 # A box clipped by the crop is dropped unless its width and height exceed this, pixels.
 MIN_SIDE = 1.0
+# Limits of the scale factor that gives a face a size: beyond, there are no details to magnify, or none are left.
+FACE_SCALE = (0.2, 3.0)
 # Margin of a crop that is placed around a face, as a share of its side: the face's center does not lie in it.
 CROP_MARGIN = 0.1
 
@@ -97,10 +99,17 @@ class FaceCrop(BaseTransform):
         scale: Minimum and maximum of a further scale factor, log-uniform.
         crop: Side of the crop, pixels. A smaller photograph is padded later.
         face_share: Share of the crops that are placed around a face, 0 to 1.
+        face_sizes: Minimum and maximum side of the face that a crop is placed around, pixels, log-uniform; None: its
+            scale is sampled as in other crops.
+        min_visible: Faces of which the crop leaves a smaller share of the box are ignored, 0 to 1.
     """
 
-    def __init__(self, size: int, scale: tuple[float, float], crop: int, face_share: float) -> None:
+    def __init__(
+        self, size: int, scale: tuple[float, float], crop: int, face_share: float,
+        face_sizes: tuple[float, float] | None = None, min_visible: float = 0,
+    ) -> None:  # fmt: skip
         self._size, self._scale, self._crop, self._face_share = size, scale, crop, face_share
+        self._face_sizes, self._min_visible = face_sizes, min_visible
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Crop and resize pixels and boxes. Boxes are clipped to the crop; those outside are dropped."""
@@ -108,8 +117,12 @@ class FaceCrop(BaseTransform):
         height, width = image.shape[:2]
         xyxy = boxes.tensor.numpy()
         factor = self._size / max(height, width) * np.exp(np.random.uniform(*np.log(self._scale)))  # noqa: NPY002
+        face = self._choose_face(xyxy[~ignored])
+        if face is not None and self._face_sizes is not None:
+            side = np.exp(np.random.uniform(*np.log(self._face_sizes)))  # noqa: NPY002
+            factor = np.clip(side / max(1, np.sqrt(np.prod(face[2:] - face[:2]))), *FACE_SCALE)
         window = self._crop / factor
-        corner = self._corner(xyxy[~ignored], window, np.array([width, height]))
+        corner = self._corner(face, window, np.array([width, height]))
         left, top = (int(value) for value in corner)
         right, bottom = min(width, ceil(corner[0] + window)), min(height, ceil(corner[1] + window))
         size = tuple(max(1, min(self._crop, round(side * factor))) for side in (right - left, bottom - top))
@@ -118,6 +131,8 @@ class FaceCrop(BaseTransform):
         cut = (xyxy - [left, top, left, top]) * np.tile(np.divide(size, [right - left, bottom - top]), 2)
         cut = np.clip(cut, 0, np.tile(size, 2)).astype(np.float32)
         kept = (cut[:, 2:] - cut[:, :2] > MIN_SIDE).all(1)
+        whole = np.prod(xyxy[:, 2:] - xyxy[:, :2], 1) * factor**2
+        ignored = ignored | (np.prod(cut[:, 2:] - cut[:, :2], 1) < self._min_visible * whole)
         return results | {
             "img": cv2.resize(image[top:bottom, left:right], size, interpolation=interpolation),
             "img_shape": (size[1], size[0]),
@@ -126,12 +141,17 @@ class FaceCrop(BaseTransform):
             "gt_ignore_flags": ignored[kept],
         }
 
-    def _corner(self, faces: np.ndarray, window: float, size: np.ndarray) -> np.ndarray:
+    def _choose_face(self, faces: np.ndarray) -> np.ndarray | None:
+        """The face that the crop is placed around, (4,) xyxy; None for a crop anywhere."""
+        if not len(faces) or np.random.random() >= self._face_share:  # noqa: NPY002
+            return None
+        return np.asarray(faces[np.random.randint(len(faces))])  # noqa: NPY002
+
+    def _corner(self, face: np.ndarray | None, window: float, size: np.ndarray) -> np.ndarray:
         """Top left corner of the crop, (2,) x y in pixels of the photograph."""
         room = np.maximum(size - window, 0)
-        if not len(faces) or np.random.random() >= self._face_share:  # noqa: NPY002
+        if face is None:
             return np.random.uniform(0, room)  # noqa: NPY002
-        face = faces[np.random.randint(len(faces))]  # noqa: NPY002
         center = (face[:2] + face[2:]) / 2
         return np.clip(center - window * np.random.uniform(CROP_MARGIN, 1 - CROP_MARGIN, 2), 0, room)  # noqa: NPY002
 
@@ -147,6 +167,8 @@ def training_pipeline(load: dict[str, Any], train: Train, detect: Detect) -> lis
             "scale": train.scale,
             "crop": train.crop,
             "face_share": train.face_crops / 100,
+            "face_sizes": train.face_sizes,
+            "min_visible": train.min_visible / 100,
         },
         {"type": "RandomFlip", "prob": 0.5},
         {"type": "Pad", "size": (train.crop, train.crop), "pad_val": {"img": PADDING}},
