@@ -38,6 +38,19 @@ def study(
     write_study(name, assignments, jobs, into)
 
 
+@experiment.command()
+def detector(
+    into: Annotated[Path, typer.Argument(help="output folder, as models/<arm>")],
+    data: Annotated[list[Path], typer.Argument(help="treated versions of the same photographs, as data/pseudo")],
+    weights: Annotated[Path | None, typer.Option(help="initial weights: seed-<n>.pth of an arm")] = None,
+) -> None:
+    """Train a detector to hand out, on several versions of the same photographs (docs/detector-card.md)."""
+    from facade.experiments.detector_training import train_detector
+    from facade.params import load
+
+    train_detector(data, into, weights, load(), Path(".work/detector"))
+
+
 @experiment.command("misses")
 def misses_study(
     into: Annotated[Path, typer.Argument(help="output folder")] = Path("experiments"),
