@@ -2,6 +2,7 @@
 
 DATA is a data set in WIDER FACE's or COCO's layout. A face counts as hidden if the treated ellipses, inscribed in
 detected boxes of 1.3 times their size, cover 90 % of the ellipse inscribed in its label. A false box matches no label.
+Faces and boxes count from 16 pixels of height on.
 The threshold of a row is the lowest with at most --false-boxes false boxes a photograph, unless --min-score names one.
 
 --join   also the union of all files, each at its own threshold
@@ -35,7 +36,7 @@ from facade.seeds import generator
 
 # Detections with a lower score are not looked at.
 LOWEST = 0.02
-# Minimum height of a face, pixels; smaller ones are neither counted as hidden nor as false boxes.
+# Minimum height of a face and of a false box, pixels.
 MIN_HEIGHT = 16
 # Side of a treated ellipse over the side of the detected box, and the share of a label's ellipse that it must cover.
 WIDEN, MIN_COVERED = 1.3, 0.9
@@ -87,7 +88,8 @@ def outcome(rows: np.ndarray, faces: Sequence[Face], width: int, height: int) ->
     detected, labels = (clipped_xyxy(list(boxes), width, height) for boxes in (rows[:, :4], [f.bbox for f in faces]))
     matched = iou_matrix(labels, detected).max(0, initial=0) >= MIN_IOU
     inside = intersections(labels, detected).max(0, initial=0) >= MIN_INSIDE * np.maximum(areas(detected), 1e-9)
-    return Outcome([_hidden_from(face, rows) for face in counted], rows[~matched & ~inside, 4].tolist())
+    large = rows[:, 3] >= MIN_HEIGHT  # labels of smaller faces are incomplete
+    return Outcome([_hidden_from(face, rows) for face in counted], rows[large & ~matched & ~inside, 4].tolist())
 
 
 def _is_ignored(face: Face) -> bool:

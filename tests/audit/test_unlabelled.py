@@ -21,6 +21,7 @@ from facade.retinaface import DetectedFace
 from tests.conftest import SHARED, noise
 
 WEIGHTS = SHARED / "weights" / "detection_mobilenet0.25_Final.pth"
+PEERS = SHARED / "weights" / "peers"
 BANK = SHARED / "data" / "facebank-sfhq"
 
 
@@ -104,18 +105,31 @@ def test_the_list_is_valid_coco_and_is_read_as_faces_to_treat(make_store, tmp_pa
     assert len(extra_boxes["b.jpg"][0].keypoints) == 5
 
 
-@pytest.mark.skipif(not WEIGHTS.is_file() or not BANK.is_dir(), reason="no RetinaFace weights and synthetic portraits")
-def test_a_planted_unlabelled_face_is_found(make_store):
+def test_faces_of_a_detector_without_landmarks_are_written_without_them(make_store, tmp_path):
+    none = DetectedFace((10, 20, 30, 40), 0.9, np.full((5, 2), np.nan))
+    content = as_coco(make_store({"a.jpg": (noise(200, 300), ())}), [[none]])
+    assert content["annotations"][0]["num_keypoints"] == 0
+    path = tmp_path / "extra.json"
+    path.write_text(json.dumps(content, allow_nan=False))
+    (face,) = next(iter(read_extra_boxes(path).values()))
+    assert face.keypoints is None
+
+
+@pytest.mark.skipif(not BANK.is_dir(), reason="no synthetic portraits")
+@pytest.mark.parametrize("weights", [WEIGHTS, PEERS / "yunet_n_dynamic.onnx", PEERS / "version-RFB-640.onnx"], ids=str)
+def test_a_planted_unlabelled_face_is_found(make_store, weights):
     """Three synthetic portraits on one photograph; one has no label."""
+    if not weights.is_file():
+        pytest.skip(f"{weights} is not here")
     scene = noise(300, 700)
     places = []
     for number, name in enumerate(sorted(BANK.glob("*.jpg"))[:3]):
         tile = cv2.resize(cv2.imread(str(name)), (200, 200), interpolation=cv2.INTER_AREA)
         scene[50:250, 20 + 220 * number : 220 + 220 * number] = tile
         places.append((20.0 + 220 * number, 50.0, 200.0, 200.0))
-    all_faces = detect_faces(make_store({"a.jpg": (scene, ())}, "all"), WEIGHTS, 0.8)[0]
+    all_faces = detect_faces(make_store({"a.jpg": (scene, ())}, "all"), weights, 0.8)[0]
     assert len(all_faces) == 3
     boxes = sorted((one.bbox for one in all_faces), key=lambda box: box[0])
     labelled = make_store({"a.jpg": (scene, tuple(Face(box) for box in (boxes[0], boxes[2])))}, "labelled")
-    new = unlabelled_detections(next(iter(labelled)), detect_faces(labelled, WEIGHTS, 0.8)[0])
+    new = unlabelled_detections(next(iter(labelled)), detect_faces(labelled, weights, 0.8)[0])
     assert [one.bbox for one in new] == [boxes[1]]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from facade.dataset.records import Box
 from facade.dataset.store import CATEGORY
 from facade.errors import FacadeError
 from facade.files import read_json, write_json
+from facade.networks.open_detector import open_detector
+from facade.networks.protocol import FaceDetector, with_landmark_columns
+from facade.networks.resized import ResizedDetector
 from facade.parallel import ordered_map
-from facade.retinaface import DetectedFace, retinaface
+from facade.retinaface import LONGEST_SIDE, DetectedFace
 
 # Minimum IoU of a detection and a label of the same face. It is low because annotators differ in how they draw boxes.
 MIN_IOU = 0.3
@@ -76,20 +80,37 @@ class _DetectFaces:
 
     def __call__(self, photograph: Photograph) -> list[DetectedFace]:
         pixels = self.photographs.pixels(photograph)
-        return retinaface(self.weights).detect(pixels, self.min_score, UPSCALE)
+        rows = with_landmark_columns(_enlarging(self.weights).detect(pixels, self.min_score))
+        return [
+            DetectedFace(tuple(map(float, row[:4])), float(row[4]), row[5:].reshape(5, 2))  # type: ignore[arg-type]
+            for row in rows
+        ]
+
+
+@lru_cache(maxsize=1)
+def _enlarging(weights: Path) -> FaceDetector:
+    """A detector that sees photographs enlarged, if its input has no fixed size."""
+    detector = open_detector(weights)
+    if getattr(detector, "fixed_size", False):
+        return detector
+    return ResizedDetector(detector, LONGEST_SIDE, UPSCALE)
 
 
 def detect_faces(photographs: Photographs, weights: Path, min_score: float) -> list[list[DetectedFace]]:
-    """Detect faces in each photograph with RetinaFace, in the order of the photographs.
+    """Detect faces in each photograph, in the order of the photographs.
 
     Args:
         photographs: The source photographs.
-        weights: facexlib's file.
-        min_score: Confidence threshold, 0 to 1.
+        weights: A face detector (`facade.networks.open_detector`).
+        min_score: Its confidence threshold, 0 to 1.
+
+    Returns:
+        The faces of each photograph; landmarks are NaN if the detector gives none.
 
     Raises:
-        FacadeError: facexlib cannot load the weights, or a photograph cannot be read.
+        FacadeError: The file holds no supported detector, or a photograph cannot be read.
     """
+    _enlarging(weights)  # an unsupported file is refused once, before the workers start
     return list(ordered_map(_DetectFaces(photographs, weights, min_score), list(photographs), "detect faces"))
 
 
@@ -202,10 +223,12 @@ def as_coco(photographs: Photographs, faces: Iterable[Sequence[DetectedFace]]) -
         for one in found:
             box = [round(value, 2) for value in one.bbox]
             points = [value for x, y in one.keypoints for value in (round(float(x), 2), round(float(y), 2), 2)]
+            marked = bool(np.isfinite(one.keypoints).all())
             annotations.append(
                 {
                     "id": len(annotations) + 1, "image_id": number, "category_id": CATEGORY["id"], "bbox": box,
-                    "area": round(box[2] * box[3], 2), "iscrowd": 0, "keypoints": points, "num_keypoints": 5,
+                    "area": round(box[2] * box[3], 2), "iscrowd": 0,
+                    "keypoints": points if marked else [0] * 15, "num_keypoints": 5 if marked else 0,
                     "score": round(one.score, 4),
                 }
             )  # fmt: skip

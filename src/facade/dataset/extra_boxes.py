@@ -39,5 +39,6 @@ def with_extra_boxes(photograph: Photograph, extra_boxes: ExtraBoxes) -> Photogr
 
 def _face(annotation: dict[str, Any]) -> Face:
     flat = annotation["keypoints"]
-    points = tuple(zip(flat[::3], flat[1::3], strict=True))
+    # The detector of the audit may give no landmarks.
+    points = tuple(zip(flat[::3], flat[1::3], strict=True)) if annotation.get("num_keypoints", 5) else None
     return Face(tuple(annotation["bbox"]), points, ignore=True)
