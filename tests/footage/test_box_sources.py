@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 import sys
 
@@ -15,7 +16,8 @@ from facade.errors import FacadeError
 from facade.footage.box_sources import LOW_CONFIDENCE, DetectedBoxes, NetworkBoxes, open_boxes
 from facade.networks.cards import KNOWN
 from facade.networks.joined import to_common
-from tests.conftest import noise
+from tests.audit.portraits import portrait
+from tests.conftest import REPOSITORY, noise
 from tests.networks.test_detectors import FILES, centerface
 from tests.networks.test_layouts import plain, spotted
 
@@ -285,3 +287,18 @@ def test_a_network_of_fixed_size_refuses_another(params, tmp_path):
     path = plain(tmp_path / "one.onnx", size=(64, 96))
     with pytest.raises(FacadeError, match="input has a fixed size"):
         opened(params, path, min_score=0.5, size=640)
+
+
+def test_the_example_of_the_documents_finds_a_face(params, tmp_path, monkeypatch):
+    page = (REPOSITORY / "docs/detectors.md").read_text()
+    (tmp_path / "my_detector.py").write_text(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1])
+    (tmp_path / "detectors").symlink_to(REPOSITORY / "detectors")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    source, threshold = opened(params, "my_detector:Mirrored")
+    monkeypatch.delitem(sys.modules, "my_detector")
+    assert threshold == 0.4
+    pixels, face = portrait()
+    x, y, w, h = source.faces("a.jpg", 0, [pixels])[0][0, :4]
+    assert abs(x + w / 2 - face.bbox[0] - face.bbox[2] / 2) < 0.2 * face.bbox[2]
+    assert abs(y + h / 2 - face.bbox[1] - face.bbox[3] / 2) < 0.2 * face.bbox[3]

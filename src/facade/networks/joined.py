@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from facade.dataset.iou import iou_matrix
-from facade.networks.protocol import BOX_COLUMNS, FaceDetector, sort_by_score, with_landmark_columns
+from facade.networks.protocol import BOX_COLUMNS, FaceDetector, sort_by_score, with_landmark_columns, xyxy
 
 # IoU above which two detections are one face. Networks draw boxes of different tightness, so it is lower than the .6 of
 # one network's own NMS (`benchmarks/detectors.py --join`).
@@ -73,20 +73,18 @@ def union(rows: np.ndarray, iou: float) -> np.ndarray:
         iou: IoU above which the lower-scoring of two is a duplicate.
     """
     rows = sort_by_score(rows)
-    same = iou_matrix(_xyxy(rows), _xyxy(rows)) > iou
+    boxes = xyxy(rows)
     left = np.ones(len(rows), bool)
     kept = []
     for index in range(len(rows)):
         if not left[index]:
             continue
         kept.append(index)
-        group = np.flatnonzero(left & same[index])
+        # Row by row: a matrix of all pairs would take hundreds of megabytes for some thousand candidates.
+        same = iou_matrix(boxes[index : index + 1], boxes)[0] > iou
+        group = np.flatnonzero(left & same)
         left[group] = left[index] = False
         if rows.shape[1] > BOX_COLUMNS and np.isnan(rows[index, BOX_COLUMNS:]).any():
             complete = [one for one in group if not np.isnan(rows[one, BOX_COLUMNS:]).any()]
             rows[index, BOX_COLUMNS:] = rows[complete[0], BOX_COLUMNS:] if complete else np.nan
     return rows[kept]
-
-
-def _xyxy(rows: np.ndarray) -> np.ndarray:
-    return np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)

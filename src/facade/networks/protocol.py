@@ -87,6 +87,11 @@ def scale_rows(rows: np.ndarray, x_scale: float, y_scale: float, x: float = 0.0,
     return scaled
 
 
+def xyxy(rows: np.ndarray) -> np.ndarray:
+    """The boxes of detections as x1 y1 x2 y2, (N, 4)."""
+    return np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
+
+
 def with_landmark_columns(rows: np.ndarray) -> np.ndarray:
     """The same detections in 15 columns; landmarks that are missing are NaN."""
     if rows.shape[1] == LANDMARK_COLUMNS:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from facade.dataset.iou import areas, intersections, iou_matrix
-from facade.networks.protocol import BOX_COLUMNS, FaceDetector, scale_rows, sort_by_score, with_landmark_columns
+from facade.networks.protocol import BOX_COLUMNS, FaceDetector, scale_rows, sort_by_score, with_landmark_columns, xyxy
 from facade.networks.resized import ResizedDetector
 
 # Side of a tile, pixels, and its share that the next tile repeats: a face up to that height is whole in one of them.
@@ -61,15 +61,16 @@ def merge_tiles(rows: np.ndarray, cut: np.ndarray) -> np.ndarray:
     """
     order = np.lexsort([-rows[:, 4], cut])
     rows, cut = rows[order], cut[order]
-    xyxy = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
-    iou = iou_matrix(xyxy, xyxy)
-    inside = intersections(xyxy, xyxy) / np.maximum(areas(xyxy), 1e-9)  # share of a column's box in a row's
+    boxes = xyxy(rows)
+    sizes = np.maximum(areas(boxes), 1e-9)
     left = np.ones(len(rows), bool)
     kept = []
     for index in range(len(rows)):
         if left[index]:
             kept.append(index)
-            left &= ~((iou[index] > NMS) | (cut & (inside[index] >= MIN_INSIDE)))
+            own = boxes[index : index + 1]
+            inside = intersections(own, boxes)[0] / sizes
+            left &= ~((iou_matrix(own, boxes)[0] > NMS) | (cut & (inside >= MIN_INSIDE)))
     return sort_by_score(rows[kept])
 
 
