@@ -89,6 +89,18 @@ def soundness(path: Annotated[Path, typer.Argument(help="page to write")] = Path
     write_soundness(path)
 
 
+@experiment.command()
+def landmarks(
+    into: Annotated[Path, typer.Argument(help="ONNX file to write")] = Path("landmarks.onnx"),
+    workers: Annotated[int | None, typer.Option(min=1, help="processes that render; default: all cores")] = None,
+) -> None:
+    """Train the network that finds landmarks in detections, on rendered heads alone."""
+    from facade.experiments.landmark_training import train_landmarks
+
+    train_landmarks(into, workers=workers)
+    typer.echo(f"{into}: {into.stat().st_size / 1e3:.0f} kB")
+
+
 def review(
     base: Annotated[str, typer.Option(help="target branch or commit")] = "main",
     pictures: Annotated[str, typer.Option(help="URL prefix of pictures")] = "",

@@ -14,6 +14,7 @@ import torch
 from facade.detector.model import build, model_config
 from facade.errors import FacadeError
 from facade.footage.box_sources import LOW_CONFIDENCE, DetectedBoxes, NetworkBoxes, open_boxes
+from facade.footage.settings import DEFAULT_DETECTOR
 from facade.networks.cards import KNOWN
 from facade.networks.joined import to_common
 from tests.audit.portraits import portrait
@@ -292,7 +293,7 @@ def test_a_network_of_fixed_size_refuses_another(params, tmp_path):
 def test_the_example_of_the_documents_finds_a_face(params, tmp_path, monkeypatch):
     page = (REPOSITORY / "docs/detectors.md").read_text()
     (tmp_path / "my_detector.py").write_text(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1])
-    (tmp_path / "detectors").symlink_to(REPOSITORY / "detectors")
+    (tmp_path / "yunet.onnx").symlink_to(DEFAULT_DETECTOR)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     source, threshold = opened(params, "my_detector:Mirrored")

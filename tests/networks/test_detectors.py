@@ -152,7 +152,7 @@ def test_a_yunet_file_of_fixed_size_detects_as_the_dynamic_one(scene):
     )
 
 
-ONNX = REPOSITORY / "detectors/facade-pseudonyms.onnx"
+ONNX = REPOSITORY / "src/facade/networks/weights/facade-pseudonyms.onnx"
 
 
 @pytest.mark.parametrize("device", ["cuda", "tpu"])
@@ -191,7 +191,7 @@ def test_auto_takes_a_gpu_that_onnxruntime_offers(device, expected, monkeypatch)
     monkeypatch.setattr(
         onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
     )
-    assert open_detector(ONNX, device).device == CPU
+    assert open_detector(ONNX, device).detector.device == CPU
     assert asked == [expected]
     with pytest.raises(FacadeError, match="finds no GPU here"):  # it is built for one, but there is none
         open_detector(ONNX, "cuda")

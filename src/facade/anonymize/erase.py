@@ -22,11 +22,15 @@ CORNERS = np.array([
 ])  # fmt: skip
 # The ellipse in this fraction of the box is erased as well, whatever pose the landmarks suggest.
 CORE = 0.70
+# The same for the box of a detector without landmarks: it may end above the mouth or the brows.
+BARE_BOX = 1.25
 # Maximum size at which pictures are filled, pixels; the fill is smooth anyway.
 MAX_FILL_SIZE = 160
 
 
-def erased_mask(view: View, bbox: Box, shape: tuple[int, int], from_landmarks: bool = True) -> np.ndarray:
+def erased_mask(
+    view: View, bbox: Box, shape: tuple[int, int], from_landmarks: bool = True, whole_box: bool = False
+) -> np.ndarray:
     """The pixels of a face that must be erased.
 
     Args:
@@ -35,6 +39,8 @@ def erased_mask(view: View, bbox: Box, shape: tuple[int, int], from_landmarks: b
         shape: Height and width of the picture.
         from_landmarks: Whether the view comes from landmarks. If not, the pose is unknown, and the box's whole ellipse
             is erased.
+        whole_box: Whether the box is a detector's, which may be wrong: the ellipse in all of the box is erased, too, if
+            the view comes from landmarks, else a larger one (`BARE_BOX`).
 
     Returns:
         (h, w) bool; never empty if the box overlaps the picture.
@@ -44,6 +50,8 @@ def erased_mask(view: View, bbox: Box, shape: tuple[int, int], from_landmarks: b
     cv2.fillConvexPoly(mask, hull, 1, cv2.LINE_8, 3)
     x, y, w, h = bbox
     core = CORE if from_landmarks else 1.0
+    if whole_box:
+        core = 1.0 if from_landmarks else BARE_BOX
     across = (np.arange(shape[1]) + 0.5 - (x + w / 2)) / max(core * w / 2, 0.75)
     down = (np.arange(shape[0]) + 0.5 - (y + h / 2)) / max(core * h / 2, 0.75)
     return (mask > 0) | (across[None] ** 2 + down[:, None] ** 2 < 1)

@@ -33,7 +33,7 @@ def build_treatment(name: str, params: Params, *, synthetic: bool = False, key: 
         ValueError: There is no such arm or method.
     """
     if name in ("pseudo", "pseudonym"):
-        return build_pseudonyms(params.synthesize, synthetic, key)
+        return build_pseudonyms(params.synthesize, synthetic, key, in_footage=name == "pseudonym")
     if name == "blur":
         return build_blur(params.blur)
     if name in METHODS:

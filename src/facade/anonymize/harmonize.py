@@ -15,21 +15,34 @@ BLUR_SIGMAS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 
 GRAIN_SIGMA, GRAY_FRACTION = 0.6, 0.8
 
 
-def match_tone(face: np.ndarray, original: np.ndarray, skin: np.ndarray) -> np.ndarray:
+def tonal_range(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Percentiles 15, 50 and 85 of L, a and b in a part of a picture, (3, 3) float.
+
+    Args:
+        picture: (h, w, 3) float32, BGR, 0 to 1.
+        where: (h, w) bool.
+    """
+    return np.asarray(np.percentile(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)[where], (15, 50, 85), axis=0))
+
+
+def match_tone(
+    face: np.ndarray, original: np.ndarray, skin: np.ndarray, wanted: np.ndarray | None = None
+) -> np.ndarray:
     """Give a face the median color and the tonal spread of the original's skin, in CIE Lab.
 
     Args:
         face: (h, w, 3) float32, BGR, 0 to 1.
         original: (h, w, 3) float32, BGR, 0 to 1.
         skin: (h, w) bool: pixels where both show skin.
+        wanted: (3, 3) float: the `tonal_range` of the original's skin if it is known; None measures it.
 
     Returns:
         (h, w, 3) float32, BGR, 0 to 1.
     """
     where = skin if skin.sum() >= MIN_SKIN_PIXELS else np.ones_like(skin)
-    lab, wanted = cv2.cvtColor(face, cv2.COLOR_BGR2LAB), cv2.cvtColor(original, cv2.COLOR_BGR2LAB)
-    low, middle, high = np.percentile(lab[where], (15, 50, 85), axis=0)
-    wanted_low, aim, wanted_high = np.percentile(wanted[where], (15, 50, 85), axis=0)
+    lab = cv2.cvtColor(face, cv2.COLOR_BGR2LAB)
+    low, middle, high = tonal_range(face, where)
+    wanted_low, aim, wanted_high = tonal_range(original, where) if wanted is None else wanted
     stretch = np.clip((wanted_high - wanted_low) / np.maximum(high - low, 1e-3), MIN_STRETCH, MAX_STRETCH)
     matched = ((lab - middle) * stretch + aim).astype(np.float32)
     # Pixels less saturated than skin, such as teeth and the white of the eye, are shifted less, or they would turn
@@ -43,26 +56,35 @@ def match_tone(face: np.ndarray, original: np.ndarray, skin: np.ndarray) -> np.n
     return np.clip(cv2.cvtColor(matched, cv2.COLOR_LAB2BGR), 0, 1)
 
 
-def match_sharpness(face: np.ndarray, original: np.ndarray, where: np.ndarray) -> np.ndarray:
+def detail(picture: np.ndarray, where: np.ndarray) -> float:
+    """Mean absolute Laplacian of a part of a picture: how sharp it is.
+
+    Args:
+        picture: (h, w, 3) float32, BGR, 0 to 1.
+        where: (h, w) bool, not empty.
+    """
+    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return float(np.abs(cv2.Laplacian(gray, cv2.CV_32F, ksize=3))[where].mean())
+
+
+def match_sharpness(
+    face: np.ndarray, original: np.ndarray, where: np.ndarray, target: float | None = None
+) -> np.ndarray:
     """Blur a face until it has no more fine detail than the original, by the mean absolute Laplacian.
 
     Args:
         face: (h, w, 3) float32, BGR, 0 to 1.
         original: (h, w, 3) float32, BGR, 0 to 1.
         where: (h, w) bool: pixels where detail is compared.
+        target: The `detail` of the original if it is known; None measures it.
     """
     if not where.any():
         return face
-
-    def detail(picture: np.ndarray) -> float:
-        gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        return float(np.abs(cv2.Laplacian(gray, cv2.CV_32F, ksize=3))[where].mean())
-
-    target = detail(original)
+    target = detail(original, where) if target is None else target
     softer = face
     for sigma in BLUR_SIGMAS:
         softer = cv2.GaussianBlur(face, (0, 0), sigma) if sigma else face
-        if detail(softer) <= target:
+        if detail(softer, where) <= target:
             break
     return softer
 

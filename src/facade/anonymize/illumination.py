@@ -1,5 +1,6 @@
 """Estimate the light on a face in a photograph from its shading."""
 
+import cv2
 import numpy as np
 
 from facade.anonymize.head_pose import projected_face_height
@@ -73,6 +74,25 @@ def estimate_light(
     x, y, z = (float(v) for v in towards / strength)
     red, green, blue = (float(v) for v in np.median(colors, axis=0))
     return Light((x, y, z), (1.2 * key,) * 3, (0.95 * rest,) * 3, (0.65 * rest,) * 3), (red, green, blue)
+
+
+def face_masks(view: View, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Where a head in a view shows its face, and where bare skin, (h, w) bool each; neither is ever empty in the face.
+
+    Args:
+        view: Pose and position of the head.
+        shape: Height and width of the picture, pixels.
+    """
+    shrink = min(1.0, PROXY_HEIGHT / projected_face_height(view))
+    small = (max(1, round(shape[0] * shrink)), max(1, round(shape[1] * shrink)))
+    proxy = render_anatomy(mean_head(), view.enlarged(shrink), _UNLIT, small)
+    face, skin = proxy.face, bare_skin_mask(proxy)
+    if not face.any():
+        face = np.ones(small, bool)
+    face, skin = (
+        cv2.resize(mask.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST) > 0 for mask in (face, skin)
+    )
+    return face, skin
 
 
 def skin_colored_mask(pixels: np.ndarray, *candidates: np.ndarray) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
+from facade.anonymize.appearance import LENGTH, Appearance, measure_appearance
 from facade.anonymize.erase import erased_mask, feature_points, pull_push_fill
 from facade.anonymize.harmonize import estimate_noise, match_noise, match_sharpness, match_tone
 from facade.anonymize.head_pose import estimate_view, projected_face_height
@@ -15,7 +16,7 @@ from facade.anonymize.occluder import occluder_mask
 from facade.anonymize.region import check_box, downscale
 from facade.anonymize.treat import Treated
 from facade.dataset import Face, Photograph
-from facade.dataset.records import Box
+from facade.dataset.records import Box, Point
 from facade.heads.fit import mean_head
 from facade.heads.light import sample_light
 from facade.heads.pose import View, sample_pose
@@ -36,17 +37,53 @@ MIN_MEASURABLE_HEIGHT = 10.0
 
 
 @dataclass(frozen=True)
+class _Held:
+    """How a face is held: box, view and landmarks in pixels of its crop."""
+
+    bbox: Box
+    view: View
+    keypoints: np.ndarray
+    from_landmarks: bool
+
+    def shifted(self, x: int, y: int) -> "_Held":
+        """The same face in a crop whose top left corner is x, y."""
+        bbox = (self.bbox[0] - x, self.bbox[1] - y, *self.bbox[2:])
+        return _Held(bbox, self.view.shifted(x, y), self.keypoints - (x, y), self.from_landmarks)
+
+
+@dataclass(frozen=True)
 class _FaceCrop:
-    """A labelled face and its crop of the photograph; box, view and landmarks in pixels of the crop."""
+    """A labelled face and its crop of the photograph.
+
+    Attributes:
+        held: How the pseudonym is held.
+        detected: How the face is held by its own box and landmarks, which must be erased; in a video they differ from
+            the smoothed ones of the pseudonym.
+        appearance: The face's, smoothed along its track; None to measure it.
+    """
 
     number: int
     face: Face
     rows: slice
     columns: slice
-    bbox: Box
-    view: View
-    keypoints: np.ndarray
-    from_landmarks: bool
+    held: _Held
+    detected: _Held
+    appearance: Appearance | None
+
+    @property
+    def bbox(self) -> Box:
+        """x, y, width, height, in pixels of the crop."""
+        return self.held.bbox
+
+    @property
+    def view(self) -> View:
+        """Pose and position of the pseudonym in the crop."""
+        return self.held.view
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """(5, 2) float, x y in pixels of the crop."""
+        return self.held.keypoints
 
     @property
     def occluded(self) -> bool:
@@ -65,11 +102,14 @@ class ReplaceFaces:
         params: What is kept, and how faces are blended in.
         source: The source of synthetic faces.
         key: The secret, from `facade.secret_key`. It is never printed.
+        whole_box: Whether all of a face's box is erased, and more where there are no landmarks. For boxes of a
+            detector, which may cut a face; a labelled box is the face.
     """
 
     params: Synthesize
     source: FaceSource
     key: str = field(repr=False)
+    whole_box: bool = False
 
     def __call__(self, image: np.ndarray, photograph: Photograph) -> Treated:
         """A treated copy of a photograph, (H, W, 3) uint8, BGR, and counts of what was done.
@@ -89,7 +129,7 @@ class ReplaceFaces:
         for crop in crops:
             erased[crop.rows, crop.columns] |= self._erased(image, crop, counts)
             counts["faces"] += 1
-            counts["held_by_landmarks" if crop.from_landmarks else "held_by_box"] += 1
+            counts["held_by_landmarks" if crop.held.from_landmarks else "held_by_box"] += 1
         background = image.copy()
         for crop in crops:
             mask = erased[crop.rows, crop.columns]
@@ -101,10 +141,20 @@ class ReplaceFaces:
             self._blend(treated, image, crop, layer, generator("grain", self.key, photograph.file, crop.number))
         return Treated(treated, counts)
 
+    def measure(self, image: np.ndarray, bbox: Box, keypoints: tuple[Point, ...] | None) -> np.ndarray:
+        """See `facade.anonymize.treat.HoldsFaces`; NaN for a box outside of the image."""
+        if bbox[0] >= image.shape[1] or bbox[1] >= image.shape[0] or bbox[0] + bbox[2] <= 0 or bbox[1] + bbox[3] <= 0:
+            return np.full(LENGTH, np.nan)
+        crop = _crop(0, Face(bbox, keypoints), image.shape, CROP_MARGIN["face"])
+        pixels, factor = _working_copy(image, crop)
+        return measure_appearance(pixels, crop.view.enlarged(factor)).row()
+
     def _erased(self, image: np.ndarray, crop: _FaceCrop, counts: Counter[str]) -> np.ndarray:
         """Pixels of the crop to erase, (h, w) bool."""
         shape = (crop.rows.stop - crop.rows.start, crop.columns.stop - crop.columns.start)
-        mask = erased_mask(crop.view, crop.bbox, shape, crop.from_landmarks)
+        mask = np.zeros(shape, bool)
+        for held in {id(held): held for held in (crop.detected, crop.held)}.values():
+            mask |= erased_mask(held.view, held.bbox, shape, held.from_landmarks, self.whole_box)
         if crop.occluded:
             occluders = self._occluders(image, crop)
             counts["occluders_kept" if occluders.any() else "occluders_painted_over"] += 1
@@ -113,7 +163,7 @@ class ReplaceFaces:
 
     def _occluders(self, image: np.ndarray, crop: _FaceCrop) -> np.ndarray:
         """Objects to keep in front of a face, (h, w) bool; none where the positions of the features are unknown."""
-        if not crop.from_landmarks:
+        if not crop.held.from_landmarks:
             return np.zeros((crop.rows.stop - crop.rows.start, crop.columns.stop - crop.columns.start), bool)
         weights = self.params.parsing_weights
         parser = None if weights is None else face_parser(weights)
@@ -130,7 +180,10 @@ class ReplaceFaces:
                 x, y, w, h = crop.bbox
                 view = View.of_face(sample_pose(generator("pose", *owner)), h, x + w / 2, y + h / 2)
                 keypoints = view.project(mean_head().landmarks)
-            light, tone = estimate_light(pixels, crop.view.enlarged(factor), crop.occluded)
+            if crop.appearance is None:
+                light, tone = estimate_light(pixels, crop.view.enlarged(factor), crop.occluded)
+            else:
+                light, tone = crop.appearance.light, crop.appearance.tone
             if "light" not in self.params.keep:
                 light = sample_light(generator("light", *owner))
             yield FaceRequest(
@@ -151,13 +204,17 @@ class ReplaceFaces:
         pixels, factor = _working_copy(image, crop)
         original = pixels.astype(np.float32) / 255
         height = projected_face_height(crop.view) * factor
+        tones, sharpness, noise = None, None, None
+        if crop.appearance is not None:
+            tones, sharpness, noise = crop.appearance.tones, crop.appearance.detail, crop.appearance.noise
         opaque = layer.alpha > 0.7
         face = layer.pixels
         if "tone" in self.params.keep:
             skin = layer.skin if layer.skin.any() else opaque
-            face = match_tone(face, original, skin_colored_mask(pixels, skin, opaque) if crop.occluded else skin)
+            skin = skin_colored_mask(pixels, skin, opaque) if crop.occluded else skin
+            face = match_tone(face, original, skin, tones)
         if height >= MIN_MEASURABLE_HEIGHT:
-            face = match_sharpness(face, original, opaque)
+            face = match_sharpness(face, original, opaque, sharpness)
         alpha = _feathered(layer.alpha, self.params.feather / 100 * height)
         full = (crop.rows.stop - crop.rows.start, crop.columns.stop - crop.columns.start)
         target = treated[crop.rows, crop.columns]
@@ -165,24 +222,41 @@ class ReplaceFaces:
         if crop.occluded:
             alpha = alpha * ~self._occluders(image, crop)
         if height >= MIN_MEASURABLE_HEIGHT:
-            face = match_noise(face, estimate_noise(image[crop.rows, crop.columns].astype(np.float32) / 255), random)
+            if noise is None:
+                noise = estimate_noise(image[crop.rows, crop.columns].astype(np.float32) / 255)
+            face = match_noise(face, noise, random)
         mixed = target * (1 - alpha[..., None]) + 255 * face * alpha[..., None]
         target[:] = np.where(alpha[..., None] > 0, np.clip(np.rint(mixed), 0, 255), target).astype(np.uint8)
 
 
 def _crop(number: int, face: Face, shape: tuple[int, ...], margin: float) -> _FaceCrop:
     check_box(face.bbox, shape)
-    x, y, w, h = face.bbox
-    view, points, from_landmarks = estimate_view(face)
+    detected = held = _held(face)
+    appearance = None
+    if face.smoothed is not None:
+        held = _held(replace(face, bbox=face.smoothed.bbox, keypoints=face.smoothed.keypoints))
+        row = face.smoothed.appearance
+        appearance = None if row is None else Appearance.from_row(row)
     # Landmarks may lie far outside their box, and a box may hold no face: the crop contains what either of them erases.
-    corners = np.concatenate([feature_points(view), [(x, y), (x + w, y + h)]])
+    corners = np.concatenate([_corners(detected), _corners(held)])
     (left, top), (right, bottom) = corners.min(0), corners.max(0)
     across, down = margin * (right - left), margin * (bottom - top)
     rows = slice(max(0, int(top - down)), min(shape[0], int(np.ceil(bottom + down)) + 1))
     columns = slice(max(0, int(left - across)), min(shape[1], int(np.ceil(right + across)) + 1))
     corner = (columns.start, rows.start)
-    bbox = (x - corner[0], y - corner[1], w, h)
-    return _FaceCrop(number, face, rows, columns, bbox, view.shifted(*corner), points - corner, from_landmarks)
+    detected, held = detected.shifted(*corner), held.shifted(*corner)
+    return _FaceCrop(number, face, rows, columns, held, detected, appearance)
+
+
+def _held(face: Face) -> _Held:
+    view, points, from_landmarks = estimate_view(face)
+    return _Held(face.bbox, view, points, from_landmarks)
+
+
+def _corners(held: _Held) -> np.ndarray:
+    """Points around all that is erased of a face, (N, 2)."""
+    x, y, w, h = held.bbox
+    return np.concatenate([feature_points(held.view), [(x, y), (x + w, y + h)]])
 
 
 def _working_copy(image: np.ndarray, crop: _FaceCrop) -> tuple[np.ndarray, float]:

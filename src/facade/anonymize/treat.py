@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from facade.code_hash import code_hash
 from facade.dataset import Photograph, Photographs, encode
 from facade.dataset.concatenate import concatenated
 from facade.dataset.extra_boxes import ExtraBoxes, with_extra_boxes
+from facade.dataset.records import Box, Point
 from facade.dataset.shards import Position, shard_file, write_index, write_shard
 from facade.dataset.store import decode, write_annotations
 from facade.errors import FacadeError
@@ -29,6 +31,24 @@ class Treated:
 
 
 Treatment = Callable[[np.ndarray, Photograph], Treated]
+
+
+@runtime_checkable
+class HoldsFaces(Protocol):
+    """A treatment that renders a face as the person's was held and lit: it is better with landmarks."""
+
+    def measure(self, image: np.ndarray, bbox: Box, keypoints: tuple[Point, ...] | None) -> np.ndarray:
+        """What it takes from the pixels of a face, as a row of numbers that may be smoothed over the frames of a video.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+            bbox: The face, x y w h in pixels.
+            keypoints: Its landmarks, or None.
+
+        Returns:
+            (K,) float; NaN where unknown.
+        """
+        ...
 
 
 @dataclass(frozen=True)

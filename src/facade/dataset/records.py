@@ -14,6 +14,21 @@ Split = Literal["train", "golden"]
 
 
 @dataclass(frozen=True)
+class SmoothedFace:
+    """How a face is seen in one frame of a video, smoothed along the person's track. Pseudonyms are rendered into it.
+
+    Attributes:
+        bbox: x, y, width, height, in pixels of the upright frame.
+        keypoints: Landmarks as in `Face`; None if the track has none.
+        appearance: Light, skin tone and sharpness, as `facade.anonymize.appearance` writes them; None if not measured.
+    """
+
+    bbox: Box
+    keypoints: tuple[Point, ...] | None
+    appearance: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
 class Face:
     """One labelled face.
 
@@ -29,6 +44,8 @@ class Face:
             own.
         cut: Whether the border of the original photograph truncates the face. The box may no longer touch the border
             after a lens simulation.
+        smoothed: In a video, the same face smoothed along its track; `bbox` and `keypoints` stay as detected, and what
+            they cover is erased, too. None in photographs.
     """
 
     bbox: Box
@@ -38,6 +55,7 @@ class Face:
     index: int | None = None
     person: int | None = None
     cut: bool = False
+    smoothed: SmoothedFace | None = None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def device_groups(train: Train) -> list[tuple[str, ...]]:
     each = len(devices) // len(train.seeds)
     if each <= 1 or (devices[0] == "cpu" and train.devices is None):
         shared = 1 if devices[0] == "cpu" else train.runs_per_gpu
-        return [(device,) for device in devices] * shared
+        return [(device,) for _ in range(shared) for device in devices]
     each = max(number for number in range(1, each + 1) if train.batch % number == 0)
     return [tuple(devices[start : start + each]) for start in range(0, len(devices) - each + 1, each)]
 

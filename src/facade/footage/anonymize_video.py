@@ -1,5 +1,6 @@
 """Anonymize a video: detect faces segment by segment, track people over the whole length, then treat the segments."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from facade.anonymize.treat import HoldsFaces
 from facade.dataset.iou import clipped_xyxy, match_pairs
+from facade.dataset.records import SmoothedFace
 from facade.detector.infer import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of, write_json, write_text
@@ -15,6 +18,7 @@ from facade.footage.encode import check_audio, concatenate, write_segment
 from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
 from facade.footage.masks import changed_mask, masks_path, run_lengths
 from facade.footage.record import FaceTable, Record
+from facade.footage.smoothing import smooth
 from facade.footage.tracks import Track, track
 from facade.footage.video import Clip, Frame, read_clip, read_frames
 from facade.parallel import ordered_map
@@ -39,13 +43,13 @@ class _DetectSegment:
         path = self.job.partial / f"faces-{first:08d}.json"
         if not path.is_file():
             frames = read_frames(self.clip, first, min(first + self.segment, len(self.clip.pts)))
-            found: list[list[list[float]]] = []
+            found: list[list[list[float | None]]] = []
             size = (0, 0)
             for batch in _batches(frames):
                 size = batch[0].pixels.shape[1::-1]
                 images = [frame.pixels for frame in batch]
-                faces = self.settings.box_source.faces(self.job.name, first + len(found), images)
-                found += [rows[:, :5].tolist() for rows in faces]
+                faces = self.settings.faces(self.job.name, first + len(found), images, in_video=True)
+                found += [_without_nan(rows) for rows in faces]
             write_json(path, {"size": size, "found": found})
         return path
 
@@ -56,13 +60,15 @@ class SegmentFaces:
 
     Attributes:
         first: Index of the first frame.
-        boxes: For each frame (n, 4) float, x y w h in pixels.
+        boxes: For each frame (n, 5 + K) float: x y w h in pixels, score, and the columns of the track.
         people: For each frame (n,) int, index of the track.
+        smoothed: For each frame the n faces as pseudonyms are rendered; None for treatments that need boxes alone.
     """
 
     first: int
     boxes: tuple[np.ndarray, ...]
     people: tuple[np.ndarray, ...]
+    smoothed: tuple[list[SmoothedFace], ...] | None
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,12 @@ class _TreatSegment:
     def __call__(self, faces: SegmentFaces) -> AnyPath:
         path = self.job.partial / f"pictures-{faces.first:08d}.nut"
         if not path.is_file():
-            by_frame = iter(zip(faces.boxes, faces.people, strict=True))
+            smoothed = faces.smoothed or (None,) * len(faces.boxes)
+            by_frame = iter(zip(faces.boxes, faces.people, smoothed, strict=True))
             masks = []
 
             def treat(frame: Frame) -> np.ndarray:
-                boxes, people = next(by_frame)
-                photograph = labelled_photograph(self.source, frame.pixels, boxes, people)
+                photograph = labelled_photograph(self.source, frame.pixels, *next(by_frame))
                 treated = self.settings.treatment(frame.pixels, photograph).pixels
                 if self.settings.masks:
                     masks.append(run_lengths(changed_mask(frame.pixels, treated)))
@@ -145,7 +151,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
         record.write_to(job.record)
         remove_tree(job.partial)
         return record
-    faces = _by_segment(treated, firsts, frame_count)
+    faces = _by_segment(treated, firsts, frame_count, isinstance(settings.treatment, HoldsFaces))
     treat = _TreatSegment(job, clip, settings, source)
     label = f"treat {job.target.name}"
     segments = list(ordered_map(treat, faces, label, workers, folders=folders, one_by_one=True))
@@ -165,7 +171,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
 def _detect(
     job: Job, clip: Clip, settings: Settings, firsts: range, workers: int | None, folders: Sequence[Path]
 ) -> tuple[list[np.ndarray], tuple[int, int]]:
-    """For each frame (n, 5) boxes and scores; width and height of the frames."""
+    """For each frame (n, 5 + K) boxes, scores and further columns; width and height of the frames."""
     detections: list[np.ndarray] = []
     size = (0, 0)
     work = _DetectSegment(job, clip, settings, firsts.step)
@@ -175,10 +181,15 @@ def _detect(
         if size not in ((0, 0), tuple(content["size"])):
             raise FacadeError(f"{job.source} changes its frame size. Cut it there.")
         size = tuple(content["size"])
-        detections += [np.array(rows, float).reshape(-1, 5) for rows in content["found"]]
+        detections += [np.array(rows, float) if rows else np.zeros((0, 5)) for rows in content["found"]]
     if len(detections) != len(clip.pts):
         raise FacadeError(f"{job.partial} is not what Facade wrote. Delete it, and run again.")
     return detections, size
+
+
+def _without_nan(rows: np.ndarray) -> list[list[float | None]]:
+    """Rows as JSON holds them, which has no NaN."""
+    return [[None if math.isnan(value) else value for value in row] for row in rows.tolist()]
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
@@ -236,21 +247,29 @@ def _without(one: Track, exempt: np.ndarray) -> Track | None:
     """A track without its exempt frames; None if no frame is left."""
     if exempt.all():
         return None
-    return Track(one.frames[~exempt], one.boxes[~exempt], one.scores[~exempt])
+    return one.select(~exempt)
 
 
-def _by_segment(tracks: Sequence[Track], firsts: range, frame_count: int) -> list[SegmentFaces]:
+def _by_segment(tracks: Sequence[Track], firsts: range, frame_count: int, with_smoothed: bool) -> list[SegmentFaces]:
     boxes: list[list[np.ndarray]] = [[] for _ in range(frame_count)]
     people: list[list[int]] = [[] for _ in range(frame_count)]
+    smoothed: list[list[SmoothedFace]] = [[] for _ in range(frame_count)]
+    width = max((one.columns.shape[1] for one in tracks), default=0)
     for index, one in enumerate(tracks):
-        for frame, box in zip(one.frames, one.boxes, strict=True):
-            boxes[frame].append(box)
+        columns = np.full((len(one.frames), width), np.nan)
+        columns[:, : one.columns.shape[1]] = one.columns
+        for frame, row in zip(one.frames, np.column_stack([one.boxes, one.scores, columns]), strict=True):
+            boxes[frame].append(row)
             people[frame].append(index)
+        if with_smoothed:
+            for frame, face in zip(one.frames, smooth(one), strict=True):
+                smoothed[frame].append(face)
     return [
         SegmentFaces(
             first,
-            tuple(np.array(rows).reshape(-1, 4) for rows in boxes[first : first + firsts.step]),
+            tuple(np.array(rows).reshape(-1, 5 + width) for rows in boxes[first : first + firsts.step]),
             tuple(np.array(rows, int) for rows in people[first : first + firsts.step]),
+            tuple(smoothed[first : first + firsts.step]) if with_smoothed else None,
         )
         for first in firsts
     ]

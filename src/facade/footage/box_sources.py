@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -298,11 +298,14 @@ class LabelledBoxes:
         boxes: By file name and frame, (n, 4) float, x y w h in pixels.
         files: Names of all images of the COCO file, those without a box included.
         path: The COCO file.
+        keypoints: By file name and frame, (n, 10) float, five landmarks x y in pixels; NaN where an annotation has
+            none. Frames without any are left out.
     """
 
     boxes: dict[tuple[str, int], np.ndarray]
     files: frozenset[str]
     path: Path
+    keypoints: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -351,8 +354,12 @@ class LabelledBoxes:
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `BoxSource.faces`."""
         none = np.zeros((0, 4))
-        boxes = [self.boxes.get((name, first + number), none) for number in range(len(images))]
-        return [np.column_stack([rows, np.ones(len(rows))]) for rows in boxes]
+        found = []
+        for number in range(len(images)):
+            rows = self.boxes.get((name, first + number), none)
+            points = self.keypoints.get((name, first + number), np.zeros((len(rows), 0)))
+            found.append(np.column_stack([rows, np.ones(len(rows)), points]))
+        return found
 
 
 def read_boxes(path: Path) -> LabelledBoxes:
@@ -360,7 +367,7 @@ def read_boxes(path: Path) -> LabelledBoxes:
 
     Args:
         path: The file. `file_name` is relative to the folder that is anonymized. An image of a video has a `frame`,
-            counted from 0.
+            counted from 0. An annotation may have `keypoints`: five landmarks, all visible.
 
     Raises:
         FacadeError: The file is missing, or is no COCO file.
@@ -369,13 +376,24 @@ def read_boxes(path: Path) -> LabelledBoxes:
     try:
         images = {image["id"]: (str(image["file_name"]), int(image.get("frame", 0))) for image in content["images"]}
         boxes: dict[tuple[str, int], list[Any]] = {}
+        keypoints: dict[tuple[str, int], list[Any]] = {}
         for annotation in content["annotations"]:
             bbox = annotation["bbox"]
             x, y, w, h = (float(value) for value in bbox)
             if not np.isfinite([x, y, w, h]).all() or w <= 0 or h <= 0:
                 raise FacadeError(f"{path}: annotation {annotation.get('id')} has the box {bbox}, which has no area.")
             boxes.setdefault(images[annotation["image_id"]], []).append((x, y, w, h))
+            keypoints.setdefault(images[annotation["image_id"]], []).append(_five_landmarks(annotation))
     except (KeyError, TypeError, ValueError) as error:
         raise FacadeError(f"{path} is no COCO file of boxes ({type(error).__name__}: {error}). Correct it.") from None
     files = frozenset(name for name, _ in images.values())
-    return LabelledBoxes({frame: np.array(rows) for frame, rows in boxes.items()}, files, path)
+    landmarks = {frame: np.array(rows) for frame, rows in keypoints.items() if not np.isnan(rows).all()}
+    return LabelledBoxes({frame: np.array(rows) for frame, rows in boxes.items()}, files, path, landmarks)
+
+
+def _five_landmarks(annotation: dict[str, Any]) -> list[float]:
+    """Ten numbers, x y of five landmarks; NaN where an annotation has no five visible ones."""
+    flat = [float(value) for value in annotation.get("keypoints") or []]
+    if len(flat) != 15 or not all(flat[2::3]) or not np.isfinite(flat).all():
+        return [float("nan")] * 10
+    return [value for place, value in enumerate(flat) if place % 3 < 2]

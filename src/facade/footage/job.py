@@ -1,7 +1,7 @@
 """An anonymization job and its settings."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from facade.anonymize.treat import Treatment
 from facade.dataset.iou import clipped_xyxy, match_pairs
-from facade.dataset.records import Face, Photograph
+from facade.dataset.records import Face, Photograph, SmoothedFace
 from facade.files import sha256_of
 from facade.footage.box_sources import BoxSource, LabelledBoxes
+from facade.footage.face_columns import complete_rows, keypoints_of
+from facade.networks.protocol import BOX_COLUMNS
 from facade.params import Codec
 from facade.storage import AnyPath
 
@@ -57,6 +59,13 @@ class Settings:
     def labeled(self) -> bool:
         """Whether boxes come from a file of labels."""
         return isinstance(self.box_source, LabelledBoxes)
+
+    def faces(self, name: str, first: int, images: Sequence[np.ndarray], in_video: bool = False) -> list[np.ndarray]:
+        """Faces as `BoxSource.faces` gives them, with all that the treatment takes from a face (`complete_rows`)."""
+        rows = self.box_source.faces(name, first, images)
+        return [
+            complete_rows(self.treatment, *both, self.min_score, in_video) for both in zip(images, rows, strict=True)
+        ]
 
     def check_photograph(self, name: str) -> None:
         """Refuse a photograph that a COCO file of boxes does not list, or lists with several frames.
@@ -134,22 +143,33 @@ def exempt_mask(settings: Settings, name: str, frame: int, boxes: np.ndarray, si
 
 
 def labelled_photograph(
-    name: str, pixels: np.ndarray, boxes: np.ndarray, people: np.ndarray | None = None
+    name: str,
+    pixels: np.ndarray,
+    boxes: np.ndarray,
+    people: np.ndarray | None = None,
+    smoothed: Sequence[SmoothedFace] | None = None,
 ) -> Photograph:
     """A frame with its faces, as treatments take it.
 
     Args:
         name: Pseudonyms are derived from it, besides the key.
         pixels: (H, W, 3) uint8.
-        boxes: (n, 4) float, x y w h in pixels. Boxes outside the frame, which a track may have, are dropped.
+        boxes: (n, 4) float, x y w h in pixels; or rows with score and landmarks, as `Settings.faces` gives them. Boxes
+            outside the frame, which a track may have, are dropped.
         people: (n,) int, index of the person (track) in a video; None for photographs.
+        smoothed: The faces smoothed along their tracks; None for photographs.
     """
     height, width = pixels.shape[:2]
-    left, top, right, bottom = clipped_xyxy(list(boxes), width, height).T
+    left, top, right, bottom = clipped_xyxy(list(boxes[:, :4]), width, height).T
     inside = (right > left) & (bottom > top)
     faces = tuple(
-        Face(tuple(map(float, box)), person=None if people is None else int(people[number]))  # type: ignore[arg-type]
-        for number, box in enumerate(boxes)
+        Face(
+            tuple(map(float, row[:4])),  # type: ignore[arg-type]
+            keypoints_of(row[BOX_COLUMNS:]),
+            person=None if people is None else int(people[number]),
+            smoothed=None if smoothed is None else smoothed[number],
+        )
+        for number, row in enumerate(boxes)
         if inside[number]
     )
     return Photograph(name, width, height, faces)

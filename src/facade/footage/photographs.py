@@ -45,12 +45,12 @@ def anonymize_image(pixels: np.ndarray, name: str, identity: str, settings: Sett
         identity: Pseudonyms are derived from it, besides the key.
         settings: How it is anonymized.
     """
-    faces = settings.box_source.faces(name, 0, [pixels])[0]
+    faces = settings.faces(name, 0, [pixels])[0]
     faces = faces[faces[:, 4] >= settings.min_score]
     kept = exempt_mask(settings, name, 0, faces[:, :4], (pixels.shape[1], pixels.shape[0]))
     treated = pixels
     if settings.masks or not settings.records_only:
-        treated = settings.treatment(pixels, labelled_photograph(identity, pixels, faces[~kept, :4])).pixels
+        treated = settings.treatment(pixels, labelled_photograph(identity, pixels, faces[~kept])).pixels
     rows = faces[:, :5]
     changed = changed_mask(pixels, treated) if settings.masks else None
     return AnonymizedImage(treated, rows[~kept], rows[kept], changed)

@@ -7,7 +7,9 @@ from typing import Any
 
 import facade.networks
 from facade.anonymize.factory import METHODS, build_treatment
+from facade.anonymize.treat import HoldsFaces
 from facade.errors import FacadeError
+from facade.files import sha256_of
 from facade.footage.box_sources import (
     BoxSource,
     DetectedBoxes,
@@ -16,13 +18,12 @@ from facade.footage.box_sources import (
     read_boxes,
 )
 from facade.footage.job import Settings
+from facade.networks.landmarks import WEIGHTS
 from facade.params import Blur, Params, Synthesize
 
 # Percent by which the treated area is wider and higher than a detected box. A detection's box is not a label's: with
 # 15 instead, a face is left in more photographs (docs/footage.md).
 DETECTED_WIDEN = 30.0
-
-
 # The detector that comes with Facade (docs/detector-card.md).
 DEFAULT_DETECTOR = Path(facade.networks.__file__).parent / "weights/facade-pseudonyms.onnx"
 
@@ -100,6 +101,8 @@ def build_settings(
         records_only,
     )  # fmt: skip
     digest = hashlib.sha256(repr(parts).encode())
+    if isinstance(built.treatment, HoldsFaces):
+        digest.update(sha256_of(WEIGHTS).encode())
     if built.cache_key is not None:
         digest.update(built.cache_key.encode())
     return Settings(

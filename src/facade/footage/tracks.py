@@ -1,7 +1,7 @@
 """Track people in a video: tracks without gaps, because one missed frame reveals a face."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,11 +23,18 @@ class Track:
         frames: (N,) int, indices of the frames, ascending.
         boxes: (N, 4) float, x y w h in pixels.
         scores: (N,) float, of the detections; NaN where the box is interpolated.
+        columns: (N, K) float, what is known of the face besides (`facade.footage.face_columns`); NaN where unknown, as
+            in interpolated frames. K may be 0.
     """
 
     frames: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
+    columns: np.ndarray
+
+    def select(self, kept: np.ndarray) -> "Track":
+        """The frames of a mask, (N,) bool."""
+        return Track(*(values[kept] for values in _fields(self)))
 
     @property
     def bridged(self) -> int:
@@ -39,8 +46,8 @@ def track(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> l
     """Link detections to tracks (Zhang et al., ByteTrack, arXiv 2110.06864), and interpolate their gaps.
 
     Args:
-        detections: For each frame (n, 5) float: x y w h in pixels, score. Detections below `min_score` may continue a
-            track, but start none.
+        detections: For each frame (n, 5 + K) float: x y w h in pixels, score, and K values that are carried along.
+            Detections below `min_score` may continue a track, but start none.
         min_score: Score threshold of a face.
         max_gap: Gaps of fewer frames than this are interpolated. 0: no tracking, each detection from `min_score` on is
             a person of its own.
@@ -113,11 +120,11 @@ def _interpolate(one: Track, max_gap: int, frame_count: int) -> Track:
     frames = every[kept]
     detected = np.isin(frames, one.frames)
     boxes = np.stack([np.interp(frames, one.frames, side) for side in one.boxes.T], axis=1)
-    scores = np.full(len(frames), np.nan)
-    scores[detected] = one.scores
+    scores, columns = np.full(len(frames), np.nan), np.full((len(frames), one.columns.shape[1]), np.nan)
+    scores[detected], columns[detected] = one.scores, one.columns
     margin = boxes[:, 2:] * np.where(detected, 0, INTERPOLATED_MARGIN / 100)[:, None]
     boxes = np.concatenate([boxes[:, :2] - margin / 2, boxes[:, 2:] + margin], axis=1)
-    return replace(one, frames=frames, boxes=boxes, scores=scores)
+    return Track(frames, boxes, scores, columns)
 
 
 def _single(frame: int, row: np.ndarray) -> Track:
@@ -126,11 +133,11 @@ def _single(frame: int, row: np.ndarray) -> Track:
 
 def _from_rows(rows: list[tuple[int, np.ndarray]]) -> Track:
     values = np.stack([row for _, row in rows])
-    return Track(np.array([frame for frame, _ in rows]), values[:, :4], values[:, 4])
+    return Track(np.array([frame for frame, _ in rows]), values[:, :4], values[:, 4], values[:, 5:])
 
 
 def _fields(one: Track) -> tuple[np.ndarray, ...]:
-    return one.frames, one.boxes, one.scores
+    return one.frames, one.boxes, one.scores, one.columns
 
 
 def _box_at(one: Track, index: int) -> np.ndarray:

@@ -32,6 +32,9 @@ LENGTHS = {"long": 19.0, "fringe": 18.0, "bob": 10.0}
 MELANIN = ((0.24, 0.07), (0.42, 0.10), (0.65, 0.15), (1.05, 0.20), (1.55, 0.25))
 MELANIN_ODDS = (0.28, 0.23, 0.17, 0.16, 0.16)
 
+# Age, 0 to 1, up to which a face goes with hair and clothes of any age: it has no deep wrinkles.
+MAX_AGE = 0.4
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -145,6 +148,13 @@ class Identity:
         """The same person without hair, beard, headwear or glasses."""
         return replace(
             self, style="bald", beard=0.0, moustache=0.0, stubble=0.0, spectacles="none", headwear="none"
+        )  # fmt: skip
+
+    def ageless(self) -> "Identity":
+        """The same person without what tells age or sex at first sight: beard, makeup, wrinkles, a child's skin."""
+        return replace(
+            self, beard=0.0, moustache=0.0, stubble=0.0, makeup=0.0, age=min(self.age, MAX_AGE),
+            fold=min(self.fold, 0.14), eye_bags=min(self.eye_bags, 0.65), hollow=min(self.hollow, 0.25),
         )  # fmt: skip
 
 

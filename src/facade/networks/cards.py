@@ -59,10 +59,6 @@ KNOWN = {
     "e2c03bb3ae45e769eaaa0a7cc7d4f61f54a5e3fbae6367d870166702e7022b11": DetectorCard(
         "BlazeFace", "Apache-2.0", min_score=0.32, fit_for_real_people=False
     ),
-    # detectors/facade-pseudonyms.onnx, which has no card in its metadata.
-    "62f6adda8c29ab5e23e8f5bf4215b46a01cc2ee614afac287b5cd1e2a7328059": DetectorCard(
-        "facade-pseudonyms", "Apache-2.0", min_score=0.36, fit_for_real_people=False
-    ),
 }
 
 

@@ -11,8 +11,12 @@ from facade.sources.procedural import ProceduralHeads
 from facade.sources.source import FaceSource
 
 
-def open_source(params: Synthesize) -> FaceSource:
+def open_source(params: Synthesize, ageless: bool = False) -> FaceSource:
     """Open the source named by `synthesize.source`.
+
+    Args:
+        params: The source.
+        ageless: See `ProceduralHeads`; the other sources take faces as they are.
 
     Raises:
         FacadeError: A folder or a model that it needs is missing.
@@ -21,7 +25,7 @@ def open_source(params: Synthesize) -> FaceSource:
         return FaceBank(params.bank, params.bank_weights, params.bank_recognition)
     if params.source == "diffusion":
         return DiffusionFaces(params.diffusion)
-    return ProceduralHeads(params.cover)
+    return ProceduralHeads(params.cover, ageless)
 
 
 def pseudonym_cache_key(params: Synthesize, secret: str) -> str:

@@ -45,9 +45,12 @@ class ProceduralHeads:
 
     Attributes:
         cover: "face" keeps the hair and ears of the photograph; "head" replaces them too.
+        ageless: Whether the faces go with hair and clothes of any age and sex (`Identity.ageless`): no beard beside a
+            bow, no wrinkles on a baby.
     """
 
     cover: Literal["face", "head"] = "face"
+    ageless: bool = False
 
     def render(self, requests: Iterable[FaceRequest]) -> Iterator[Layer]:
         """A head for each request, in its pose and light."""
@@ -56,6 +59,8 @@ class ProceduralHeads:
 
     def _layer(self, request: FaceRequest) -> Layer:
         identity, expression = sample_identity(request.random), sample_expression(request.random)
+        if self.ageless:
+            identity = identity.ageless()
         light = expose(request.light, identity, request.random)
         jitter = float(request.random.normal(0, MELANIN_JITTER))
         if request.tone is not None:
