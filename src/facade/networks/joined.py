@@ -7,8 +7,8 @@ import numpy as np
 from facade.dataset.iou import iou_matrix
 from facade.networks.protocol import BOX_COLUMNS, FaceDetector, sort_by_score, with_landmark_columns, xyxy
 
-# IoU above which two detections are one face. Networks draw boxes of different tightness, so it is lower than the .6 of
-# one network's own NMS (`benchmarks/detectors.py --join`).
+# IoU above which two detections are one face. Networks draw boxes of different tightness: with .6, which one network's
+# own NMS uses, a union keeps two boxes for some faces, so two tracks and two pseudonyms (docs/detectors.md).
 NMS = 0.4
 # The score of a joined detection at its own detector's threshold.
 COMMON_THRESHOLD = 0.5
