@@ -35,7 +35,7 @@ def keep(name: str, ratios: np.ndarray | list[float], goal: float, sample: str) 
     content |= {"commit": label, "date": f"{datetime.now(timezone.utc):%Y-%m-%d}", "machine": machine()}
     content["versions"] = versions()
     values = [float(f"{value:.4g}") for value in (np.median(ratios), np.min(ratios), np.max(ratios))]
-    entry = dict(zip(("median", "least", "most"), values, strict=True)) | {"goal": goal, "sample": sample}
+    entry = dict(zip(("median", "low", "high"), values, strict=True)) | {"goal": goal, "sample": sample}
     content.setdefault("ratios", {})[name] = entry
     write_json(path, content)
 
@@ -63,7 +63,7 @@ def draw() -> None:
             ]
             indices = [index for index, _ in own]
             medians = np.array([entry["median"] for _, entry in own])
-            errors = np.abs(np.array([[entry["least"], entry["most"]] for _, entry in own]).T - medians)
+            errors = np.abs(np.array([[entry["low"], entry["high"]] for _, entry in own]).T - medians)
             axes.errorbar(indices, medians, errors, fmt="o", color=f"C{number}", capsize=3, label=computer)
             goal = own[-1][1]["goal"] if own else None
         axes.axhline(goal, color="grey", linestyle="--", linewidth=1)

@@ -302,5 +302,5 @@ def test_memory_does_not_grow_with_the_number_of_faces(params):
 def test_what_was_done_is_counted(params):
     counts = replaced(params, noise(120, 160), FACE, Face((90, 20, 30, 40), None, False, {"occlusion": 1})).counts
     assert counts["faces"] == 2
-    assert counts["held_by_landmarks"] == counts["held_by_box"] == 1
+    assert counts["posed_by_landmarks"] == counts["posed_by_box"] == 1
     assert counts["occluders_kept"] + counts["occluders_painted_over"] == 1

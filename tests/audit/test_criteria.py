@@ -99,7 +99,7 @@ def test_metrics_hold_rank1_only(params):
 def test_weak_recognizer_is_reported_as_not_measured(params):
     report = audit_report(result(attacks={"recognition": linked(), "parrot_untreated": linked(0.1, 0.2)}), params.audit)
     assert report["reidentification"] == audit_metrics(report)["reidentification"] == "not measured"
-    assert "mirrored gallery" in report["reidentification_lacks"]
+    assert "mirrored gallery" in report["reidentification_not_measured_because"]
 
 
 def test_limits_are_read_from_the_parameters(params):

@@ -221,7 +221,7 @@ def test_an_invalid_domain_name_is_refused(tmp_path, run_ingest, named):
 @pytest.mark.parametrize("content", [{}, {"e/50.jpg": "0" * 16}, {"e/50.jpg": 3}, []])
 def test_invalid_hashes_of_golden_photographs_are_refused(root, run_ingest, tmp_path, content):
     run_ingest(root)
-    (tmp_path / "out/golden/looks.json").write_text(json.dumps(content))
+    (tmp_path / "out/golden/perceptual-hashes.json").write_text(json.dumps(content))
     with pytest.raises(FacadeError, match="was not written by ingest"):
         read_hashes(Photographs(tmp_path / "out/golden"))
 

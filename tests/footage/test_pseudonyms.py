@@ -227,5 +227,5 @@ def test_a_wrong_landmark_far_from_the_box_is_not_used(params):
     cv2.ellipse(image, (60, 55), (20, 25), 0, 0, 360, (120, 150, 190), -1)
     row = np.concatenate([[40, 30, 40, 50, 0.9], np.tile([150, 100], 5)])[None]
     treated = settings({}, method="pseudonym").treatment(image, labelled_photograph("a", image, row))
-    assert treated.counts["held_by_box"] == 1
+    assert treated.counts["posed_by_box"] == 1
     assert (treated.pixels[45:65, 50:70] != image[45:65, 50:70]).any()

@@ -46,7 +46,7 @@ def test_coco_file_and_table_agree(evaluation):
     assert len(coco["annotations"]) == len(rows) == len(missed)
     assert {one["image_id"] for one in coco["annotations"]} == {image["id"] for image in coco["images"]}
     first, row = coco["annotations"][0], rows[0]
-    assert set(first) - {"missed_share", "missed_by", "best_overlap", "best_score"} == set(missed[0].face)
+    assert set(first) - {"missed_share", "missed_by", "best_iou", "best_score"} == set(missed[0].face)
     assert [float(row[name]) for name in ("x", "y", "width", "height")] == first["bbox"]
     assert int(row["occlusion"]) == first["occlusion"]
     assert row["by"].count("seed") == len(first["missed_by"])

@@ -115,6 +115,13 @@ def test_a_damaged_ledger_is_refused_with_a_message(ledger, damage):
         read_ledger(ledger.root)
 
 
+def test_a_ledger_of_an_earlier_version_is_refused_with_the_new_name_of_its_key(ledger):
+    path = ledger.root / "annotations.json"
+    path.write_text(path.read_text().replace("best_iou", "best_overlap"))
+    with pytest.raises(FacadeError, match="best_overlap is called best_iou now: rename it in the file"):
+        read_ledger(ledger.root)
+
+
 def test_the_training_part_is_repeated_as_often_as_asked(ledger, make_store, params, tmp_path):
     changed = review_miss(ledger, NAMES[1], 0, "accepted")
     golden = golden_set(make_store, noise(60, 80, 77))

@@ -35,14 +35,14 @@ def privacy(attack=True):
     """The audit report of synthetic photographs, with or without an attacker."""
     rates = {f"{metric}{end}": 0.25 for metric in ("rank1", "rank10", "auc", "tar") for end in ("", "_low", "_high")}
     linked = {"faces": 176, "chance_rank1": 0.0057, "chance_rank10": 0.057, "untreated": rates, "recognition": rates}
-    unlabelled = {"found": 3, "treated": False, "hidden_from_both": {"seen": 7.5, "low": 2.1, "high": 26.9}}
+    unlabelled = {"found": 3, "treated": False, "hidden_from_both": {"estimate": 7.5, "low": 2.1, "high": 26.9}}
     return {
         "passed": attack, "stopped_by": [] if attack else ["1 untreated face: face 3 of a.jpg"],
         "would_stop_with_real_people": ["25.0 % of 176 faces are linked" if attack else "1 untreated face"],
         "coverage": {"faces": 566, "treated": 566, "untreated": 0, "nothing_to_see": 0}, "leaks": 0,
-        "unlabelled": unlabelled if attack else "not measured", "faces_large_enough_to_know": 176,
+        "unlabelled": unlabelled if attack else "not measured", "faces_large_enough": 176,
         "reidentification": linked if attack else "not measured", "attacker": "a network of some kind",
-        "reidentification_lacks": "Weights are missing",
+        "reidentification_not_measured_because": "Weights are missing",
     }  # fmt: skip
 
 

@@ -6,7 +6,6 @@ face. Each photograph gets one blurred patch, one patch pasted from another phot
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +14,9 @@ from facade.anonymize.background_boxes import sample_background_boxes
 from facade.anonymize.blur_faces import BlurFaces
 from facade.anonymize.region import blend, region
 from facade.dataset import Face, Photograph, Photographs, encode
+from facade.dataset.coco_content import coco_annotation, coco_content
 from facade.dataset.records import Box
-from facade.dataset.store import CATEGORY, finish_dataset
+from facade.dataset.store import finish_dataset
 from facade.errors import FacadeError
 from facade.files import atomic_directory
 from facade.parallel import ordered_map
@@ -100,18 +100,10 @@ def write_patches(golden: Photographs, into: Path, params: Patches, codec: Codec
     blur = Blur(method="gaussian", sigma=params.sigma, cells=6, shape="ellipse", widen=WIDEN, feather=FEATHER)
     with atomic_directory(into) as temporary:
         write_photograph = _WritePatches(golden, sizes, blur, codec, temporary)
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
         results = ordered_map(write_photograph, range(len(golden)), "patches", workers)
-        for (number, photograph), patches in zip(golden.items(), results, strict=True):
-            images.append(
-                {"id": number, "file_name": photograph.file, "width": photograph.width, "height": photograph.height}
-            )
-            for kind, box in patches:
-                annotations.append(
-                    {"id": len(annotations) + 1, "image_id": number, "category_id": CATEGORY["id"], "bbox": list(box),
-                     "area": box[2] * box[3], "iscrowd": 0, "kind": kind}
-                )  # fmt: skip
+        entries = (
+            (number, photograph, [coco_annotation(box, kind=kind) for kind, box in patches])
+            for (number, photograph), patches in zip(golden.items(), results, strict=True)
+        )
         info = {"description": "written by Facade: patches, not faces", "synthetic": golden.synthetic}
-        content = {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
-        finish_dataset(temporary, content, golden.store)
+        finish_dataset(temporary, coco_content(info, entries), golden.store)

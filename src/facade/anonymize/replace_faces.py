@@ -129,7 +129,7 @@ class ReplaceFaces:
         for crop in crops:
             erased[crop.rows, crop.columns] |= self._erased(image, crop, counts)
             counts["faces"] += 1
-            counts["held_by_landmarks" if crop.held.from_landmarks else "held_by_box"] += 1
+            counts["posed_by_landmarks" if crop.held.from_landmarks else "posed_by_box"] += 1
         background = image.copy()
         for crop in crops:
             mask = erased[crop.rows, crop.columns]

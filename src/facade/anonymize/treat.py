@@ -127,7 +127,7 @@ class _TreatShard:
         if shard_file(self.into, number).is_file() and record_file.is_file():
             record = read_json(record_file)
             if record["made_from"] == made_from:
-                positions = {name: Position(*position) for name, position in record["places"].items()}
+                positions = {name: Position(*position) for name, position in record["positions"].items()}
                 return Counter(record["counts"]), positions
         record_file.unlink(missing_ok=True)  # it describes another shard than the one that is written now
         counts: Counter[str] = Counter()
@@ -139,7 +139,7 @@ class _TreatShard:
                 yield photograph.file, content
 
         positions = write_shard(shard_file(self.into, number), number, treated())
-        write_json(record_file, {"made_from": made_from, "counts": counts, "places": positions})
+        write_json(record_file, {"made_from": made_from, "counts": counts, "positions": positions})
         return counts, positions
 
 

@@ -118,11 +118,11 @@ def audit_report(result: AuditResult, params: Audit) -> dict[str, Any]:
         },
         "unlabelled": NOT_MEASURED if result.unlabelled is None else _unlabelled(result.unlabelled),
         "leaks": len(result.leaks),
-        "faces_large_enough_to_know": arm.large,
+        "faces_large_enough": arm.large,
     }
     reason = why_not_measured(result)
     if reason is not None or arm.linked is None or result.attacker is None:
-        return {**content, "reidentification": NOT_MEASURED, "reidentification_lacks": reason}
+        return {**content, "reidentification": NOT_MEASURED, "reidentification_not_measured_because": reason}
     content["attacker"] = result.attacker.name
     linked = next(iter(arm.linked.values()))
     content["reidentification"] = {
@@ -175,7 +175,7 @@ def _unlabelled(unlabelled: Unlabelled) -> dict[str, Any]:
         "from_16px": {"labelled": total[0], "detected": total[1], "both": total[2]},
         "hidden_from_both": NOT_MEASURED
         if hidden is None
-        else {"seen": round(hidden.estimate, 1), "low": round(hidden.low, 1), "high": round(hidden.high, 1)},
+        else {"estimate": round(hidden.estimate, 1), "low": round(hidden.low, 1), "high": round(hidden.high, 1)},
     }
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from facade.dataset import Photograph, Photographs
+from facade.dataset.coco_content import coco_annotation, coco_content
 from facade.dataset.iou import areas, clipped_xyxy, intersections, match_pairs
 from facade.dataset.landmarks import UPSCALE
 from facade.dataset.records import Box
-from facade.dataset.store import CATEGORY
 from facade.errors import FacadeError
 from facade.files import read_json, write_json
 from facade.networks.open_detector import open_detector
@@ -187,7 +187,7 @@ def write_unlabelled(
     if detections is not None:
         unlabelled = [unlabelled_detections(*pair) for pair in zip(photographs, detections, strict=True)]
         counts = [asdict(one) for one in count_captures(photographs, detections)]
-    write_json(list_file, as_coco(photographs, unlabelled) | {"info": {"seen": counts}})
+    write_json(list_file, as_coco(photographs, unlabelled) | {"info": {"captures": counts}})
     write_json(treat_file, as_coco(photographs, unlabelled if treat else none))
 
 
@@ -199,13 +199,13 @@ def read_unlabelled(list_file: Path, treat_file: Path) -> Unlabelled | None:
     """
     content, treated = read_json(list_file), read_json(treat_file)
     try:
-        if content["info"]["seen"] is None:
+        if content["info"]["captures"] is None:
             return None
         return Unlabelled(
             found=len(content["annotations"]),
             # Derived from the faces that were treated, not from the parameter, which may have changed since.
             treated=content["annotations"] == treated["annotations"],
-            captures=[Capture(**one) for one in content["info"]["seen"]],
+            captures=[Capture(**one) for one in content["info"]["captures"]],
         )
     except (KeyError, TypeError):
         raise FacadeError(f"{list_file} was not written by the stage unlabelled. Run `dvc repro unlabelled`.") from None
@@ -213,26 +213,24 @@ def read_unlabelled(list_file: Path, treat_file: Path) -> Unlabelled | None:
 
 def as_coco(photographs: Photographs, faces: Iterable[Sequence[DetectedFace]]) -> dict[str, Any]:
     """Detected faces as the content of a COCO file for annotators: photographs with any, boxes and scores."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for (number, photograph), found in zip(photographs.items(), faces, strict=True):
-        if found:
-            images.append(
-                {"id": number, "file_name": photograph.file, "width": photograph.width, "height": photograph.height}
-            )
-        for one in found:
-            box = [round(value, 2) for value in one.bbox]
-            points = [value for x, y in one.keypoints for value in (round(float(x), 2), round(float(y), 2), 2)]
-            marked = bool(np.isfinite(one.keypoints).all())
-            annotations.append(
-                {
-                    "id": len(annotations) + 1, "image_id": number, "category_id": CATEGORY["id"], "bbox": box,
-                    "area": round(box[2] * box[3], 2), "iscrowd": 0,
-                    "keypoints": points if marked else [0] * 15, "num_keypoints": 5 if marked else 0,
-                    "score": round(one.score, 4),
-                }
-            )  # fmt: skip
-    return {"info": {}, "images": images, "annotations": annotations, "categories": [CATEGORY]}
+    return coco_content(
+        {},
+        (
+            (number, photograph, map(_annotation, found))
+            for (number, photograph), found in zip(photographs.items(), faces, strict=True)
+            if found
+        ),
+    )
+
+
+def _annotation(face: DetectedFace) -> dict[str, Any]:
+    points = [(round(float(x), 2), round(float(y), 2)) for x, y in face.keypoints]
+    return coco_annotation(
+        [round(value, 2) for value in face.bbox],
+        keypoints=points if np.isfinite(face.keypoints).all() else None,
+        area_digits=2,
+        score=round(face.score, 4),
+    )
 
 
 def _boxes(photograph: Photograph, detections: Sequence[DetectedFace]) -> tuple[np.ndarray, np.ndarray]:

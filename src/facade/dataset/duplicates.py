@@ -13,7 +13,7 @@ from facade.files import read_json, write_json
 
 BITS = 64
 # The file of a data set that holds the perceptual hashes of its photographs.
-HASHES = "looks.json"
+HASHES = "perceptual-hashes.json"
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:

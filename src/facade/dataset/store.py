@@ -11,18 +11,11 @@ import cv2
 import numpy as np
 
 from facade.dataset import shards
+from facade.dataset.coco_content import coco_annotation, coco_content
 from facade.dataset.records import ATTRIBUTES, Face, Photograph
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of, write_text
 from facade.params import Codec
-
-CATEGORY = {
-    "id": 1,
-    "name": "face",
-    "keypoints": ["left_eye", "right_eye", "nose", "left_mouth", "right_mouth"],
-    "skeleton": [],
-}
-
 
 Store = Literal["files", "shards"]
 
@@ -211,15 +204,8 @@ def encode(image: np.ndarray, codec: Codec) -> bytes:
 
 def to_coco(photographs: Iterable[Photograph], synthetic: bool) -> dict[str, Any]:
     """Convert photographs to the content of a COCO file, with image ids counted from 1 in the given order."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number, photograph in enumerate(photographs, 1):
-        image = {"id": number, "file_name": photograph.file, "width": photograph.width, "height": photograph.height}
-        images.append(image | ({"domain": photograph.domain} if photograph.domain else {}))
-        for face in photograph.faces:
-            annotations.append({"id": len(annotations) + 1, "image_id": number, **_annotation(face)})
     info = {"description": "written by Facade", "synthetic": synthetic}
-    return {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
+    return coco_content(info, ((number, one, map(_annotation, one.faces)) for number, one in enumerate(photographs, 1)))
 
 
 def finish_dataset(root: Path, content: dict[str, Any], store: Store) -> None:
@@ -256,20 +242,9 @@ def _lines(content: dict[str, Any]) -> str:
 
 
 def _annotation(face: Face) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "category_id": CATEGORY["id"],
-        "bbox": list(face.bbox),
-        "area": round(face.bbox[2] * face.bbox[3], 4),
-        "iscrowd": int(face.ignore),
-    }
-    if face.keypoints is not None:
-        entry["keypoints"] = [value for x, y in face.keypoints for value in (x, y, 2)]
-        entry["num_keypoints"] = len(face.keypoints)
-    if face.index is not None:
-        entry["index"] = face.index
-    if face.cut:
-        entry["cut"] = True
-    return {**entry, **face.attributes}
+    index = {} if face.index is None else {"index": face.index}
+    cut = {"cut": True} if face.cut else {}
+    return coco_annotation(face.bbox, ignore=face.ignore, keypoints=face.keypoints, **index, **cut, **face.attributes)
 
 
 def _checked_name(name: str) -> str:

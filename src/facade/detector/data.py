@@ -12,7 +12,7 @@ from mmdet.registry import DATASETS, TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 
 from facade.dataset import Photograph, Photographs
-from facade.dataset.store import CATEGORY
+from facade.dataset.coco_content import CATEGORY
 from facade.params import Detect, Train
 from facade.seeds import generator
 

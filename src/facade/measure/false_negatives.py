@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from facade.dataset.coco_content import with_annotations
 from facade.dataset.records import ATTRIBUTES
 from facade.measure.golden_evaluation import GoldenEvaluation
 
@@ -65,23 +66,17 @@ def false_negatives(evaluation: GoldenEvaluation) -> list[FalseNegative]:
 
 def as_coco(truth: dict[str, Any], missed: Sequence[FalseNegative]) -> dict[str, Any]:
     """The missed faces as the content of a COCO file; annotations are in the order of the list."""
-    image_ids = {one.face["image_id"] for one in missed}
     annotations = [
         {
             **one.face,
             "missed_share": round(one.share, 4),
             "missed_by": one.missed_by,
-            "best_overlap": round(one.best_iou, 4),
+            "best_iou": round(one.best_iou, 4),
             "best_score": round(one.best_score, 4),
         }
         for one in missed
     ]
-    return {
-        "info": {**truth["info"], "description": "golden faces that runs miss at their operating thresholds"},
-        "images": [image for image in truth["images"] if image["id"] in image_ids],
-        "annotations": annotations,
-        "categories": truth["categories"],
-    }
+    return with_annotations(truth, annotations, description="golden faces that runs miss at their operating thresholds")
 
 
 def as_table(missed: Sequence[FalseNegative]) -> str:
@@ -89,7 +84,7 @@ def as_table(missed: Sequence[FalseNegative]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     known = [name for name in ATTRIBUTES if any(name in one.face for one in missed)]
-    writer.writerow(["photograph", "x", "y", "width", "height", *known, "missed", "best_overlap", "best_score", "by"])
+    writer.writerow(["photograph", "x", "y", "width", "height", *known, "missed", "best_iou", "best_score", "by"])
     for one in missed:
         by = "; ".join(f"{arm}: seed {', '.join(map(str, seeds))}" for arm, seeds in one.missed_by.items())
         attributes = [one.face.get(name, "") for name in known]

@@ -37,7 +37,7 @@ class KnownMiss:
         models: By arm, 16 hexadecimal digits of the hash of the training data.
         best_score: Highest score of a detection with at least the IoU threshold, even if below the operating threshold;
             0 if there is none.
-        best_overlap: Highest IoU of any detection with the face.
+        best_iou: Highest IoU of any detection with the face.
     """
 
     state: State = "new"
@@ -45,7 +45,7 @@ class KnownMiss:
     of: Mapping[str, int] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     best_score: float = 0.0
-    best_overlap: float = 0.0
+    best_iou: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,8 @@ def _with_box(photograph: Photograph, face: int, bbox: tuple[float, ...]) -> Pho
 
 
 def _entry(photograph: Photograph, fields: Sequence[dict[str, Any] | None], hashes: dict[str, str]) -> Entry:
+    if any("best_overlap" in miss for miss in fields if miss is not None):
+        raise ValueError("best_overlap is called best_iou now: rename it in the file")
     misses = {index: KnownMiss(**miss) for index, miss in enumerate(fields) if miss is not None}
     for miss in misses.values():
         if miss.state not in get_args(State):

@@ -44,12 +44,12 @@ def table(ledger: Ledger) -> str:
     """The misses as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = ["photograph", "face", "x", "y", "width", "height", *ATTRIBUTES, "state", "best_score", "best_overlap"]
+    columns = ["photograph", "face", "x", "y", "width", "height", *ATTRIBUTES, "state", "best_score", "best_iou"]
     writer.writerow([*columns, "missed_by"])
     for entry, number, face, miss in every_miss(ledger):
         by = "; ".join(f"{arm}: seed {', '.join(map(str, seeds))}" for arm, seeds in miss.by.items())
         attributes = [face.attributes.get(name, "") for name in ATTRIBUTES]
-        scores = [miss.best_score, miss.best_overlap]
+        scores = [miss.best_score, miss.best_iou]
         writer.writerow([entry.photograph.file, number, *face.bbox, *attributes, miss.state, *scores, by])
     return text.getvalue()
 
