@@ -4,20 +4,27 @@ import tempfile
 from pathlib import Path
 
 from facade.anonymize import leave_faces, treat
+from facade.anonymize.blur_faces import BlurFaces
 from facade.anonymize.controls import BlurDecoys, Recode, drop_photographs
 from facade.anonymize.external import read_treated
 from facade.anonymize.factory import build_treatment
 from facade.anonymize.treat import BuiltTreatment
+from facade.audit.complete import BlurUntreated
 from facade.dataset import Photographs
 from facade.dataset.extra_boxes import read_extra_boxes
-from facade.params import DropSettings, Params
+from facade.params import DropSettings, ExternalSettings, ExtraArm, Params
 from facade.stage import arm_argument, stage
 
 
-def build(kind: str, photographs: Photographs, folder: Path, params: Params) -> BuiltTreatment:
+def build(extra: ExtraArm, photographs: Photographs, params: Params) -> BuiltTreatment:
+    kind = extra.treatment
     if kind == "external":
         # The folder's content has no name: what was begun is not gone on with.
-        return BuiltTreatment(read_treated(folder, photographs, params.ingest.max_megapixels), None)
+        read = read_treated(extra.photographs, photographs, params.ingest.max_megapixels)
+        if ExternalSettings.model_validate(extra.settings).untreated == "fail":
+            return BuiltTreatment(read, None)
+        blur = BlurFaces(params.blur.model_copy(update={"decoys": 0}))
+        return BuiltTreatment(BlurUntreated(read, blur, params.codec), None)
     if kind == "recode":
         return BuiltTreatment(Recode(params.codec), "recode")
     if kind == "decoy":
@@ -37,7 +44,7 @@ def arm(params: Params) -> None:
             share = DropSettings.model_validate(extra.settings).share
             drop_photographs(Photographs(raw), into, share, params.evaluate.calibration)
         return
-    built = build(extra.treatment, photographs, extra.photographs, own)
+    built = build(extra, photographs, own)
     counts = treat(
         photographs,
         built.treatment,

@@ -4,7 +4,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from facade.errors import FacadeError
-from facade.params import Params, load, load_or_default
+from facade.params import Params, load, load_or_default, stage_of
 from tests.conftest import REPOSITORY
 
 
@@ -61,6 +61,14 @@ def test_the_defaults_equal_params_yaml(params):
             "extra.x is a control, and compared with raw, which is off",
         ),
         ({"ingest__max_megapixels": 1e9}, "ingest.max_megapixels"),
+        (
+            {"arms__extra": {"x": {"treatment": "external", "photographs": "/d", "settings": {"untreated": "leave"}}}},
+            r"arms\.extra\.x\.settings\.untreated: Input should be 'fail' or 'blur'",
+        ),
+        (
+            {"arms__extra": {"x": {"treatment": "recode", "photographs": "data/train", "settings": {"share": 50}}}},
+            "extra.x: recode has no settings",
+        ),
     ],
 )
 def test_an_invalid_value_is_reported_with_its_name(tmp_path, change, message):
@@ -104,6 +112,18 @@ def test_defaults_apply_only_where_there_is_no_file(tmp_path):
     (tmp_path / "params.yaml").write_text("blur: [")
     with pytest.raises(FacadeError, match="not valid YAML"):
         load_or_default(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("verb", "arm", "stage"),
+    [("train", "raw", "train-raw"), ("audit", "blur", "audit@blur"), ("detect", "pseudo", "detect@pseudo"),
+     ("train", "mild", "train-arm@mild"), ("audit", "mild", "audit-arm@mild")],
+)  # fmt: skip
+def test_messages_name_the_stages_of_dvc_yaml(verb, arm, stage):
+    defined = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
+    name, _, key = stage.partition("@")
+    assert stage_of(verb, arm) == stage
+    assert "foreach" in defined[name] if name.endswith("-arm") else not key or key in defined[name]["matrix"]["arm"]
 
 
 def test_an_extra_arm_has_settings_of_its_own(params):

@@ -14,7 +14,7 @@ from facade.detector.infer import BATCH, coco_results, load_detector
 from facade.errors import FacadeError
 from facade.files import atomic_directory, read_json, sha256_of, write_json, write_text
 from facade.parallel import ordered_map, uses_cluster
-from facade.params import Detect, Detector, Train
+from facade.params import Detect, Detector, Train, stage_of
 
 # Photographs per work item of a worker: whole batches, so that results do not depend on the number of workers.
 CHUNK = 16 * BATCH
@@ -77,7 +77,7 @@ def detect_arm(
     weights = [models / f"seed-{seed}.pth" for seed in train.seeds]
     for path in weights:
         if not path.is_file():
-            raise FacadeError(f"{path} is missing. `dvc repro train-{arm}` makes it.")
+            raise FacadeError(f"{path} is missing. `dvc repro {stage_of('train', arm)}` makes it.")
     datasets = {name: Photographs(part.root) for name, part in parts.items()}
     chunks = []
     for run in range(len(weights)):

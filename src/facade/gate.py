@@ -5,6 +5,7 @@ from pathlib import Path
 from facade.dataset.store import Photographs
 from facade.errors import FacadeError
 from facade.files import read_json, write_json
+from facade.params import stage_of
 
 
 def gate_path(arm: str) -> Path:
@@ -37,4 +38,5 @@ def require_passed_gate(arm: str, photographs: Photographs) -> None:
     if not isinstance(gate, dict) or gate.get("passed") is not True:
         raise FacadeError(f"{refusal}: its privacy audit failed. See privacy/{arm}.json for the reasons.")
     if gate.get("data") != data_hash(photographs):
-        raise FacadeError(f"{refusal}: {gate_path(arm)} belongs to other photographs. Run `dvc repro audit@{arm}`.")
+        again = f"Run `dvc repro {stage_of('audit', arm)}`."
+        raise FacadeError(f"{refusal}: {gate_path(arm)} belongs to other photographs. {again}")

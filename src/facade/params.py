@@ -164,14 +164,21 @@ MAIN_ARMS = ("raw", *ANONYMIZED)
 CONTROLS = frozenset({"recode", "decoy", "drop"})
 
 
+def stage_of(verb: str, arm: str) -> str:
+    """The stage of an arm, as `dvc repro` takes it: `audit@blur`, `train-raw`, `detect-arm@mild`."""
+    if arm not in MAIN_ARMS:
+        return f"{verb}-arm@{arm}"
+    return f"train-{arm}" if verb == "train" else f"{verb}@{arm}"
+
+
 class ExtraArm(Section):
     """An arm besides raw, blur and pseudo.
 
     Attributes:
         treatment: How its photographs are made; external: another program has treated them.
         photographs: `data/train`; for external, the folder that the other program wrote. DVC depends on it.
-        settings: Parameters that differ from the section `blur` (blur, decoy) or `synthesize` (pseudo); of drop, its
-            share.
+        settings: Parameters that differ from the section `blur` (blur, decoy) or `synthesize` (pseudo); of drop and
+            external, their own (`DropSettings`, `ExternalSettings`).
     """
 
     treatment: Literal["blur", "pseudo", "external", "recode", "decoy", "drop"]
@@ -190,6 +197,20 @@ class DropSettings(Section):
     share: Annotated[float, Field(gt=0, lt=100)] = 50
 
 
+class ExternalSettings(Section):
+    """Settings of photographs that another program has treated.
+
+    Attributes:
+        untreated: What happens to faces that it left as they were: the audit fails, or `blur` treats them.
+    """
+
+    untreated: Literal["fail", "blur"] = "fail"
+
+
+# The treatments whose settings are no parameters of a section.
+OWN_SETTINGS: dict[str, type[Section]] = {"drop": DropSettings, "external": ExternalSettings}
+
+
 class Arms(Section):
     """Which arms run besides blur and pseudo."""
 
@@ -205,8 +226,8 @@ class Arms(Section):
                 raise ValueError(f"extra.{name} is a control, and compared with raw, which is off; switch raw on")
             if arm.treatment != "external" and arm.photographs != Path("data/train"):
                 raise ValueError(f"extra.{name}: {arm.treatment} is made of data/train; set photographs to that")
-            if arm.settings and arm.treatment in ("external", "recode"):
-                raise ValueError(f"extra.{name}: {arm.treatment} has no settings")
+            if arm.settings and arm.treatment == "recode":
+                raise ValueError(f"extra.{name}: recode has no settings")
         return self
 
 
@@ -381,11 +402,12 @@ class Params(Section):
         settings = self.arms.extra[arm].settings if arm in self.arms.extra else {}
         if not settings:
             return self
-        section = {"drop": "", "pseudo": "synthesize"}.get(self.arms.extra[arm].treatment, "blur")
+        treatment = self.arms.extra[arm].treatment
         try:
-            if not section:
-                DropSettings.model_validate(settings)
+            if treatment in OWN_SETTINGS:
+                OWN_SETTINGS[treatment].model_validate(settings)
                 return self
+            section = "synthesize" if treatment == "pseudo" else "blur"
             own: Section = getattr(self, section)
             return self.model_copy(update={section: type(own).model_validate(own.model_dump() | settings)})
         except ValidationError as error:

@@ -8,6 +8,7 @@ import numpy as np
 
 from facade.errors import FacadeError
 from facade.files import read_json
+from facade.params import stage_of
 
 # COCO results of one run.
 Results = list[dict[str, Any]]
@@ -28,7 +29,7 @@ def read_runs(truth: dict[str, Any], folders: Mapping[str, Path]) -> tuple[list[
     first = next(iter(seeds.values()))
     for name, own in seeds.items():
         if not own:
-            raise FacadeError(f"{folders[name]} holds no detections. Run `dvc repro detect@{name}`.")
+            raise FacadeError(f"{folders[name]} holds no detections. Run `dvc repro {stage_of('detect', name)}`.")
         if own != first:
             raise FacadeError(
                 f"{folders[name]} holds runs of the seeds {own}, another arm of {first}. Arms are compared seed by "
