@@ -1,10 +1,11 @@
 """params.yaml is validated before a stage starts."""
 
 import pytest
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from facade.errors import FacadeError
-from facade.params import Params, load, load_or_default, stage_of
+from facade.params import Params, Section, load, load_or_default, stage_of
 from tests.conftest import REPOSITORY
 
 
@@ -134,3 +135,143 @@ def test_an_extra_arm_has_settings_of_its_own(params):
     assert own.for_arm("blur").blur == params.blur
     assert own.arm_names == ["raw", "blur", "pseudo", "mild"]
     assert own.anonymized_arms == ["blur", "pseudo", "mild"]
+
+
+# The smallest and largest accepted values, each with a value beyond; None where there is no end.
+BOUNDS = {
+    "demo.seed": (0, -1, 2**31 - 1, 2**31),
+    "demo.train": (1, 0, None, None),
+    "demo.golden": (1, 0, None, None),
+    "demo.size": (64, 63, 4096, 4097),
+    "ingest.golden_share": (0.1, 0, 99.9, 100),
+    "ingest.min_face": (0, -0.1, None, None),
+    "ingest.max_unreadable": (0, -0.1, 100, 100.1),
+    "ingest.max_megapixels": (0.1, 0, 178, 178.1),
+    "ingest.duplicate_distance": (0, -1, 32, 33),
+    "ingest.misses_repeat": (1, 0, 100, 101),
+    "codec.quality": (1, 0, 100, 101),
+    "blur.sigma": (0.1, 0, 100, 100.1),
+    "blur.cells": (1, 0, 64, 65),
+    "blur.widen": (0, -0.1, 100, 100.1),
+    "blur.feather": (0, -0.1, 100, 100.1),
+    "blur.sigma_jitter": (1, 0.9, 8, 8.1),
+    "blur.decoys": (0, -1, 8, 9),
+    "synthesize.feather": (0, -0.1, 100, 100.1),
+    "synthesize.diffusion.steps": (1, 0, None, None),
+    "synthesize.diffusion.guidance": (1, 0.9, None, None),
+    "synthesize.diffusion.strength": (0.1, 0, 1, 1.1),
+    "synthesize.diffusion.size": (64, 56, None, None),
+    "synthesize.diffusion.batch": (1, 0, None, None),
+    "audit.min_score": (0.01, 0, 0.99, 1),
+    "audit.identities": (4, 3, None, None),
+    "audit.min_face_height": (8, 7.9, None, None),
+    "audit.max_faces": (2, 1, None, None),
+    "audit.max_untreated": (0, -1, None, None),
+    "audit.max_unlabelled": (0, -1, None, None),
+    "audit.max_reid": (0, -0.1, 100, 100.1),
+    "audit.max_parrot": (0, -0.1, 100, 100.1),
+    "patches.sigma": (0.1, 0, 100, 100.1),
+    "detector.channels": (1, 0, None, None),
+    "detector.convs": (1, 0, None, None),
+    "pretrain.photographs": (1, 0, None, None),
+    "pretrain.seed": (0, -1, 2**31 - 1, 2**31),
+    "pretrain.size": (64, 63, 4096, 4097),
+    "pretrain.epochs": (1, 0, None, None),
+    "train.epochs": (1, 0, None, None),
+    "train.batch": (1, 0, None, None),
+    "train.learning_rate": (1e-9, 0, None, None),
+    "train.weight_decay": (0, -0.1, None, None),
+    "train.warmup": (0, -0.1, 0.99, 1),
+    "train.crop": (64, 32, None, None),
+    "train.face_crops": (0, -1, 100, 100.1),
+    "train.ema_decay": (0, -0.1, 0.999, 1),
+    "train.val_interval": (0, -1, None, None),
+    "train.devices": (1, 0, None, None),
+    "train.threads": (1, 0, None, None),
+    "detect.size": (64, 63, None, None),
+    "detect.min_score": (0, -0.1, 0.99, 1),
+    "detect.nms": (0.1, 0, 1, 1.1),
+    "detect.max_detections": (1, 0, None, None),
+    "evaluate.calibration": (0, -0.1, 50, 50.1),
+    "evaluate.iou": (0.01, 0, 0.99, 1),
+    "evaluate.margin": (0.01, 0, 0.99, 1),
+    "evaluate.alpha": (0.01, 0, 0.49, 0.5),
+    "evaluate.bootstrap_samples": (100, 99, 100_000, 100_001),
+}
+PAIRS = {
+    "ingest.domain.field_of_view": (10, 9.9, 170, 170.1),
+    "ingest.domain.electrons": (0.1, 0, 1e5, 1.1e5),
+    "ingest.domain.shake": (0.1, 0, 25, 25.1),
+    "ingest.domain.shrink": (1, 0.9, 32, 32.1),
+    "pretrain.face_height": (2, 1.9, None, None),
+    "train.scale": (0.01, 0, None, None),
+}
+
+
+def accepts(name: str, value: object) -> bool:
+    content: object = value
+    for key in reversed(name.split(".")):
+        content = {key: content}
+    try:
+        Params.model_validate(content)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_every_number_has_the_bounds_that_it_is_meant_for(name):
+    low, below, high, above = BOUNDS[name]
+    assert accepts(name, low)
+    assert not accepts(name, below)
+    assert high is None or (accepts(name, high) and not accepts(name, above))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_both_ends_of_a_range_have_their_bounds_and_their_order(name):
+    low, below, high, above = PAIRS[name]
+    top = 1000 if high is None else high
+    assert accepts(name, [low, top])
+    assert accepts(name, [low, low])
+    assert not accepts(name, [below, top])
+    assert not accepts(name, [below, below])
+    assert not accepts(name, [top, low]), "reversed"
+    assert high is None or (not accepts(name, [low, above]) and not accepts(name, [above, above]))
+
+
+def test_the_tables_name_every_number():
+    """A new parameter gets its bounds here, too."""
+
+    def numbers(section, prefix=""):
+        for name in type(section).model_fields:
+            value = getattr(section, name)
+            if isinstance(value, Section):
+                yield from numbers(value, f"{prefix}{name}.")
+            elif type(value) in (int, float):
+                yield prefix + name
+
+    choices = {"codec.subsampling"}
+    assert set(numbers(Params())) - choices == set(BOUNDS) - {"train.devices"}
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("evaluate.looks", [2, 3], [3, 3]),
+        ("evaluate.looks", [2], [1]),
+        ("evaluate.further_margins", [0.01, 0.99], [1]),
+        ("evaluate.further_margins", [], [0]),
+        ("evaluate.relative_margins", [0.1, 99.9], [100]),
+        ("evaluate.relative_margins", [], [0]),
+        ("train.seeds", [0], []),
+        ("train.seeds", [0, 2**31 - 1], [0, 2**31]),
+        ("detector.strides", [4, 8, 16, 32, 64], [2, 4, 8, 16, 32, 64]),
+        ("detector.strides", [8], []),
+        ("synthesize.diffusion.size", 72, 68),
+        ("train.crop", 96, 80),
+        ("codec.subsampling", 420, 422),
+    ],
+)
+def test_lists_and_steps_have_their_rules(name, good, bad):
+    assert accepts(name, good)
+    assert not accepts(name, bad)

@@ -10,7 +10,7 @@ from facade.anonymize import BlurFaces
 from facade.anonymize.replace_faces import ReplaceFaces
 from facade.anonymize.treat import recoded
 from facade.audit.audit_arm import audit_arm
-from facade.audit.coverage import box_slices, classify_faces
+from facade.audit.coverage import _unchanged_share, box_slices, classify_faces
 from facade.dataset import Face, Photograph
 from facade.demo.photograph import draw_scene
 from facade.seeds import generator
@@ -144,3 +144,38 @@ def test_unlabelled_faces_to_treat_are_checked_too(make_store, params):
 )
 def test_a_box_covers_at_least_one_pixel_of_the_photograph(bbox, expected):
     assert box_slices(bbox, (80, 100, 3)) == expected
+
+
+@pytest.mark.parametrize("size", [8, 15, 16, 32])
+def test_a_change_in_the_core_alone_decides(params, size):
+    """Details in the core are replaced, those around it kept, and the other way round; either side of the ellipse."""
+    random = np.random.default_rng(size)
+    image = np.full((size + 20, size + 20, 3), 128, np.uint8)
+    area = slice(10, 10 + size), slice(10, 10 + size)
+    image[area] = random.integers(0, 256, (size, size, 1), dtype=np.uint8)
+    other = image.copy()
+    other[area] = random.integers(0, 256, (size, size, 1), dtype=np.uint8)
+    centers = (2 * np.arange(size) + 1) / size - 1
+    core = np.hypot(centers[:, None], centers[None]) <= 0.8
+    # Windows of 5 pixels look two pixels beyond.
+    near = cv2.dilate(core.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    face = Face((10, 10, size, size))
+    treated, left = image.copy(), image.copy()
+    treated[area][near] = other[area][near]
+    left[area][~near] = other[area][~near]
+    assert classify_faces(image, treated, image, [face]) == ["treated"]
+    assert classify_faces(image, left, image, [face]) == ["untreated"]
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (8, 7), (16, 12)])
+def test_mirroring_changes_nothing(shape):
+    """The core is centered to the half pixel."""
+    random = np.random.default_rng(shape)
+    for _ in range(20):
+        before, change = (random.normal(0, 20, shape).astype(np.float32) for _ in range(2))
+        after = before + change * (random.random(shape) < 0.3)
+        shares = {
+            round(_unchanged_share(np.flip(before, axes), np.flip(after, axes), 2.0), 4)
+            for axes in ((), (0,), (1,), (0, 1))
+        }
+        assert len(shares) == 1

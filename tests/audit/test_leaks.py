@@ -182,6 +182,15 @@ def test_planted_leaks_of_a_data_set_are_reported(make_store, tmp_path):
     assert [leak.what for leak in data_set_leaks(named, set())] == ["a file name that is not neutral"]
 
 
+def test_the_labels_are_searched_too(make_store):
+    faces = (Face((10, 10, 20, 30)),)
+    store = make_store({NAME: (noise(60, 80), faces)})
+    text = store.annotations.read_text()
+    store.annotations.write_text(text.replace("written by Facade", "copied from /home/jane/photos"))
+    leaks = [str(leak) for leak in data_set_leaks(store, {"/home/jane"})]
+    assert leaks == [f"{store.annotations.as_posix()} holds a path of this machine"]
+
+
 def test_folders_are_searched_recursively(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "x.jpg").write_bytes(JPEGS["comment"])

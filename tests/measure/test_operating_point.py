@@ -164,3 +164,49 @@ def test_recall_at_fppi_on_a_bootstrap_sample_equals_that_of_copied_photographs(
                 detections += [{**one, "image_id": new} for one in results if one["image_id"] == image["id"]]
         wanted = recall_at_fppi(match_detections(*arrays(copies, detections), 0.5), fppi)
         assert resampled.samples[number, 0, 0] == pytest.approx(wanted, abs=1e-12)
+
+
+def test_photographs_without_a_face_or_a_detection_count_in_every_rate():
+    """The last photographs are empty: nothing names them but the list of photographs."""
+    images = [{"id": number} for number in (1, 2, 3, 4)]
+    truth = {"images": images, "annotations": [{"id": 1, "image_id": 2, "bbox": [0, 0, 10, 10], "iscrowd": 0}]}
+    results = [
+        {"image_id": 1, "bbox": [0, 0, 10, 10], "score": 0.9}, {"image_id": 2, "bbox": [0, 0, 10, 10], "score": 0.5},
+    ]  # fmt: skip
+    faces, detections = arrays(truth, results)
+    point = evaluate_at_threshold(faces, detections, 0.5, 0.5)
+    assert point.false_positives.tolist() == [1, 0, 0, 0]
+    assert point.metrics == {
+        "threshold": 0.5, "precision": 0.5, "recall": 1.0, "F1": 2 / 3, "fn_per_image": 0.0, "fppi": 0.25,
+    }  # fmt: skip
+    assert evaluate_at_threshold(faces, detections, 0.51, 0.5).metrics["fn_per_image"] == 0.25
+    bootstrap = draw_bootstrap(4, 1, 30, generator("empty"))
+    recall = resampled_recall(faces, [point], bootstrap)
+    assert recall.estimate.tolist() == [[1.0]]
+    with_face = bootstrap.photograph_counts[:, 1] > 0
+    np.testing.assert_array_equal(recall.samples[:, 0, 0], np.where(with_face, 1.0, np.nan))
+    # One false positive in four photographs is allowed at .25, and not at .2: the threshold must exceed .9 there.
+    for fppi, wanted in ((0.25, 1.0), (0.2, 0.0)):
+        at_fppi = resampled_recall_at_fppi(faces, [detections], bootstrap, 0.5, fppi)
+        assert at_fppi.estimate.tolist() == [[wanted]]
+        allowed = bootstrap.photograph_counts[:, 0] <= fppi * 4
+        np.testing.assert_array_equal(at_fppi.samples[:, 0, 0], np.where(with_face, allowed * 1.0, np.nan))
+
+
+def test_recall_of_a_slice_counts_its_faces_alone():
+    truth, results = random_case(5)
+    faces, detections = arrays(truth, results)
+    point = evaluate_at_threshold(faces, detections, 0.4, 0.5)
+    scored = np.arange(len(point.detected)) % 3 == 0
+    bootstrap = draw_bootstrap(12, 1, 3, generator("slice"))
+    assert resampled_recall(faces, [point], bootstrap, scored).estimate[0, 0] == point.detected[scored].mean()
+
+
+def test_a_run_without_a_threshold_has_no_recall():
+    truth, results = random_case(5)
+    faces, detections = arrays(truth, results)
+    points = [evaluate_at_threshold(faces, detections, threshold, 0.5) for threshold in (None, 0.4)]
+    estimate = resampled_recall(faces, points, draw_bootstrap(12, 2, 3, generator("none"))).estimate
+    assert np.isnan(estimate[:, 0]).tolist() == [True, False]
+    assert not points[0].detected.any()
+    assert points[0].false_positives.sum() == 0

@@ -169,3 +169,73 @@ def test_figure_of_slices_with_too_few_faces_is_drawn_without_warnings(write_eva
     assert not any(part.compared for part in sliced)
     draw_slices(sliced, "AP50", True)
     assert not [one for one in recwarn if "legend" in str(one.message)]
+
+
+def placed(*boxes):
+    """Golden photographs of 200 x 100 pixels with one face each."""
+    images = [{"id": number, "width": 200, "height": 100, "file_name": f"{number}.jpg"} for number in range(len(boxes))]
+    faces = [{"id": number, "image_id": number, "bbox": list(box), "iscrowd": 0} for number, box in enumerate(boxes)]
+    return {"images": images, "annotations": faces}
+
+
+@pytest.mark.parametrize(
+    ("box", "place"),
+    [
+        ((0, 40, 20, 20), "cut by the border"),
+        ((1, 40, 20, 20), "near the border"),
+        ((90, 0, 20, 20), "cut by the border"),
+        ((90, 1, 20, 10), "near the border"),
+        ((180, 40, 20, 20), "cut by the border"),
+        ((179, 40, 20, 20), "near the border"),
+        ((90, 80, 20, 20), "cut by the border"),
+        ((90, 79, 20, 20), "near the border"),
+        ((20, 40, 20, 20), "inside"),  # its center at 15 % of the width
+        ((19, 40, 20, 20), "near the border"),
+        ((160, 40, 20, 20), "inside"),
+        ((161, 40, 20, 20), "near the border"),
+        ((90, 5, 20, 20), "inside"),  # its center at 15 % of the height
+        ((90, 4, 20, 20), "near the border"),
+        ((90, 75, 20, 20), "inside"),
+        ((90, 76, 20, 20), "near the border"),
+    ],
+)
+def test_the_place_of_a_face_changes_at_the_documented_edges(box, place):
+    assert [part.name for part in golden_slices(placed(box)) if part.group == "place" and part.faces] == [place]
+
+
+@pytest.mark.parametrize(
+    ("height", "name"),
+    [(15.9, "0 to 16 px"), (16, "16 to 32 px"), (32, "32 to 64 px"), (63.9, "32 to 64 px"), (64, "64 to 128 px"),
+     (127.9, "64 to 128 px"), (128, "from 128 px"), (4000, "from 128 px")],
+)  # fmt: skip
+def test_a_height_at_an_edge_is_in_the_upper_slice(height, name):
+    truth = placed((90, 40, 20, height))
+    assert [part.name for part in golden_slices(truth) if part.group == "height" and part.faces] == [name]
+
+
+@pytest.mark.parametrize(
+    ("count", "name"), [(1, "1"), (2, "2 to 5"), (5, "2 to 5"), (6, "6 to 20"), (20, "6 to 20"), (21, "from 21")]
+)
+def test_photographs_are_grouped_by_their_number_of_faces(count, name):
+    truth = placed((90, 40, 20, 20))
+    truth["annotations"] = [{**truth["annotations"][0], "id": number} for number in range(count)]
+    assert [part.name for part in golden_slices(truth) if part.group == "faces in photo" and part.faces] == [name]
+
+
+def test_events_are_slices_only_where_one_has_several_photographs():
+    truth = placed(*[(90, 40, 20, 20)] * 3)
+    assert not [part for part in golden_slices(truth) if part.group == "event" and part.name == ""][1:]
+    for image, event in zip(truth["images"], ("a", "b", "a"), strict=True):
+        image["file_name"] = f"{event}/{image['id']}.jpg"
+    events = {part.name: part.faces for part in golden_slices(truth) if part.group == "event"}
+    assert events == {"a": {0, 2}, "b": {1}}
+    truth["images"][2]["file_name"] = "c/2.jpg"
+    assert not [part for part in golden_slices(truth) if part.group == "event"]
+
+
+def test_attributes_are_named_by_their_numbers():
+    truth = placed((90, 40, 20, 20), (90, 40, 20, 20))
+    truth["annotations"][0] |= {"blur": 2, "occlusion": 0, "pose": 1}
+    named = {(part.group, part.name) for part in golden_slices(truth) if 0 in part.faces}
+    assert {("blur", "heavy"), ("occlusion", "none"), ("pose", "atypical")} <= named
+    assert not any(group == "illumination" for group, _ in named)
