@@ -13,6 +13,7 @@ import pytest
 
 from facade.dataset.records import Face, Photograph
 from facade.dataset.store import Photographs, encode, to_coco, write_annotations
+from facade.parallel import cores
 from facade.params import Params, load
 
 REPOSITORY = Path(__file__).parents[1]
@@ -128,6 +129,15 @@ def write_coco(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content))
 
 
+# Files that take longest, in this order: a worker that starts one late keeps the others waiting at the end.
+LONGEST = ("test_pipeline.py", "test_train.py", "test_cluster.py", "test_compare.py", "test_command.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first: one worker runs the pipeline while the others run everything else."""
-    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+    """The longest files first: one worker runs the pipeline while the others run everything else."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: a quarter of the time, the pipeline waits for DVC, git and the disk."""
+    return cores() + 1

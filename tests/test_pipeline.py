@@ -152,16 +152,67 @@ def test_a_second_repro_runs_nothing(reproduced):
     assert ran(reproduced.run("dvc", "repro")) == set()
 
 
-def test_an_experiment_with_another_blur_runs_that_arm_alone(reproduced):
-    output = reproduced.run("dvc", "exp", "run", "-S", "blur.sigma=20")
-    assert ran(output) == {"blur", "audit@blur", "train-blur", "detect@blur", "evaluate"}
-    changed = reproduced.run("dvc", "params", "diff")
-    assert "blur.sigma" in changed
+@pytest.fixture
+def other_tool(reproduced, tmp_path) -> Path:
+    """A folder of photographs that another program has treated: all faces but the largest, which it missed."""
+    content = json.loads((reproduced.root / "data/train/annotations.json").read_text())
+    missed = max(content["annotations"], key=lambda face: face["area"])
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    for path in (reproduced.root / "data/train/images").iterdir():
+        source = cv2.imread(str(path))
+        treated = cv2.blur(source, (31, 31))
+        if path.name == names[missed["image_id"]]:
+            x, y, w, h = (int(value) for value in missed["bbox"])
+            treated[y : y + h + 1, x : x + w + 1] = source[y : y + h + 1, x : x + w + 1]
+        assert cv2.imwrite(str(tmp_path / f"{path.stem}.png"), treated)
+    return tmp_path
+
+
+def test_an_experiment_runs_its_arms_alone(reproduced, other_tool):
+    """Another blur, and an arm that another program treated, whose missed face Facade blurs.
+
+    With both gone, the results are those of before.
+    """
+    before = reproduced.metrics()
+    arm = extra("external", str(other_tool), "{untreated: blur}")
+    output = reproduced.run("dvc", "exp", "run", "-S", "blur.sigma=20", "-S", f"+arms.extra.other={arm}")
+    of_blur = {"blur", "audit@blur", "train-blur", "detect@blur"}
+    assert ran(output) == of_blur | {f"{stage}@other" for stage in EXTRA_STAGES} | {"evaluate"}
+    assert "other: blurred_by_facade 1, " in output
+    assert "blur.sigma" in reproduced.run("dvc", "params", "diff")
     assert "golden.json" in reproduced.run("dvc", "metrics", "diff", "--all")
     shown = json.loads(reproduced.run("dvc", "exp", "show", "--json"))
     assert len(shown) >= 2
+    metrics = reproduced.metrics()
+    assert metrics["verdict"]["other_vs_raw"]["verdict"]
+    assert metrics["raw"] == before["raw"]
+    assert metrics["pseudo"] == before["pseudo"]
+    audit = json.loads((reproduced.root / "privacy/other.json").read_text())
+    assert audit["coverage"]["untreated"] == 0
+    assert "parrot" not in audit["reidentification"]
+    assert "other" in (reproduced.root / "report/index.html").read_text()
     reproduced.run("git", "checkout", "-q", ".")
-    reproduced.run("dvc", "checkout", "-q")
+    reproduced.run("dvc", "repro")
+    assert reproduced.metrics() == before
+    assert not (reproduced.root / "detections/other").exists()
+    assert reproduced.run("git", "status", "--porcelain", "dvc.lock", "metrics", "plots") == ""
+
+
+def test_a_face_that_another_program_missed_stops_its_arm(reproduced, other_tool):
+    params = reproduced.root / "params.yaml"
+    text = params.read_text()
+    assert "  extra: {}" in text
+    arm = extra("external", str(other_tool))
+    params.write_text(text.replace("  extra: {}", f"  extra: {{other: {arm}}}"))
+    reproduced.run(sys.executable, "stages/arm.py", "other", PYTHONPATH="src")
+    output = reproduced.run(sys.executable, "stages/audit.py", "other", fails=True, PYTHONPATH="src")
+    assert "the privacy audit of other failed: 1 untreated face" in output
+    output = reproduced.run(sys.executable, "stages/train.py", "other", fails=True, PYTHONPATH="src")
+    assert "refusing to train on data/other: its privacy audit failed" in output
+    for name in ("data/other", "gates/other.json", "privacy/other.json", "metrics/privacy/other.json"):
+        path = reproduced.root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    reproduced.run("git", "checkout", "-q", ".")
 
 
 @pytest.mark.slow
@@ -260,30 +311,6 @@ EXTRA_STAGES = ("arm", "audit-arm", "train-arm", "detect-arm")
 
 def extra(treatment: str, photographs: str = "data/train", settings: str = "{}") -> str:
     return f"{{treatment: {treatment}, photographs: {photographs}, settings: {settings}}}"
-
-
-def test_an_arm_that_another_program_treated_is_audited_trained_and_compared(reproduced, tmp_path):
-    """Nothing of the other arms runs again; with the arm gone, the results are those of before."""
-    before = reproduced.metrics()
-    other = tmp_path / "other-tool"
-    other.mkdir()
-    for path in (reproduced.root / "data/train/images").iterdir():
-        pixels = cv2.imread(str(path))
-        assert cv2.imwrite(str(other / f"{path.stem}.png"), cv2.blur(pixels, (31, 31)))
-    output = reproduced.run("dvc", "exp", "run", "-S", f"+arms.extra.other={extra('external', str(other))}")
-    assert ran(output) == {f"{stage}@other" for stage in EXTRA_STAGES} | {"evaluate"}
-    metrics = reproduced.metrics()
-    assert metrics["verdict"]["other_vs_raw"]["verdict"]
-    assert metrics["raw"] == before["raw"]
-    audit = json.loads((reproduced.root / "privacy/other.json").read_text())
-    assert audit["coverage"]["untreated"] == 0
-    assert "parrot" not in audit["reidentification"]
-    assert "other" in (reproduced.root / "report/index.html").read_text()
-    reproduced.run("git", "checkout", "-q", ".")
-    reproduced.run("dvc", "repro")
-    assert reproduced.metrics() == before
-    assert not (reproduced.root / "detections/other").exists()
-    assert reproduced.run("git", "status", "--porcelain", "dvc.lock", "metrics", "plots") == ""
 
 
 @pytest.mark.slow

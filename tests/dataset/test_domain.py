@@ -86,7 +86,7 @@ def followed(photo: np.ndarray, box: tuple[float, float, float, float], params: 
 
 def test_boxes_follow_drawn_faces_through_the_fisheye(params):
     """The extent of the face's pixels is the reference for its box."""
-    results = [followed(*head_in_a_photograph(number, cut=False), params, str(number)) for number in range(16)]
+    results = [followed(*head_in_a_photograph(number, cut=False), params, str(number)) for number in range(8)]
     ious, covered = [one[0] for one in results], [one[1] for one in results]
     assert np.mean(ious) > 0.9
     assert min(ious) > 0.75
@@ -95,7 +95,7 @@ def test_boxes_follow_drawn_faces_through_the_fisheye(params):
 
 
 def test_a_truncated_face_is_treated_completely_after_the_lens_simulation(params):
-    for number in range(12):
+    for number in range(6):
         photo, box = head_in_a_photograph(number, cut=True)
         _, inside, simulated, face = followed(photo, box, params, str(number))
         assert face.cut
