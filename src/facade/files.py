@@ -16,31 +16,59 @@ from facade.storage import AnyPath, atomic_file, make_parents, storage_errors
 def atomic_directory(final: Path, resume_key: str | None = None) -> Iterator[Path]:
     """Write a directory that appears under its final name only if the block succeeds.
 
+    Until then no other user can read it: a killed process leaves it behind, and it may hold untreated photographs.
+
     Args:
         final: Final path. An existing directory is replaced.
         resume_key: Identifies the inputs of the directory. If the block is interrupted, its partial output is kept, and
             the next call with the same key resumes from it. None keeps no partial output.
 
     Yields:
-        A temporary directory next to `final`, empty except for resumed output. Without a key it is removed if the block
-        raises.
+        A temporary directory in a folder next to `final`, empty except for resumed output. Without a key it is removed
+        if the block raises.
     """
-    temporary = final.with_name(f".{final.name}.partial")
-    key_file = temporary / ".made-from"
+    partial = _partial(final)
+    temporary, key_file = partial / "content", partial / "made-from"
     if resume_key is None or not (key_file.is_file() and key_file.read_text() == resume_key):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        remove_partial(final)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir(mode=0o700)
+        temporary.mkdir()
         if resume_key is not None:
             write_text(key_file, resume_key)
     try:
         yield temporary
-        key_file.unlink(missing_ok=True)
         if final.exists():
             shutil.rmtree(final)
         temporary.rename(final)
+        remove_partial(final)
     finally:
         if resume_key is None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove_partial(final)
+
+
+@contextmanager
+def scratch_directory(path: Path) -> Iterator[Path]:
+    """An empty directory that no other user can read, and that is removed at the end of the block.
+
+    If the process is killed, the next call with the same path removes what it left.
+    """
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_partial(final: Path) -> None:
+    """Remove what a killed `atomic_directory` left of a directory."""
+    shutil.rmtree(_partial(final), ignore_errors=True)
+
+
+def _partial(final: Path) -> Path:
+    return final.with_name(f".{final.name}.partial")
 
 
 def write_empty_directory(path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from facade.anonymize import BlurFaces, leave_faces, treat
 from facade.anonymize.treat import Treated
 from facade.dataset import Face, Photograph, Photographs, encode
+from facade.dataset.records import without_landmarks
 from facade.errors import FacadeError
 from tests.conftest import noise, tree
 
@@ -35,6 +36,16 @@ def test_arms_have_the_same_files_labels_and_codec(tmp_path, source, params):
             # Quality is in the quantization tables, subsampling in the frame header: all before the first scan.
             heads = [content[: content.index(b"\xff\xc4")] for content in (raw[name], blur[name])]
             assert heads[0] == heads[1]
+
+
+def test_arms_have_no_landmarks(tmp_path, make_store, params):
+    points = ((15, 20), (30, 20), (22, 28), (17, 35), (28, 35))
+    source = make_store({"a.jpg": (noise(60, 80), (Face((10, 10, 30, 30), points, attributes={"blur": 1}),))})
+    for treatment, name in ((leave_faces, "raw"), (BlurFaces(params.blur), "blur")):
+        treat(source, treatment, tmp_path / name, params.codec, name, workers=1)
+        arm = Photographs(tmp_path / name)
+        assert "keypoints" not in arm.content()["annotations"][0]
+        assert list(arm) == [without_landmarks(one) for one in source] != list(source)
 
 
 def test_raw_is_re_encoded(tmp_path, source, params):

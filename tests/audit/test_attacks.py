@@ -8,6 +8,7 @@ from facade.audit.attacks import face_ellipse, mirror_labels, treat_mirrored
 from facade.audit.audit_arm import Attacker, audit_arm, select_photographs
 from facade.dataset import Face, Photograph
 from facade.dataset.pixels import mirrored_points
+from facade.dataset.records import without_landmarks
 from facade.demo.photograph import draw_scene
 from facade.errors import FacadeError
 from facade.recognition import normalized
@@ -47,7 +48,7 @@ def people(make_store):
 
 def arm_of(make_store, source, treatment, name):
     return make_store(
-        {one.file: (treatment(source.pixels(one), one).pixels, one.faces) for one in source}, name
+        {one.file: (treatment(source.pixels(one), one).pixels, without_landmarks(one).faces) for one in source}, name
     )  # fmt: skip
 
 

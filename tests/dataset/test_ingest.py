@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from facade.dataset import Photographs
 from facade.dataset.ingest import ingest
 from facade.errors import FacadeError
 from facade.params import Params
-from tests.conftest import noise, tree, write_coco
+from tests.conftest import REPOSITORY, noise, tree, write_coco
 
 EMPTY = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "face"}]}
 LINE = "20 30 40 50 0 0 0 0 0 0"
@@ -256,6 +258,41 @@ def test_a_changed_golden_set_is_an_error_until_it_is_accepted(tmp_path, write_w
     write_wider(train={"a.jpg": good(1)}, val={"g.jpg": (noise(120, 160, 2), ["21 30 40 50 0 0 0 0 0 0"])})
     with pytest.raises(FacadeError, match="golden_lock"):
         run_ingest(root, accept=False, golden_lock=lock)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from facade.dataset import ingest as module
+from facade.params import Codec, Ingest
+
+def killed(*arguments):
+    os.kill(os.getpid(), 9)
+
+module._write_quarantine = killed  # all photographs are written, no label is
+outputs = map(Path, ("out/train", "out/golden", "out/quarantine.csv"))
+module.ingest(Ingest(path=Path(sys.argv[1])), Codec(), *outputs, workers=1)
+"""
+
+
+def test_a_killed_ingest_leaves_photographs_to_nobody_else_and_the_next_start_removes_them(
+    tmp_path, write_wider, run_ingest
+):
+    root = write_wider(train={"a.jpg": good(1)}, val={"g.jpg": good(2)})
+    (tmp_path / "killed.py").write_text(KILLED)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run([sys.executable, "killed.py", str(root)], cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == -9
+    left = [tmp_path / "out" / name for name in (".train.partial", ".golden.partial")]
+    for folder in left:
+        assert len(list(folder.rglob("*.jpg"))) == 1
+        assert folder.stat().st_mode & 0o077 == 0
+    with pytest.raises(FacadeError):  # even if it stops at once
+        run_ingest(tmp_path / "nowhere")
+    assert not any(folder.exists() for folder in left)
+    run_ingest(root)
+    (plain := tmp_path / "plain").mkdir()
+    assert (tmp_path / "out/train").stat().st_mode == plain.stat().st_mode, "a finished data set is as open as others"
 
 
 def test_training_photographs_do_not_affect_the_lock(write_wider, run_ingest):

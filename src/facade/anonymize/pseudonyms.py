@@ -25,4 +25,4 @@ def build_pseudonyms(
     """
     secret = read_key(params.key, synthetic) if key is None else key
     source = open_source(params, ageless=in_footage and params.cover == "face")
-    return BuiltTreatment(ReplaceFaces(params, source, secret, in_footage), pseudonym_cache_key(params, secret))
+    return BuiltTreatment(ReplaceFaces(params, source, secret, in_footage), pseudonym_cache_key(params))

@@ -11,10 +11,10 @@ import numpy as np
 
 from facade.code_hash import code_hash
 from facade.dataset import Photograph, Photographs, encode
-from facade.dataset.concatenate import concatenated
+from facade.dataset.concatenate import coco_without_landmarks, concatenated
 from facade.dataset.extra_boxes import ExtraBoxes, with_extra_boxes
 from facade.dataset.records import Box, Point
-from facade.dataset.shards import Position, shard_file, write_index, write_shard
+from facade.dataset.shards import Position, read_member, shard_file, write_index, write_shard
 from facade.dataset.store import decode, write_annotations
 from facade.errors import FacadeError
 from facade.files import atomic_directory, read_json, write_json
@@ -57,8 +57,8 @@ class BuiltTreatment:
 
     Attributes:
         treatment: Takes a photograph and its labels, and returns the treated photograph.
-        cache_key: Changes with everything that the treatment depends on besides the photograph. A secret cannot be
-            recovered from it. None where nothing can name what it depends on: partial work is then not resumed.
+        cache_key: Changes with everything that the treatment depends on besides the photograph and a secret, of which
+            it tells nothing. None where nothing can name what it depends on: partial work is then not resumed.
     """
 
     treatment: Treatment
@@ -113,7 +113,11 @@ class _TreatFile:
 
 @dataclass(frozen=True)
 class _TreatShard:
-    """Treat the photographs of a shard; one that an interrupted run finished from the same photographs is reused."""
+    """Treat the photographs of a shard; one that an interrupted run finished in the same way is reused.
+
+    Nothing on disk may tell of the secret, not even a hash. So whether a finished shard was treated with the same
+    secret is seen by treating one of its photographs again.
+    """
 
     root: Path
     treat: _TreatPhotograph
@@ -126,8 +130,8 @@ class _TreatShard:
         record_file = self.into / f".{number:06d}.json"
         if shard_file(self.into, number).is_file() and record_file.is_file():
             record = read_json(record_file)
-            if record["made_from"] == made_from:
-                positions = {name: Position(*position) for name, position in record["positions"].items()}
+            positions = {name: Position(*position) for name, position in record.get("positions", {}).items()}
+            if record["made_from"] == made_from and self._same_treatment(source, everybody, positions):
                 return Counter(record["counts"]), positions
         record_file.unlink(missing_ok=True)  # it describes another shard than the one that is written now
         counts: Counter[str] = Counter()
@@ -142,6 +146,14 @@ class _TreatShard:
         write_json(record_file, {"made_from": made_from, "counts": counts, "positions": positions})
         return counts, positions
 
+    def _same_treatment(self, source: Photographs, everybody: list[Photograph], positions: dict[str, Position]) -> bool:
+        """Whether this treatment gives the stored bytes of the photograph with the fewest faces, at least one."""
+        numbers = [number for number, one in enumerate(everybody) if one.faces]
+        if not numbers:
+            return True
+        photograph = list(source)[min(numbers, key=lambda number: len(everybody[number].faces))]
+        return self.treat(source, photograph)[0] == read_member(self.into, positions[photograph.file])
+
 
 def treat(
     source: Photographs,
@@ -154,7 +166,9 @@ def treat(
     workers: int | None = None,
     resume_key: str | None = None,
 ) -> Counter[str]:
-    """Write a treated copy of a data set: same photographs, labels, order and storage format; other pixels in faces.
+    """Write a treated copy of a data set: same photographs, boxes, order and storage format; other pixels in faces.
+
+    Landmarks are left out: they are the real person's, and nothing that reads an arm needs them.
 
     With shards, finished shards of an interrupted run are kept, and the next call with the same key resumes.
 
@@ -168,14 +182,14 @@ def treat(
             in pixels alone.
         known_misses: Photographs that are anonymized already, the known misses, appended to the treated ones.
         workers: Number of processes; all cores by default. The result does not depend on it.
-        resume_key: Identifies the treatment and all its inputs: parameters, a secret (not recoverable from the key),
-            the pictures of a bank. None keeps nothing of an interrupted run.
+        resume_key: Identifies the treatment and all its inputs but a secret: parameters, the pictures of a bank. It is
+            written to disk until the data set is complete. None keeps nothing of an interrupted run.
 
     Returns:
         The treatment's counts, summed over the photographs.
     """
     treat_photograph = _TreatPhotograph(treatment, codec, extra_boxes or {})
-    content = concatenated(source, known_misses)
+    content = coco_without_landmarks(concatenated(source, known_misses))
     counts: Counter[str] = Counter()
     if not source.sharded:
         with atomic_directory(into) as temporary:

@@ -14,6 +14,7 @@ from facade.audit.linkage import Linkage
 from facade.audit.reversal import undo_blur
 from facade.dataset import Photograph, Photographs
 from facade.dataset.extra_boxes import ExtraBoxes, with_extra_boxes
+from facade.dataset.records import without_landmarks
 from facade.errors import FacadeError
 from facade.parallel import ordered_map
 from facade.params import Audit, Blur, Codec
@@ -123,7 +124,7 @@ def audit_arm(
         FacadeError: A photograph is missing, damaged or of another size; or the labels differ.
     """
     photographs = list(source)
-    if list(treated)[: len(photographs)] != photographs:
+    if list(treated)[: len(photographs)] != [without_landmarks(one) for one in photographs]:
         raise FacadeError(f"the labels of {treated.root} differ from those of {source.root}. Run `dvc repro` again.")
     attacked = select_photographs(photographs, params.min_face_height, params.max_faces)
     job = _AuditPhotograph(

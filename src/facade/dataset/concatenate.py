@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from facade.dataset.records import without_landmarks
 from facade.dataset.store import Photographs
 
 
@@ -22,5 +23,18 @@ def concatenated(first: Photographs, second: Photographs | None) -> dict[str, An
 
 
 def is_concatenation(first: Photographs, second: Photographs, combined: Photographs) -> bool:
-    """Whether a data set has the labels of two others in this order, and the files of the second byte for byte."""
-    return list(combined) == [*first, *second] and all(combined.read(one) == second.read(one) for one in second)
+    """Whether a data set has the boxes of two others in this order, and the files of the second byte for byte.
+
+    Landmarks are compared with none: an arm has none.
+    """
+    expected = [without_landmarks(one) for one in (*first, *second)]
+    return list(combined) == expected and all(combined.read(one) == second.read(one) for one in second)
+
+
+def coco_without_landmarks(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a COCO file without the landmarks of its faces."""
+    faces = [
+        {key: value for key, value in one.items() if key not in ("keypoints", "num_keypoints")}
+        for one in content["annotations"]
+    ]
+    return {**content, "annotations": faces}

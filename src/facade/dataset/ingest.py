@@ -20,7 +20,7 @@ from facade.dataset.store import encode, finish_dataset, to_coco
 from facade.dataset.synthetic_marker import is_marked_synthetic
 from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
-from facade.files import atomic_directory, write_text
+from facade.files import atomic_directory, remove_partial, write_text
 from facade.parallel import ordered_map
 from facade.params import Codec, Domain, Ingest
 from facade.retinaface import retinaface_weights
@@ -201,6 +201,9 @@ def ingest(
         FacadeError: The labels cannot be read, the landmark weights are missing, too many photographs are unreadable, a
             split is empty, or the golden set differs from the locked one. Neither data set is written then.
     """
+    for data_set in (train, golden):
+        # First of all, so that what a killed ingest left goes even if this one stops here: untreated photographs.
+        remove_partial(data_set)
     labelled = _reject_duplicate_names(read_labels(params.path))
     weights = None
     if params.landmarks == "facexlib":

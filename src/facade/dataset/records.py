@@ -1,7 +1,7 @@
 """Records of labelled photographs and faces."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -75,6 +75,11 @@ class Photograph:
     height: int
     faces: tuple[Face, ...]
     domain: str = ""
+
+
+def without_landmarks(photograph: Photograph) -> Photograph:
+    """A photograph whose faces have boxes and attributes only."""
+    return replace(photograph, faces=tuple(replace(face, keypoints=None) for face in photograph.faces))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The source of synthetic faces that params.yaml names, and the key of its results."""
 
 import hashlib
-import hmac
 
 from facade.files import sha256_of
 from facade.params import Synthesize
@@ -28,13 +27,13 @@ def open_source(params: Synthesize, ageless: bool = False) -> FaceSource:
     return ProceduralHeads(params.cover, ageless)
 
 
-def pseudonym_cache_key(params: Synthesize, secret: str) -> str:
-    """64 hexadecimal digits that change with everything that pseudonyms depend on besides the photograph.
+def pseudonym_cache_key(params: Synthesize) -> str:
+    """64 hexadecimal digits that change with what pseudonyms depend on besides the photograph and the secret.
 
-    That is the parameters, the secret, and the pictures of a bank: other pictures under the same names are other
-    people. The secret cannot be recovered from it.
+    That is the parameters, and the pictures of a bank: other pictures under the same names are other people. It is
+    written to disk, so the secret is left out: from any hash of it, fast or slow, a weak secret could be guessed.
     """
-    digest = hashlib.sha256(repr(params).encode() + hmac.digest(secret.encode(), b"pseudonyms", "sha256"))
+    digest = hashlib.sha256(repr(params).encode())
     if params.source == "bank":
         for path in sorted(params.bank.rglob("*")):
             if path.is_file():
