@@ -11,7 +11,7 @@ from facade.stage import stage
 @stage
 def attacker(params: Params) -> None:
     into = Path("models/attacker")
-    if params.audit.recognition is None:
+    if not params.audit.recognition:
         train_attacker(params.audit.identities, into)
     else:
         write_empty_directory(into)  # audit.recognition is set

@@ -30,11 +30,12 @@ def attackers_treatment(name: str, params: Params) -> Treatment | None:
 
 
 def attacker(params: Params, synthetic: bool) -> Attacker | None:
-    if params.audit.recognition is not None:
-        return Attacker(params.audit.recognition, False, f"face recognition by {params.audit.recognition.name}")
+    if params.audit.recognition:
+        names = " and ".join(path.name for path in params.audit.recognition)
+        return Attacker(params.audit.recognition, False, f"face recognition by {names}")
     # The stand-in is trained on drawn faces only, so its failure on real faces would prove nothing.
     stand_in = Path("models/attacker")
-    return Attacker(stand_in / WEIGHTS, True, describe_attacker(stand_in)) if synthetic else None
+    return Attacker((stand_in / WEIGHTS,), True, describe_attacker(stand_in)) if synthetic else None
 
 
 def known_misses(name: str) -> Photographs | None:

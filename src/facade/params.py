@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from facade.errors import FacadeError
@@ -135,20 +135,28 @@ class Synthesize(Section):
     diffusion: Diffusion = Diffusion()
 
 
+def _as_list(value: Any) -> Any:
+    """None, a single value or a list of values as a list."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, (str, Path)) else value
+
+
 class Audit(Section):
     """Privacy audit: attacks, and limits above which training is refused."""
 
     detector: Literal["publisher"] | Path | None = None
     min_score: Annotated[float, Field(gt=0, lt=1)] = 0.8
     treat_unlabelled: bool = False
-    recognition: Path | None = None
+    recognition: Annotated[tuple[Path, ...], BeforeValidator(_as_list)] = ()
     identities: Annotated[int, Field(ge=4)] = 200
     min_face_height: Annotated[float, Field(ge=8)] = 40
     max_faces: Annotated[int, Field(ge=2)] = 2000
     max_untreated: Annotated[int, Field(ge=0)] = 0
     max_unlabelled: Annotated[int, Field(ge=0)] = 0
     max_reid: Percent = 5
-    max_parrot: Percent = 100
+    max_learned: Percent = 5
+    max_parrot: Percent = 25
     require: tuple[Literal["unlabelled", "reidentification"], ...] = ("unlabelled", "reidentification")
 
     @model_validator(mode="after")

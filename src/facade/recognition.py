@@ -130,9 +130,9 @@ class ArcFaceRecognizer:
             return normalized(self._network(inputs).numpy())
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def open_recognizer(weights: Path, parameter: str) -> Recognizer:
-    """Load a recognition network, once per process.
+    """Load a recognition network; each is loaded once per process.
 
     Args:
         weights: facexlib's ArcFace under its own file name, or any embedding network in ONNX (`OnnxRecognizer`).

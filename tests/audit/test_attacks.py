@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from facade.anonymize import BlurFaces
-from facade.audit.attacks import face_ellipse, mirror_labels, treat_mirrored
+from facade.audit.attacks import mirror_labels, strongest, treat_mirrored
 from facade.audit.audit_arm import Attacker, audit_arm, select_photographs
+from facade.audit.frames import face_ellipse
+from facade.audit.linkage import Linkage, Rate
 from facade.dataset import Face, Photograph
 from facade.dataset.pixels import mirrored_points
 from facade.dataset.records import without_landmarks
@@ -30,10 +32,10 @@ class PixelAttacker(Attacker):
     """An attacker that uses this network."""
 
     def __init__(self):
-        super().__init__(None, False, "pixels")
+        super().__init__((), False, "pixels")
 
-    def network(self):
-        return Pixels()
+    def networks(self):
+        return {"pixels": Pixels()}
 
 
 @pytest.fixture
@@ -135,3 +137,39 @@ def test_the_face_ellipse_excludes_the_corners():
     shown = face_ellipse()
     assert shown[68, 56]
     assert not shown[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+
+
+def test_of_several_networks_the_strongest_counts():
+    def linked(share, network):
+        return Linkage(50, 50, *[Rate(share, share, share)] * 4, network=network)
+
+    weak = {name: linked(0.1, "a") for name in ("recognition", "parrot")}
+    strong = {name: linked(0.3, "b") for name in ("recognition", "parrot")}
+    assert {one.network for one in strongest([weak, strong]).values()} == {"b"}
+    assert strongest([{**strong, "parrot": linked(0, "b")}, weak])["parrot"].network == "a"
+
+
+class ColorHistogram:
+    """It knows a mirrored face, and would be taken for a recognizer by that."""
+
+    def embed(self, aligned):
+        bins = [np.histogram(aligned[..., one], 16, (0, 256))[0] for one in range(3)]
+        return normalized(np.concatenate(bins).astype(float))
+
+
+def test_a_color_histogram_is_no_recognizer(make_store, people, params):
+    class Attack(PixelAttacker):
+        def networks(self):
+            return {"histogram": ColorHistogram(), "pixels": Pixels()}
+
+    blank = arm_of(make_store, people, BlurFaces(params.blur), "blank")
+    linked = audit_arm(people, blank, {}, None, None, Attack(), params.audit, params.codec, 1).linked
+    assert linked["recognition"].network == "pixels", "the histogram is left out, and the other network is not"
+
+    class Alone(PixelAttacker):
+        def networks(self):
+            return {"histogram": ColorHistogram()}
+
+    alone = audit_arm(people, blank, {}, None, None, Alone(), params.audit, params.codec, 1).linked
+    assert alone["frame_untreated"].rank1.low < 0.5
+    assert "recognition" not in alone

@@ -12,19 +12,21 @@ from facade.audit.leaks import Leak
 from facade.audit.linkage import Linkage, Rate
 from facade.audit.unlabelled import Capture, Unlabelled
 
-NETWORK = Attacker(None, False, "face recognition by some.onnx")
+NETWORK = Attacker((), False, "face recognition by some.onnx")
 
 
 def linked(share=0.0, high=0.01, faces=500):
     rate = Rate(share, max(0.0, share - 0.01), high)
-    return Linkage(faces, rate, rate, Rate(0.5, 0.45, 0.55), rate)
+    return Linkage(faces, faces, rate, rate, Rate(0.5, 0.45, 0.55), rate)
 
 
 def result(synthetic=False, untreated=(), attacks=None, attacker=NETWORK, unlabelled=(0, True), leaks=()):
     untreated = list(untreated)
     counts = Counter(treated=1000 - len(untreated), untreated=len(untreated))
-    attacks = {"recognition": linked(), "parrot": linked(0.9, 0.95)} if attacks is None else attacks
-    attacks = {"parrot_untreated": linked(1.0, 1.0), **attacks} if attacks else {}
+    attacks = (
+        {"recognition": linked(), "learned": linked(), "parrot": linked(0.2, 0.22)} if attacks is None else attacks
+    )
+    attacks = {"frame_untreated": linked(1.0, 1.0), "learned_untreated": linked(1.0, 1.0), **attacks} if attacks else {}
     return AuditResult(
         synthetic,
         ArmAudit(counts, untreated, 500, attacks or None),
@@ -51,9 +53,28 @@ CASES = {
     ),
     "no detector": (result(unlabelled=None), "unlabelled faces are not measured: set audit.detector"),
     "unlabelled faces": (result(unlabelled=(7, False)), "7 unlabelled faces left untreated"),
-    "no recognition": (result(attacks={}, attacker=None), "re-identification is not measured: set audit.recognition"),
-    "weak recognition": (result(attacks={"parrot_untreated": linked(0.3, 0.4)}), "recognizes only 30 % of untreated"),
+    "no recognition": (
+        result(attacks={"learned": linked()}, attacker=None),
+        "re-identification is not measured: set audit.recognition",
+    ),
+    "weak recognition": (
+        result(attacks={"frame_untreated": linked(0.3, 0.4), "recognition": linked(0.9, 0.95)}),
+        "recognizes only 30 % of untreated faces in another frame",
+    ),
     "too few faces": (result(attacks={}), "fewer than two faces"),
+    "a learner": (
+        result(attacks={"learned": linked(0.06, 0.09), "recognition": linked()}),
+        r"6\.0 % of 500 faces are linked .*learned linkage, another frame, .*audit.max_learned allows 5 %",
+    ),
+    "a learner at the upper end": (
+        result(attacks={"learned": linked(0.04, 0.06)}),
+        "max_learned allows 5 % at the upper end",
+    ),
+    "a weak learner": (
+        result(attacks={"learned_untreated": linked(0.2, 0.3), "learned": linked(0.2, 0.3)}),
+        "learned linkage is not measured: what was learned links only 20 %",
+    ),
+    "a treated gallery": (result(attacks={"parrot": linked(0.68, 0.7)}), "audit.max_parrot allows 25 %"),
 }
 
 
@@ -97,9 +118,15 @@ def test_metrics_hold_rank1_only(params):
 
 
 def test_weak_recognizer_is_reported_as_not_measured(params):
-    report = audit_report(result(attacks={"recognition": linked(), "parrot_untreated": linked(0.1, 0.2)}), params.audit)
+    weak = {"recognition": linked(), "frame_untreated": linked(0.1, 0.2)}
+    report = audit_report(result(attacks={**weak, "learned_untreated": linked(0.1, 0.2)}), params.audit)
     assert report["reidentification"] == audit_metrics(report)["reidentification"] == "not measured"
-    assert "mirrored gallery" in report["reidentification_not_measured_because"]
+    assert "another frame" in report["reidentification_not_measured_because"]
+    # A learner needs no network: its figures stay.
+    report = audit_report(result(attacks={**weak, "learned": linked(0.03, 0.04)}), params.audit)
+    assert audit_metrics(report)["reidentification"]["learned"]["rank1"] == 0.03
+    assert "recognition" not in report["reidentification"]
+    assert "recognizes only 10 %" in report["reidentification_not_measured_because"]
 
 
 def test_limits_are_read_from_the_parameters(params):
@@ -109,7 +136,8 @@ def test_limits_are_read_from_the_parameters(params):
     assert basic_failures(result(untreated=LEFT), changed(max_untreated=5)) == []
     assert real_people_failures(result(attacks=WEAK), changed(max_reid=25)) == []
     assert real_people_failures(result(attacks=WEAK), changed(max_reid=24)) != []
-    assert real_people_failures(result(), changed(max_parrot=90)) != []
+    assert real_people_failures(result(), changed(max_parrot=20)) != []
+    assert real_people_failures(result(attacks={"learned": linked(0.04, 0.06)}), changed(max_learned=6)) == []
     assert real_people_failures(result(unlabelled=(7, False)), changed(max_unlabelled=7)) == []
     assert real_people_failures(result(unlabelled=None, attacks={}, attacker=None), changed(require=())) == []
 

@@ -8,36 +8,40 @@ from pathlib import Path
 
 from facade.anonymize.treat import Treatment, recoded
 from facade.audit.attacker import load_attacker
-from facade.audit.attacks import Views, embed_views, run_attacks, treat_mirrored
+from facade.audit.attacks import FaceViews, Networks, pair_attacks, run_attacks, treat_mirrored, view_faces
 from facade.audit.coverage import Finding, Untreated, classify_faces
 from facade.audit.linkage import Linkage
+from facade.audit.real_pairs import RealPairs
 from facade.audit.reversal import undo_blur
 from facade.dataset import Photograph, Photographs
 from facade.dataset.extra_boxes import ExtraBoxes, with_extra_boxes
+from facade.dataset.names import events_of
 from facade.dataset.records import without_landmarks
 from facade.errors import FacadeError
 from facade.parallel import ordered_map
 from facade.params import Audit, Blur, Codec
-from facade.recognition import Recognizer, open_recognizer
+from facade.recognition import open_recognizer
 
 
 @dataclass(frozen=True)
 class Attacker:
-    """The face recognition network of the attacker.
+    """The face recognition networks of the attacker.
 
     Attributes:
-        weights: Weights of the network.
+        weights: Weights of each network.
         drawn: Whether it is the stand-in that was trained on drawn faces only.
-        name: Its description in reports.
+        name: Description in reports.
     """
 
-    weights: Path
+    weights: tuple[Path, ...]
     drawn: bool
     name: str
 
-    def network(self) -> Recognizer:
-        """The network, loaded once per process."""
-        return load_attacker(self.weights) if self.drawn else open_recognizer(self.weights, "audit.recognition")
+    def networks(self) -> Networks:
+        """The networks by name, loaded once per process."""
+        if self.drawn:
+            return {path.stem: load_attacker(path) for path in self.weights}
+        return {path.name: open_recognizer(path, "audit.recognition") for path in self.weights}
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,15 @@ class ArmAudit:
             are to be treated.
         untreated: The untreated faces.
         large: Number of labelled faces that are large enough to be re-identified.
-        linked: Results by attack; None without an attacker or with fewer than two faces.
+        linked: Results by attack; None with fewer than two faces.
+        pairs: The attack on people with two photographs; None without a network that knows real people.
     """
 
     findings: Counter[str]
     untreated: list[Untreated]
     large: int
     linked: dict[str, Linkage] | None
+    pairs: RealPairs | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class _AuditPhotograph:
     min_face_height: float
     codec: Codec
 
-    def __call__(self, photograph: Photograph) -> tuple[list[Finding], list[Views]]:
+    def __call__(self, photograph: Photograph) -> tuple[list[Finding], list[FaceViews]]:
         before, after = self.source.pixels(photograph), self.treated.pixels(photograph)
         if before.shape != after.shape:
             raise FacadeError(
@@ -79,9 +85,9 @@ class _AuditPhotograph:
         all_faces, again = with_extra_boxes(photograph, self.extra_boxes), recoded(before, self.codec)
         findings = classify_faces(before, after, again, all_faces.faces)
         large = tuple(face for face in photograph.faces if face.bbox[3] >= self.min_face_height)
-        if self.attacker is None or photograph.file not in self.attacked or not large:
+        if photograph.file not in self.attacked or not large:
             return findings, []
-        embedded = embed_views(
+        viewed = view_faces(
             source=before,
             recoded=again,
             treated=after,
@@ -90,9 +96,10 @@ class _AuditPhotograph:
             if self.treatment is None
             else recoded(treat_mirrored(before, all_faces, self.treatment), self.codec),
             faces=large,
-            network=self.attacker.network(),
+            file=photograph.file,
+            networks=() if self.attacker is None else tuple(self.attacker.networks().values()),
         )
-        return findings, embedded
+        return findings, viewed
 
 
 def audit_arm(
@@ -115,7 +122,7 @@ def audit_arm(
         treatment: The treatment of the arm as an attacker has it who knows the method but not the key. None where
             another program treated the photographs: the parrot attack is then not measured.
         blur: Parameters of the blur that the attacker undoes, or None.
-        attacker: The attacker's network, or None to run no attacks.
+        attacker: The attacker's networks, or None to run no attacks with networks.
         params: Minimum height and maximum number of attacked faces.
         codec: JPEG settings of stored photographs.
         workers: Processes; all cores by default. The result does not depend on it.
@@ -132,7 +139,7 @@ def audit_arm(
     )
     counts: Counter[str] = Counter()
     untreated: list[Untreated] = []
-    embedded: list[Views] = []
+    viewed: list[FaceViews] = []
     files: list[str] = []
     results = ordered_map(job, photographs, f"audit {treated.root.name}", workers)
     for photograph, (findings, faces) in zip(photographs, results, strict=True):
@@ -141,13 +148,16 @@ def audit_arm(
         for number, (face, finding) in enumerate(zip(all_faces, findings, strict=True)):
             if finding == "untreated":
                 untreated.append(Untreated(photograph.file, number, face.bbox))
-        embedded += faces
+        viewed += faces
         files += [photograph.file] * len(faces)
+    networks = {} if attacker is None else attacker.networks()
     return ArmAudit(
         findings=counts,
         untreated=untreated,
         large=sum(face.bbox[3] >= params.min_face_height for photograph in photographs for face in photograph.faces),
-        linked=run_attacks(embedded, files) if len(embedded) > 1 else None,
+        linked=run_attacks(viewed, files, events_of(source.root), networks) if len(viewed) > 1 else None,
+        # Drawn people are one each: similar ones are no pair.
+        pairs=pair_attacks(viewed, files, networks) if viewed and attacker is not None and not attacker.drawn else None,
     )
 
 

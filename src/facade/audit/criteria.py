@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from facade.audit.attacks import MIN_RANK1_UNTREATED
 from facade.audit.audit_arm import ArmAudit, Attacker
 from facade.audit.leaks import Leak
-from facade.audit.linkage import Rate
-from facade.audit.threats import ATTACKS, NOT_MEASURED
+from facade.audit.learned import FOLDS, MIN_FACES
+from facade.audit.linkage import Linkage, Rate
+from facade.audit.real_pairs import MIN_PAIRS, RealPairs
+from facade.audit.threats import ATTACKS, LEARNED, LEARNED_UNTREATED, NOT_MEASURED
 from facade.audit.unlabelled import Unlabelled, estimate_hidden
 from facade.params import Audit
 
@@ -21,17 +24,24 @@ NO_RECOGNITION = (
     "re-identification is not measured: set audit.recognition to face recognition weights, or remove reidentification "
     "from audit.require"
 )
-# Minimum rank-1 rate of untreated faces with a mirrored gallery. A network below it cannot recognize people at all, so
-# low rates on treated faces mean nothing.
-MIN_RANK1_UNTREATED = 0.5
 WEAK_RECOGNITION = (
-    "re-identification is not measured: the network recognizes only {share:.0f} % of untreated faces with a mirrored "
-    "gallery; set audit.recognition to other weights"
+    "re-identification is not measured: the network recognizes only {share:.0f} % of untreated faces in another frame; "
+    "set audit.recognition to other weights"
 )
+TOO_FEW_TO_LEARN = (
+    "learned linkage is not measured: the photographs hold too few faces of audit.min_face_height pixels to learn from "
+    f"(at least {FOLDS * MIN_FACES}, in several photographs)"
+)
+WEAK_LEARNER = (
+    "learned linkage is not measured: what was learned links only {share:.0f} % of untreated faces to another "
+    "frame; add photographs"
+)
+NO_NETWORK = "learned linkage alone"
 FEW_FACES = " at the upper end; more faces would narrow the interval"
 TOO_FEW = "re-identification is not measured: the photographs hold fewer than two faces of audit.min_face_height pixels"
 # The figures of an attack that are metrics.
 RANK1 = ("rank1", "rank1_low", "rank1_high")
+LEARNED_METRICS = (*RANK1, "auc", "auc_low", "auc_high", "gallery", "chance")
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class AuditResult:
     Attributes:
         synthetic: Whether the photographs show no real people.
         arm: Coverage and re-identification.
-        attacker: The attacker's network, or None.
+        attacker: The attacker's networks, or None.
         unlabelled: Unlabelled faces; None if no detector was run.
         leaks: Metadata and other leaks.
     """
@@ -53,14 +63,37 @@ class AuditResult:
     leaks: Sequence[Leak]
 
 
-def why_not_measured(result: AuditResult) -> str | None:
-    """Why re-identification counts as not measured; None if it is measured."""
+def why_not_measured(result: AuditResult) -> list[str]:
+    """Why parts of re-identification count as not measured: attacks by networks, learned linkage."""
+    linked = result.arm.linked
+    if linked is None:
+        return [TOO_FEW]
+    reasons = []
     if result.attacker is None:
-        return NO_RECOGNITION
-    if result.arm.linked is None:
-        return TOO_FEW
-    rank1 = result.arm.linked["parrot_untreated"].rank1
-    return None if rank1.low >= MIN_RANK1_UNTREATED else WEAK_RECOGNITION.format(share=100 * rank1.estimate)
+        reasons.append(NO_RECOGNITION)
+    elif not _knows(linked["frame_untreated"]):
+        reasons.append(WEAK_RECOGNITION.format(share=100 * linked["frame_untreated"].rank1.estimate))
+    if LEARNED_UNTREATED not in linked:
+        reasons.append(TOO_FEW_TO_LEARN)
+    elif not _knows(linked[LEARNED_UNTREATED]):
+        reasons.append(WEAK_LEARNER.format(share=100 * linked[LEARNED_UNTREATED].rank1.estimate))
+    return reasons
+
+
+def measured_attacks(result: AuditResult) -> dict[str, Linkage]:
+    """The results of attacks whose upper bound, untreated faces in another frame, shows that they can succeed."""
+    linked = result.arm.linked or {}
+    bounds = {name: LEARNED_UNTREATED if ATTACKS[name].patch == "face" else "frame_untreated" for name in linked}
+    # The plain correlation of surroundings has nothing to prove, and neither has the learner of whole heads.
+    return {
+        name: one
+        for name, one in linked.items()
+        if ATTACKS[name].patch in ("head", "around") or (bounds[name] in linked and _knows(linked[bounds[name]]))
+    }
+
+
+def _knows(untreated: Linkage) -> bool:
+    return untreated.rank1.low >= MIN_RANK1_UNTREATED
 
 
 def basic_failures(result: AuditResult, params: Audit) -> list[str]:
@@ -85,9 +118,8 @@ def real_people_failures(result: AuditResult, params: Audit) -> list[str]:
             f"audit.max_unlabelled ({params.max_unlabelled}) allows; data/unlabelled.json lists them, and "
             "audit.treat_unlabelled treats them"
         )
-    if (reason := why_not_measured(result)) is not None:
-        return [*failures, reason] if "reidentification" in params.require else failures
-    for name, linked in (result.arm.linked or {}).items():
+    failures += why_not_measured(result) if "reidentification" in params.require else []
+    for name, linked in measured_attacks(result).items():
         if (parameter := ATTACKS[name].limit) is None:
             continue
         rate, limit = linked.rank1, getattr(params, parameter)
@@ -120,24 +152,21 @@ def audit_report(result: AuditResult, params: Audit) -> dict[str, Any]:
         "leaks": len(result.leaks),
         "faces_large_enough": arm.large,
     }
-    reason = why_not_measured(result)
-    if reason is not None or arm.linked is None or result.attacker is None:
-        return {**content, "reidentification": NOT_MEASURED, "reidentification_not_measured_because": reason}
-    content["attacker"] = result.attacker.name
-    linked = next(iter(arm.linked.values()))
+    reasons, linked = why_not_measured(result), measured_attacks(result)
+    if reasons:
+        content["reidentification_not_measured_because"] = "; ".join(reasons)
+    if not any(ATTACKS[name].limit for name in linked):
+        return {**content, "reidentification": NOT_MEASURED}
+    content["attacker"] = NO_NETWORK if result.attacker is None else result.attacker.name
+    faces = next(iter(linked.values())).faces
     content["reidentification"] = {
-        "faces": linked.faces,
-        "chance_rank1": round(linked.chance, 5),
-        "chance_rank10": round(min(1.0, 10 * linked.chance), 5),
-        **{
-            name: {
-                key: figure
-                for metric in ("rank1", "rank10", "auc", "tar")
-                for key, figure in _rate(metric, getattr(one, metric)).items()
-            }
-            for name, one in arm.linked.items()
-        },
+        "faces": faces,
+        "chance_rank1": round(1 / faces, 5),
+        "chance_rank10": round(min(1.0, 10 / faces), 5),
+        **{name: _linked(name, one) for name, one in linked.items()},
     }
+    if arm.pairs is not None:
+        content["real_pairs"] = _pairs(arm.pairs)
     return content
 
 
@@ -161,8 +190,35 @@ def audit_metrics(report: dict[str, Any]) -> dict[str, Any]:
     content["reidentification"] = {
         "faces": linked["faces"],
         "chance_rank1": linked["chance_rank1"],
-        **{name: {key: linked[name][key] for key in RANK1} for name in ATTACKS if name in linked},
+        **{
+            name: {key: linked[name][key] for key in (LEARNED_METRICS if name == LEARNED else RANK1)}
+            for name in ATTACKS
+            if name in linked
+        },
     }
+    return content
+
+
+def _linked(name: str, one: Linkage) -> dict[str, Any]:
+    """All figures of an attack."""
+    figures: dict[str, Any] = {
+        key: figure
+        for metric in ("rank1", "rank10", "auc", "tar")
+        for key, figure in _rate(metric, getattr(one, metric)).items()
+    }
+    if ATTACKS[name].patch:
+        figures |= {"gallery": one.gallery, "chance": round(one.chance, 5)}
+    if one.network:
+        figures["network"] = one.network
+    by_height = {height: {"faces": faces, **_rate("rank1", rate)} for height, (rate, faces) in one.by_height.items()}
+    return figures | ({"by_height": by_height} if by_height else {})
+
+
+def _pairs(pairs: RealPairs) -> dict[str, Any]:
+    """Figures of the attack on people with two photographs."""
+    content: dict[str, Any] = {"pairs": pairs.pairs, "gallery": pairs.gallery}
+    for name, rate in (("linked", pairs.linked), ("joined", pairs.joined)):
+        content[name] = f"{NOT_MEASURED}: fewer than {MIN_PAIRS} pairs" if rate is None else _rate("rank1", rate)
     return content
 
 

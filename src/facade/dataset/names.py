@@ -1,8 +1,9 @@
 """File names of stored photographs: golden ones keep their own, training ones get neutral names."""
 
+import csv
 import hashlib
 import re
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 # Original names of the training photographs. It is stored beside the untreated photographs, and nowhere else.
 NAMES = "names.csv"
@@ -39,6 +40,19 @@ def neutral_name(name: str, content: bytes) -> str:
 def is_neutral(name: PurePath) -> bool:
     """Whether a stored name has the form that `neutral_name` returns."""
     return NEUTRAL.fullmatch(name.as_posix()) is not None
+
+
+def events_of(root: Path) -> dict[str, str]:
+    """The event of each training photograph by stored name: the folder that it came from, if it was in one.
+
+    Args:
+        root: The training photographs, with `names.csv`. Without this file no event is known.
+    """
+    if not (root / NAMES).is_file():
+        return {}
+    with (root / NAMES).open(newline="", encoding="utf-8") as text:
+        folders = {row["stored"]: PurePosixPath(row["photograph"]).parent.as_posix() for row in csv.DictReader(text)}
+    return {stored: folder for stored, folder in folders.items() if folder != "."}
 
 
 def printable(name: str) -> str:

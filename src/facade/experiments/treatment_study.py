@@ -380,9 +380,11 @@ def write_study(name: str, assignments: Sequence[str], jobs: int, into: Path) ->
 
 
 def linkage_rate(path: Path) -> float:
-    """Rank-1 linkage rate of the recognition attack in an audit report; -1 if not measured."""
+    """Rank-1 rate of learned linkage in an audit report, or of the recognition attack; -1 if not measured."""
     attacks = read_json(path).get("reidentification") if path.is_file() else None
-    return float(attacks["recognition"]["rank1"]) if isinstance(attacks, dict) else -1.0
+    if not isinstance(attacks, dict):
+        return -1.0
+    return float(next((attacks[name]["rank1"] for name in ("learned", "recognition") if name in attacks), -1.0))
 
 
 def read_privacy(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ INCREASED = {
     "audit.max_untreated": "more labelled faces may stay untreated",
     "audit.max_unlabelled": "more unlabelled faces may stay untreated",
     "audit.max_reid": "more faces may be linked to their source",
+    "audit.max_learned": "more faces may be linked by an adversary who learns",
     "audit.max_parrot": "more faces may be linked by an attacker who knows the method",
     "audit.min_score": "fewer unlabelled faces are detected",
     "audit.min_face_height": "fewer faces are attacked",

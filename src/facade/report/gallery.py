@@ -51,7 +51,7 @@ def gallery(golden: Photographs, missed: Sequence[FalseNegative], show: bool) ->
         picture = crop(golden.pixels(photographs[one.file]), one.face["bbox"])
         picture = picture if show else mosaic(picture)
         height = one.face["bbox"][3]
-        what = "a missed face" if show else "a missed face, as an unrecognizable mosaic"
+        what = "a missed face" if show else "a missed face, as a mosaic"
         alt = f"{what}, {height:.0f} pixels high, missed by {100 * one.share:.0f} % of the runs"
         tiles.append(Tile(data_uri(_jpeg(picture), "image/jpeg"), alt, height, 100 * one.share, one.best_score))
     return tiles

@@ -188,7 +188,8 @@ def _with_limits(value: tuple[float, float, float], metric: str = "") -> str:
 
 def _strongest(rates: Mapping[str, float]) -> str:
     """The attack with the highest rate, among those on treated faces that the gate limits."""
-    return max((name for name in rates if ATTACKS[name].limit == "max_reid"), key=lambda name: rates[name])
+    limited = (name for name in rates if ATTACKS[name].limit in ("max_reid", "max_learned"))
+    return max(limited, key=lambda name: rates[name])
 
 
 def _study_plane(study: Mapping[str, Any]) -> Markup | None:
