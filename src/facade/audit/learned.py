@@ -20,8 +20,9 @@ from scipy.linalg import eigh
 from facade.audit.face_features import Features
 from facade.audit.linkage import Linkage, linkage
 
-# Maximum number of principal components of each block of features, and of faces to learn from per component.
-COMPONENTS = Features(60, 17, 20)  # type: ignore[arg-type]
+# Maximum number of principal components of each block of features, and of canonical variates; and faces to learn from
+# per component.
+COMPONENTS, VARIATES = {"pixels": 60, "figures": 17, "embedding": 20}, 60
 FACES_PER_COMPONENT = 4
 # Share of the mean variance that regularizes each covariance; power of the correlations that weights variates.
 RIDGE, POWER = 0.1, 2.0
@@ -77,10 +78,10 @@ def learned_linkage(
     """
     if min(np.bincount(fold, minlength=FOLDS).tolist()) < MIN_FACES:
         return None
-    width = min(COMPONENTS.pixels, len(probes))  # of the unit vectors that are compared
+    width = min(VARIATES, len(probes))  # of the unit vectors that are compared
     left, right = (np.zeros((len(probes), width), np.float32) for _ in range(2))
     for number in range(FOLDS):
-        known, attacked = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        known, attacked = np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number).tolist()
         model = _learn([learn_probes[one] for one in known], [learn_gallery[one] for one in known])
         u, v = model.project([probes[one] for one in attacked], [gallery[one] for one in attacked])
         left[attacked, : u.shape[1]], right[attacked, : v.shape[1]] = u, v
@@ -124,7 +125,7 @@ def _learn(probes: Sequence[Features], gallery: Sequence[Sequence[Features]]) ->
     y = right(_blocks([frame for face in gallery for frame in face]))
     whiten_x, whiten_y = _inverse_root(x.T @ x / len(x)), _inverse_root(y.T @ y / len(y))
     u, correlations, v = np.linalg.svd(whiten_x @ (x.T @ y / len(x)) @ whiten_y)
-    kept = min(len(correlations), COMPONENTS.pixels)
+    kept = min(len(correlations), VARIATES)
     weights = np.clip(correlations[:kept], 0, 1) ** POWER
     return _Model(left, right, whiten_x @ u[:, :kept], whiten_y @ v[:kept].T, weights)
 
@@ -135,17 +136,17 @@ def _blocks(faces: Sequence[Features]) -> list[np.ndarray]:
 
 def _components(blocks: Sequence[np.ndarray]) -> _Components:
     means, projections = [], []
-    for block, most in zip(blocks, COMPONENTS, strict=True):
+    for block, (name, most) in zip(blocks, COMPONENTS.items(), strict=True):
         if not block.shape[1]:
             means.append(np.zeros(0))
             projections.append(np.zeros((0, 0)))
             continue
         mean = block.mean(0)
-        spread = block.std(0) if block.shape[1] == COMPONENTS.figures else np.ones(block.shape[1])
+        spread = block.std(0) if name == "figures" else np.ones(block.shape[1])
         scale = 1 / np.maximum(spread, TINY)
         centered = (block - mean) * scale
         size = block.shape[1]
-        kept = min(int(most), max(1, len(block) // FACES_PER_COMPONENT), size)
+        kept = min(most, max(1, len(block) // FACES_PER_COMPONENT), size)
         values, axes = eigh(centered.T @ centered / len(block), subset_by_index=(size - kept, size - 1))
         damped = np.sqrt(np.maximum(values, 0) + DAMPING * values[-1])
         means.append(mean)

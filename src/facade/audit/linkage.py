@@ -114,7 +114,7 @@ def linkage(
         where = np.flatnonzero((np.asarray(heights) >= low) & (np.asarray(heights) < high))
         if len(where):
             label = f"{low:g} px and more" if math.isinf(high) else f"{low:g} to {high:g} px"
-            by_height[label] = (proportion(ranks[where] < 1, [photographs[one] for one in where]), len(where))
+            by_height[label] = (proportion(ranks[where] < 1, [photographs[int(one)] for one in where]), len(where))
     return Linkage(
         faces=count,
         gallery=round(count / len(np.unique(groups))),

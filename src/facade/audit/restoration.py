@@ -42,8 +42,8 @@ def restore(faces: Sequence[Mapping[str, np.ndarray]], fold: np.ndarray, learn_f
     for number in range(FOLDS):
         known, attacked = fold != number, fold == number
         # Mirrored faces are faces.
-        pairs = [np.concatenate([one[known], one[known][:, :, ::-1]]) for one in (learned, source)]
-        restored[attacked] = _regress(*pairs, treated[attacked])
+        inputs, targets = (np.concatenate([one[known], one[known][:, :, ::-1]]) for one in (learned, source))
+        restored[attacked] = _regress(inputs, targets, treated[attacked])
     enlarged = (cv2.resize(one, (ALIGNED_SIDE,) * 2, interpolation=cv2.INTER_CUBIC) for one in restored)
     return [np.clip(np.rint(255 * one), 0, 255).astype(np.uint8) for one in enlarged]
 
