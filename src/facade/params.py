@@ -128,11 +128,20 @@ class Synthesize(Section):
     bank: Path = Path("banks")
     bank_weights: Path | None = None
     bank_recognition: Path | None = None
-    keep: tuple[Literal["pose", "light", "tone"], ...] = ("pose", "light", "tone")
+    keep: tuple[Literal["pose", "light", "tone", "sharpness", "grain"], ...] = (
+        "pose", "light", "tone", "sharpness", "grain"
+    )  # fmt: skip
+    coarse: tuple[Literal["pose", "light", "tone"], ...] = ()
     cover: Literal["face", "head"] = "face"
     parsing_weights: Path | None = None
     feather: Percent = 1.8
     diffusion: Diffusion = Diffusion()
+
+    @model_validator(mode="after")
+    def _coarse_is_kept(self) -> "Synthesize":
+        if drawn := sorted(set(self.coarse) - set(self.keep)):
+            raise ValueError(f"coarse has {', '.join(drawn)}, which keep lacks; add it there or remove it here")
+        return self
 
 
 def _as_list(value: Any) -> Any:

@@ -304,3 +304,34 @@ def test_what_was_done_is_counted(params):
     assert counts["faces"] == 2
     assert counts["posed_by_landmarks"] == counts["posed_by_box"] == 1
     assert counts["occluders_kept"] + counts["occluders_painted_over"] == 1
+
+
+def detail(params, image, **changes):
+    """Fine detail of the pseudonym, (h, w) float, at the middle of the face."""
+    settings = {"keep": ("pose",), **changes}
+    treated = replaced(params, image, Face((40, 30, 60, 75)), **settings).pixels[45:85, 55:85].mean(-1)
+    return float(np.abs(cv2.Laplacian(treated, cv2.CV_64F)).mean())
+
+
+def test_sharpness_and_grain_of_the_photograph_are_kept_only_on_request(params):
+    sharp = np.random.default_rng(0).integers(60, 200, (120, 160, 3)).astype(np.uint8)
+    soft = cv2.GaussianBlur(sharp, (0, 0), 4)
+    kept = [detail(params, image, keep=("pose", "sharpness", "grain")) for image in (sharp, soft)]
+    assert kept[0] > 2 * kept[1]
+    drawn = [detail(params, image) for image in (sharp, soft)]
+    assert drawn[0] == pytest.approx(drawn[1], rel=0.1), "the photograph does not show in them"
+
+
+def test_coarse_attributes_depend_on_the_class_only(params):
+    def seen(image, face):
+        recorder = Recorder()
+        replaced(params, image, face, source=recorder, coarse=("pose", "light", "tone"))
+        return recorder.requests[0][1]
+
+    one = Face((40, 30, 40, 50), ((50, 50), (70, 50), (60, 60), (52, 68), (68, 68)))
+    other = Face((40, 30, 40, 50), ((50, 51), (70, 50), (61, 60), (52, 68), (68, 69)))
+    image = np.clip(np.array((90, 120, 170)) + noise(120, 160)[..., :1].astype(int) // 16, 0, 255).astype(np.uint8)
+    first, second = seen(image, one), seen(image, other)
+    assert first.view == second.view
+    assert first.tone == second.tone
+    np.testing.assert_array_equal(first.keypoints, second.keypoints)

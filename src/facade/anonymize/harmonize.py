@@ -11,6 +11,8 @@ MIN_STRETCH, MAX_STRETCH = (0.7, 0.0, 0.0), (1.5, 1.6, 1.6)
 MIN_SKIN_PIXELS = 9
 # Candidate blurs to match the sharpness of the photograph, standard deviations in pixels.
 BLUR_SIGMAS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.2)
+# Ranges of sampled sharpness, standard deviation of a blur in percent of the face's height, and of sampled grain.
+SAMPLED_BLUR, SAMPLED_NOISE = (0.0, 2.0), (0.002, 0.02)
 # Blur of the camera grain, standard deviation in pixels, and the fraction of grain that all three channels share.
 GRAIN_SIGMA, GRAY_FRACTION = 0.6, 0.8
 
@@ -87,6 +89,23 @@ def match_sharpness(
         if detail(softer, where) <= target:
             break
     return softer
+
+
+def sample_sharpness(face: np.ndarray, height: float, random: np.random.Generator) -> np.ndarray:
+    """Blur a face by a sampled amount, whatever the sharpness of its photograph.
+
+    Args:
+        face: (h, w, 3) float32, BGR, 0 to 1.
+        height: Of the face, pixels.
+        random: Samples the blur.
+    """
+    sigma = random.uniform(*SAMPLED_BLUR) / 100 * height
+    return cv2.GaussianBlur(face, (0, 0), sigma) if sigma > 0.2 else face
+
+
+def sample_noise(random: np.random.Generator) -> float:
+    """A sampled standard deviation of grain, for colors from 0 to 1."""
+    return float(np.exp(random.uniform(*np.log(SAMPLED_NOISE))))
 
 
 def estimate_noise(picture: np.ndarray) -> float:

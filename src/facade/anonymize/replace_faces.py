@@ -8,8 +8,16 @@ import cv2
 import numpy as np
 
 from facade.anonymize.appearance import LENGTH, Appearance, measure_appearance
+from facade.anonymize.coarse import coarse_light, coarse_pose, coarse_tone
 from facade.anonymize.erase import erased_mask, feature_points, pull_push_fill
-from facade.anonymize.harmonize import estimate_noise, match_noise, match_sharpness, match_tone
+from facade.anonymize.harmonize import (
+    estimate_noise,
+    match_noise,
+    match_sharpness,
+    match_tone,
+    sample_noise,
+    sample_sharpness,
+)
 from facade.anonymize.head_pose import estimate_view, projected_face_height
 from facade.anonymize.illumination import estimate_light, skin_colored_mask
 from facade.anonymize.occluder import occluder_mask
@@ -138,7 +146,7 @@ class ReplaceFaces:
         treated = background.copy()
         layers = self.source.render(self._requests(image, background, erased, crops, photograph.file))
         for crop, layer in zip(crops, layers, strict=True):
-            self._blend(treated, image, crop, layer, generator("grain", self.key, photograph.file, crop.number))
+            self._blend(treated, image, crop, layer, (self.key, photograph.file, crop.number))
         return Treated(treated, counts)
 
     def measure(self, image: np.ndarray, bbox: Box, keypoints: tuple[Point, ...] | None) -> np.ndarray:
@@ -180,12 +188,21 @@ class ReplaceFaces:
                 x, y, w, h = crop.bbox
                 view = View.of_face(sample_pose(generator("pose", *owner)), h, x + w / 2, y + h / 2)
                 keypoints = view.project(mean_head().landmarks)
+            elif "pose" in self.params.coarse:
+                x, y, w, h = crop.bbox
+                pose = coarse_pose(crop.view.pose, generator("coarse pose", *owner))
+                view = View.of_face(pose, h, x + w / 2, y + h / 2)
+                keypoints = view.project(mean_head().landmarks)
             if crop.appearance is None:
                 light, tone = estimate_light(pixels, crop.view.enlarged(factor), crop.occluded)
             else:
                 light, tone = crop.appearance.light, crop.appearance.tone
             if "light" not in self.params.keep:
                 light = sample_light(generator("light", *owner))
+            elif "light" in self.params.coarse:
+                light = coarse_light(light, generator("coarse light", *owner))
+            if tone is not None and "tone" in self.params.coarse:
+                tone = coarse_tone(tone, generator("coarse tone", *owner))
             yield FaceRequest(
                 random=generator("pseudonym", *owner),
                 pixels=_working_copy(background, crop)[0].astype(np.float32) / 255,
@@ -198,7 +215,7 @@ class ReplaceFaces:
             )
 
     def _blend(
-        self, treated: np.ndarray, image: np.ndarray, crop: _FaceCrop, layer: Layer, random: np.random.Generator
+        self, treated: np.ndarray, image: np.ndarray, crop: _FaceCrop, layer: Layer, owner: tuple[int | str, ...]
     ) -> None:
         """Blend a layer into the photograph, in place; occluders are left untouched."""
         pixels, factor = _working_copy(image, crop)
@@ -209,11 +226,13 @@ class ReplaceFaces:
             tones, sharpness, noise = crop.appearance.tones, crop.appearance.detail, crop.appearance.noise
         opaque = layer.alpha > 0.7
         face = layer.pixels
-        if "tone" in self.params.keep:
+        if "tone" in self.params.keep and "tone" not in self.params.coarse:
             skin = layer.skin if layer.skin.any() else opaque
             skin = skin_colored_mask(pixels, skin, opaque) if crop.occluded else skin
             face = match_tone(face, original, skin, tones)
-        if height >= MIN_MEASURABLE_HEIGHT:
+        if "sharpness" not in self.params.keep:
+            face = sample_sharpness(face, height, generator("sharpness", *owner))
+        elif height >= MIN_MEASURABLE_HEIGHT:
             face = match_sharpness(face, original, opaque, sharpness)
         alpha = _feathered(layer.alpha, self.params.feather / 100 * height)
         full = (crop.rows.stop - crop.rows.start, crop.columns.stop - crop.columns.start)
@@ -221,7 +240,10 @@ class ReplaceFaces:
         alpha, face = _resized(alpha, full), _resized(face, full)
         if crop.occluded:
             alpha = alpha * ~self._occluders(image, crop)
-        if height >= MIN_MEASURABLE_HEIGHT:
+        random = generator("grain", *owner)
+        if "grain" not in self.params.keep:
+            face = match_noise(face, sample_noise(generator("noise", *owner)), random)
+        elif height >= MIN_MEASURABLE_HEIGHT:
             if noise is None:
                 noise = estimate_noise(image[crop.rows, crop.columns].astype(np.float32) / 255)
             face = match_noise(face, noise, random)
