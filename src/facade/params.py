@@ -65,6 +65,8 @@ class Ingest(Section):
     store: Literal["files", "shards"] = "files"
     golden_lock: str = "8fe6fde7720d486f"
     golden_share: Annotated[float, Field(gt=0, lt=100)] = 20
+    categories: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    label_orientation: Literal["infer", "upright", "stored"] = "infer"
     min_face: Annotated[float, Field(ge=0)] = 8
     max_unreadable: Percent = 1
     max_megapixels: Annotated[float, Field(gt=0, le=178)] = 100  # Pillow's own limit

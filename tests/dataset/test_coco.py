@@ -23,7 +23,7 @@ CONTENT = {
 
 def test_faces_keypoints_and_crowds_are_read(tmp_path):
     write_coco(tmp_path / "annotations" / "faces.json", CONTENT)
-    first, second = read_coco(tmp_path)
+    first, second = read_coco(tmp_path).photographs
     assert (first.name, first.size, first.split) == ("a.jpg", (160, 120), None)
     assert [face.bbox for face in first.faces] == [(10, 20, 30, 40), (50, 60, 8, 9)], "persons are not faces"
     assert first.faces[0].keypoints == ((12, 30), (30, 30), (20, 40), (14, 50), (28, 50))
@@ -39,7 +39,7 @@ def test_images_are_found_in_the_usual_folders(tmp_path, folder):
     write_coco(tmp_path / "annotations" / "instances_val2017.json", {**CONTENT, "images": [], "annotations": []})
     (tmp_path / folder).mkdir(exist_ok=True)
     cv2.imwrite(str(tmp_path / folder / "a.jpg"), noise(120, 160))
-    entry = read_coco(tmp_path)[0]
+    entry = read_coco(tmp_path).photographs[0]
     assert (entry.folder / entry.name).is_file()
     assert entry.split == "train"
 
@@ -47,8 +47,8 @@ def test_images_are_found_in_the_usual_folders(tmp_path, folder):
 def test_splits_are_identified_by_file_names(tmp_path):
     for name in ("my_train", "my_golden"):
         write_coco(tmp_path / "annotations" / f"{name}.json", CONTENT)
-    files = annotation_files(tmp_path)
-    assert {split: path.stem for split, path in files.items()} == {"train": "my_train", "golden": "my_golden"}
+    files, _ = annotation_files(tmp_path)
+    assert {file.split: file.path.stem for file in files} == {"train": "my_train", "golden": "my_golden"}
 
 
 def test_files_of_unknown_split_are_refused(tmp_path):
@@ -61,14 +61,14 @@ def test_files_of_unknown_split_are_refused(tmp_path):
 def test_all_face_categories_are_read(tmp_path):
     content = {**CONTENT, "categories": [{"id": 9, "name": "face"}, {"id": 3, "name": "Face"}]}
     write_coco(tmp_path / "annotations.json", content)
-    assert len(read_coco(tmp_path)[0].faces) == 3
+    assert len(read_coco(tmp_path).photographs[0].faces) == 3
 
 
 def test_trainval_is_training_and_test_is_golden(tmp_path):
     for name in ("instances_trainval", "instances_test"):
         write_coco(tmp_path / "annotations" / f"{name}.json", CONTENT)
-    files = annotation_files(tmp_path)
-    assert {split: path.stem for split, path in files.items()} == {
+    files, _ = annotation_files(tmp_path)
+    assert {file.split: file.path.stem for file in files} == {
         "train": "instances_trainval",
         "golden": "instances_test",
     }
@@ -80,7 +80,7 @@ def test_impossible_file_names_are_read(tmp_path, name):
         tmp_path / "annotations.json",
         {**CONTENT, "images": [{"id": 7, "file_name": name}, {"id": 8, "file_name": "b.jpg"}]},
     )
-    assert read_coco(tmp_path)[0].name == name
+    assert read_coco(tmp_path).photographs[0].name == name
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def write(root: Path, train: str, val: str = "") -> Path:
 def test_boxes_attributes_and_splits_are_read(tmp_path):
     root = write(tmp_path, LABELS, "0--Parade/v.jpg\n1\n5 6 7 8 0 0 0 0 0 0\n")
     assert is_wider(root)
-    first, empty, third, golden = read_wider(root)
+    first, empty, third, golden = read_wider(root).photographs
     assert first.name == "0--Parade/a.jpg"
     assert first.folder == root / "WIDER_train" / "images"
     assert first.faces[0].bbox == (10, 20, 30, 40)
@@ -52,7 +52,7 @@ def test_landmarks_are_attached_to_the_face_with_the_same_box(tmp_path):
     (root / "WIDER_train" / "label.txt").write_text(
         f"# 0--Parade/a.jpg\n50 60 8 9 {missing} 0.5\n10 20 30 40 {points} 0.9\n"
     )
-    faces = read_wider(root)[0].faces
+    faces = read_wider(root).photographs[0].faces
     assert faces[0].keypoints == ((15, 30), (30, 31), (22, 40), (17, 50), (29, 51))
     assert faces[1].keypoints is None, "-1 marks landmarks that were not annotated"
 

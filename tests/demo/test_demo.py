@@ -24,7 +24,7 @@ def demo(tmp_path_factory, params):
 
 
 def test_the_wider_reader_reads_the_demo(demo):
-    labelled = read_wider(demo)
+    labelled = read_wider(demo).photographs
     assert [entry.split for entry in labelled].count("golden") == 6
     assert all((entry.folder / entry.name).is_file() for entry in labelled)
     faces = [face for entry in labelled for face in entry.faces]

@@ -4,31 +4,27 @@ import csv
 import hashlib
 import io
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import numpy as np
-
-from facade.dataset.coco import annotation_files, read_coco
+from facade.dataset.collisions import Rejected, golden_name, reject_duplicates, rejected
 from facade.dataset.domain import domain_of, in_domain
 from facade.dataset.duplicates import nearest_duplicates, perceptual_hash, write_hashes
 from facade.dataset.golden import check_lock, fingerprint
+from facade.dataset.labels import Labels
 from facade.dataset.landmarks import add_landmarks
-from facade.dataset.names import NAMES, neutral_name, printable, stored_name
-from facade.dataset.pixels import BadPhotographError, Decoded, decode, upright_points
-from facade.dataset.records import Face, Labelled, Photograph, Split
+from facade.dataset.layouts import read_labels, unlisted
+from facade.dataset.names import NAMES, neutral_name, printable
+from facade.dataset.orientation import with_frames
+from facade.dataset.pixels import BadPhotographError
+from facade.dataset.records import Labelled, Photograph, Split
+from facade.dataset.source_photograph import clean_faces, open_photograph
 from facade.dataset.store import encode, finish_dataset, to_coco
 from facade.dataset.synthetic_marker import is_marked_synthetic
-from facade.dataset.wider import is_wider, read_wider
 from facade.errors import FacadeError
 from facade.files import atomic_directory, remove_partial, write_text
 from facade.parallel import ordered_map
 from facade.params import Codec, Domain, Ingest
 from facade.retinaface import retinaface_weights
-
-# Maximum absolute coordinate in a label, pixels. Larger values are errors and would overflow later.
-MAX_COORDINATE = 1e6
-# Maximum length of a file name on common file systems, bytes.
-MAX_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,7 @@ class Accepted:
         phash: 64-bit perceptual hash of the source pixels.
         dropped: Number of labels without area.
         clipped: Number of labels that reached over the border.
+        without_box: Number of labels without a box.
         landmarks_found: Number of faces that gained landmarks.
     """
 
@@ -53,34 +50,13 @@ class Accepted:
     phash: int
     dropped: int
     clipped: int
+    without_box: int
     landmarks_found: int
 
-
-@dataclass(frozen=True)
-class Rejected:
-    """A rejected photograph, and the reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class SourcePhotograph:
-    """A photograph of an external data set, decoded and with cleaned labels.
-
-    Attributes:
-        pixels: (H, W, 3) uint8, BGR, upright.
-        faces: Its labels, with valid boxes.
-        content: The source file.
-        dropped: Number of labels without area.
-        clipped: Number of labels that reached over the border.
-    """
-
-    pixels: np.ndarray
-    faces: tuple[Face, ...]
-    content: bytes
-    dropped: int
-    clipped: int
+    @property
+    def labels(self) -> int:
+        """Number of annotations of faces that the labels give for it."""
+        return len(self.photograph.faces) + self.dropped + self.without_box
 
 
 @dataclass(frozen=True)
@@ -102,7 +78,7 @@ class IngestPhotograph:
         try:
             opened = open_photograph(self.root, labelled, self.params)
         except BadPhotographError as error:
-            return Rejected(labelled.name, str(error))
+            return rejected(labelled, str(error))
         pixels, faces, content = opened.pixels, opened.faces, opened.content
         source = hashlib.sha256(content).hexdigest()
         split = labelled.split or _split_by_hash(source, self.params.golden_share)
@@ -118,10 +94,10 @@ class IngestPhotograph:
             try:
                 pixels, faces = in_domain(pixels, faces, domain, self.params.domain, owner)
             except BadPhotographError as error:
-                return Rejected(labelled.name, str(error))
+                return rejected(labelled, str(error))
             height, width = pixels.shape[:2]
-            faces, dropped, clipped = _clean_faces(faces, width, height, self.params.min_face)
-        name = neutral_name(labelled.name, content) if split == "train" else stored_name(labelled.name)
+            faces, dropped, clipped = clean_faces(faces, width, height, self.params.min_face)
+        name = neutral_name(labelled.name, content) if split == "train" else golden_name(labelled)
         # A photograph without simulation keeps the camera that its labels give.
         camera = labelled.domain if domain in ("", "plain") and labelled.domain else domain
         photograph = Photograph(name, pixels.shape[1], pixels.shape[0], faces, camera)
@@ -133,52 +109,9 @@ class IngestPhotograph:
             # Simulated pixels depend on the code, so the lock covers the stored file, too.
             source = hashlib.sha256(source.encode() + stored).hexdigest()
         return Accepted(
-            labelled.name, photograph, split, source, phash,
-            opened.dropped + dropped, opened.clipped + clipped, landmarks_found,
+            labelled.name, photograph, split, source, phash, opened.dropped + dropped, opened.clipped + clipped,
+            opened.without_box, landmarks_found,
         )  # fmt: skip
-
-
-def open_photograph(root: Path, labelled: Labelled, params: Ingest) -> SourcePhotograph:
-    """Read a photograph of an external data set, rotate it to upright, and clean its labels.
-
-    Args:
-        root: The data set, which must contain the file.
-        labelled: Its labels.
-        params: Minimum face height and maximum size of a photograph.
-
-    Raises:
-        BadPhotographError: The photograph cannot be used.
-    """
-    try:
-        content = resolve_inside(root, labelled).read_bytes()
-    except OSError as error:
-        raise BadPhotographError(f"cannot be read: {error.strerror}") from None
-    decoded = decode(content, params.max_megapixels)
-    height, width = decoded.pixels.shape[:2]
-    faces, dropped, clipped = _clean_faces(_upright(labelled, decoded), width, height, params.min_face)
-    return SourcePhotograph(decoded.pixels, faces, content, dropped, clipped)
-
-
-def read_labels(root: Path) -> list[Labelled]:
-    """Read the labels of a data set. Its layout is detected automatically.
-
-    Raises:
-        FacadeError: The folder is missing, its layout is unknown, or its labels name no photograph.
-    """
-    if not root.is_dir():
-        raise FacadeError(f"ingest.path is {root}, but there is no such folder. Correct params.yaml.")
-    if is_wider(root):
-        labelled = read_wider(root)
-    elif annotation_files(root):
-        labelled = read_coco(root)
-    else:
-        raise FacadeError(
-            f"{root} has neither WIDER FACE layout (a folder wider_face_split) nor COCO layout (annotations/*.json). "
-            "See docs/data.md."
-        )
-    if not labelled:
-        raise FacadeError(f"the labels in {root} name no photograph.")
-    return labelled
 
 
 def ingest(
@@ -204,7 +137,8 @@ def ingest(
     for data_set in (train, golden):
         # First of all, so that what a killed ingest left goes even if this one stops here: untreated photographs.
         remove_partial(data_set)
-    labelled = _reject_duplicate_names(read_labels(params.path))
+    labels = read_labels(params.path, params.categories)
+    labelled = reject_duplicates(with_frames(labels.photographs, params.label_orientation))
     weights = None
     if params.landmarks == "facexlib":
         weights = retinaface_weights(params.landmark_weights, "ingest.landmark_weights")
@@ -213,7 +147,7 @@ def ingest(
         synthetic = is_marked_synthetic(params.path)
         ingest_one = IngestPhotograph(params.path.resolve(), into, params, codec, None, synthetic)
         candidates = [entry for entry in labelled if isinstance(entry, Labelled)]
-        rejected = [entry for entry in labelled if isinstance(entry, Rejected)]
+        refused = [entry for entry in labelled if isinstance(entry, Rejected)]
         accepted: list[Accepted] = []
         origins: dict[tuple[Split, str], Labelled] = {}
         folders = [Path(), params.path]
@@ -224,9 +158,9 @@ def ingest(
                 accepted.append(result)
                 origins[result.split, result.photograph.file] = entry
             else:
-                rejected.append(result)
-        _write_quarantine(quarantine, rejected)
-        _check_unreadable(len(rejected), len(labelled), params, quarantine)
+                refused.append(result)
+        _write_quarantine(quarantine, refused, labels)
+        _check_unreadable(refused, len(labelled), params, quarantine)
         kept, duplicates = _drop_near_duplicates(accepted, params.duplicate_distance)
         for duplicate in duplicates:
             (train_temporary / "images" / duplicate.photograph.file).unlink()
@@ -255,10 +189,19 @@ def ingest(
     return {
         "synthetic": synthetic,
         "golden_lock": lock,
-        "quarantined": len(rejected),
+        "quarantined": len(refused),
         "near_duplicates_dropped": len(duplicates),
         "boxes_dropped": sum(entry.dropped for entry in kept),
         "boxes_clipped": sum(entry.clipped for entry in kept),
+        "labels": {
+            "annotations": labels.annotations,
+            "other_categories": labels.others,
+            "in_quarantined": sum(entry.labels for entry in refused),
+            "in_near_duplicates": sum(entry.labels for entry in duplicates),
+            "without_box": sum(entry.without_box for entry in kept),
+            "unlisted_photographs": len(unlisted(params.path, labels)),
+            "files_left_out": len(labels.left_out),
+        },
         **({} if weights is None else {"landmarks_found": sum(entry.landmarks_found for entry in parts["train"])}),
         **{split: _counts(entries) for split, entries in parts.items()},
     }
@@ -270,117 +213,18 @@ def _still_accepted(result: Accepted | Rejected) -> Accepted:
     return result
 
 
-def resolve_inside(root: Path, labelled: Labelled) -> Path:
-    """The path of a labelled file inside the data set, with symbolic links resolved.
-
-    Raises:
-        BadPhotographError: The path leaves the data set, is missing, or is no file.
-    """
-    if "\0" in labelled.name:
-        raise BadPhotographError("its name contains a null byte")
-    if labelled.name != printable(labelled.name):
-        raise BadPhotographError("its name is not valid UTF-8")
-    if any(len(part.encode()) > MAX_NAME_BYTES for part in PurePosixPath(stored_name(labelled.name)).parts):
-        raise BadPhotographError("its name is too long")
-    try:
-        path = (labelled.folder / labelled.name).resolve()
-    except (OSError, RuntimeError):
-        raise BadPhotographError("its path cannot be resolved") from None
-    if not path.is_relative_to(root.resolve()):
-        raise BadPhotographError("its path leaves the data set")
-    if not path.is_file():
-        raise BadPhotographError("there is no such file")
-    return path
-
-
-def _reject_duplicate_names(labelled: list[Labelled]) -> list[Labelled | Rejected]:
-    """Reject names that occur twice in a split: it is unknown which labels are right."""
-    counts: dict[tuple[Split | None, str], int] = {}
-    for entry in labelled:
-        key = (entry.split, stored_name(entry.name).lower())
-        counts[key] = counts.get(key, 0) + 1
-    return [
-        Rejected(entry.name, "its name occurs twice in the labels")
-        if counts[entry.split, stored_name(entry.name).lower()] > 1
-        else entry
-        for entry in labelled
-    ]
-
-
 def _split_by_hash(source: str, golden_share: float) -> Split:
     """The split of a photograph if its data set has none: by content hash, so that added photographs move no other."""
     return "golden" if int(source[:8], 16) / 2**32 * 100 < golden_share else "train"
 
 
-def _upright(labelled: Labelled, decoded: Decoded) -> tuple[Face, ...]:
-    """Labels in coordinates of the upright picture.
-
-    Labels are assumed to refer to the upright picture, as viewers show it. If the data set gives the size of the
-    stored picture, and it differs from the upright size, they are rotated.
-
-    Raises:
-        BadPhotographError: The labels refer to a picture of another size.
-    """
-    height, width = decoded.pixels.shape[:2]
-    if labelled.size not in (None, decoded.stored, (width, height)):
-        raise BadPhotographError(
-            f"its labels refer to {labelled.size[0]}x{labelled.size[1]} pixels, but it has {width}x{height}"
-        )
-    if labelled.size != decoded.stored or decoded.stored == (width, height):
-        return labelled.faces
-
-    def rotate(points: np.ndarray) -> np.ndarray:
-        return upright_points(points, decoded.stored, decoded.orientation)
-
-    faces = []
-    for face in labelled.faces:
-        x, y, w, h = face.bbox
-        corners = rotate(np.array([(x, y), (x + w, y + h)]))
-        low, high = corners.min(0), corners.max(0)
-        points = None
-        if face.keypoints is not None:
-            # A quarter turn keeps the order of left and right landmarks; with a flip they swap.
-            rotated = rotate(np.array(face.keypoints))
-            swapped = rotated[[1, 0, 2, 4, 3]] if decoded.orientation in (5, 7) else rotated
-            points = tuple((float(px), float(py)) for px, py in swapped)
-        box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
-        faces.append(replace(face, bbox=box, keypoints=points))
-    return tuple(faces)
-
-
-def _clean_faces(
-    faces: tuple[Face, ...], width: int, height: int, min_face: float
-) -> tuple[tuple[Face, ...], int, int]:
-    """Faces with valid boxes; the number of dropped faces, and of faces clipped at the border."""
-    valid = []
-    dropped = clipped = 0
-    for face in faces:
-        x, y, w, h = face.bbox
-        left, top = max(x, 0.0), max(y, 0.0)
-        right, bottom = min(x + w, float(width)), min(y + h, float(height))
-        # The condition is negated so that NaN is dropped, too.
-        if not (
-            abs(x) + abs(y) + abs(w) + abs(h) < MAX_COORDINATE and w > 0 and h > 0 and right > left and bottom > top
-        ):
-            dropped += 1
-            continue
-        box = tuple(round(value, 2) for value in (left, top, right - left, bottom - top))
-        # A box that rounds to zero size holds no pixel.
-        if min(box[2:]) <= 0:
-            dropped += 1
-            continue
-        clipped += (left, top, right, bottom) != (x, y, x + w, y + h)
-        points = face.keypoints
-        if points is not None:
-            finite = all(abs(value) < MAX_COORDINATE for point in points for value in point)
-            points = tuple((round(px, 2), round(py, 2)) for px, py in points) if finite else None
-        ignore = face.ignore or box[3] < min_face
-        valid.append(replace(face, bbox=(box[0], box[1], box[2], box[3]), keypoints=points, ignore=ignore))
-    return tuple(valid), dropped, clipped
-
-
-def _write_quarantine(path: Path, rejected: list[Rejected]) -> None:
-    _write_table(path, ("photograph", "reason"), [(printable(entry.name), entry.reason) for entry in rejected])
+def _write_quarantine(path: Path, refused: list[Rejected], labels: Labels) -> None:
+    """Write what is not taken: photographs, faces without a box, and label files."""
+    rows = [(printable(entry.name), entry.reason) for entry in refused]
+    for labelled in labels.photographs:
+        rows += [(printable(labelled.name), f"{one} has no box: it is left out") for one in labelled.without_box]
+    rows += [(printable(file.name), f"this file is left out: {file.reason}") for file in labels.left_out]
+    _write_table(path, ("photograph", "reason"), rows)
 
 
 def _write_names(path: Path, accepted: list[Accepted]) -> None:
@@ -395,12 +239,14 @@ def _write_table(path: Path, columns: tuple[str, str], rows: list[tuple[str, str
     write_text(path, table.getvalue())
 
 
-def _check_unreadable(unreadable: int, total: int, params: Ingest, quarantine: Path) -> None:
-    share = 100 * unreadable / total
+def _check_unreadable(refused: list[Rejected], total: int, params: Ingest, quarantine: Path) -> None:
+    share = 100 * len(refused) / total
     if share > params.max_unreadable:
+        first = min(refused, key=lambda entry: entry.name)
         raise FacadeError(
-            f"{unreadable} of {total} photographs ({share:.3g} %) in {params.path} were rejected, more than "
-            f"ingest.max_unreadable ({params.max_unreadable:g} %) allows. {quarantine} lists the reasons."
+            f"{len(refused)} of {total} photographs ({share:.3g} %) in {params.path} were rejected, more than "
+            f"ingest.max_unreadable ({params.max_unreadable:g} %) allows. {quarantine} lists the reasons; the first: "
+            f"{printable(first.name)}: {first.reason}."
         )
 
 

@@ -11,6 +11,8 @@ ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pos
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 Split = Literal["train", "golden"]
+# The picture that labels refer to: as viewers show it, or as its pixels are stored, before EXIF rotates it.
+Frame = Literal["upright", "stored"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,12 @@ class Labelled:
         faces: As labelled; boxes may be invalid.
         size: Width and height in pixels that the labels refer to, if given.
         domain: Camera that took it, if given; else "".
+        labels: Label file or folder that it comes from, for messages. All of its labels follow one convention.
+        relative: Whether boxes and landmarks are shares of the picture's width and height, not pixels.
+        frame: The picture that the labels refer to (`orientation.py`).
+        without_box: Each annotation of a face without a box, as messages name it.
+        refused: Why the photograph cannot be used, known before its pixels are read; else "".
+        stored_as: Its name as a golden photograph; "" for `names.stored_name`.
     """
 
     name: str
@@ -101,6 +109,12 @@ class Labelled:
     faces: tuple[Face, ...]
     size: tuple[int, int] | None = None
     domain: str = ""
+    labels: str = ""
+    relative: bool = False
+    frame: Frame = "upright"
+    without_box: tuple[str, ...] = ()
+    refused: str = ""
+    stored_as: str = ""
 
 
 def touches_border(bbox: Box, shape: tuple[int, ...]) -> bool:

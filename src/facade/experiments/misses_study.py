@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from facade.dataset.ingest import read_labels
+from facade.dataset.layouts import read_labels
 from facade.demo.write import write_demo
 from facade.errors import FacadeError
 from facade.experiments.clone import Clone, log_line
@@ -79,7 +79,7 @@ def run_study(source: Path, pool: Path, work: Path, params: Params) -> tuple[Gol
     clone.run("dvc", "repro", f"detect@{ARM}")
     clone.export(ARM, exported["random"])
     counts = {
-        "pool": len(read_labels(pool)),
+        "pool": len(read_labels(pool).photographs),
         "photographs": len(missed),
         "misses": misses,
         "random": len(control),

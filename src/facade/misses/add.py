@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from facade.dataset.ingest import open_photograph
 from facade.dataset.iou import clipped_xyxy, match_pairs
 from facade.dataset.names import neutral_name
 from facade.dataset.pixels import BadPhotographError
 from facade.dataset.records import Box, Face, Labelled, Photograph
+from facade.dataset.source_photograph import open_photograph
 from facade.errors import FacadeError
 from facade.misses.harvest import (
     ArmAnonymizer,

@@ -12,11 +12,13 @@ from facade.audit.coverage import classify_faces
 from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.calibration import calibration_labels
 from facade.dataset.duplicates import nearest_duplicates, perceptual_hash, read_hashes
-from facade.dataset.ingest import open_photograph, read_labels
 from facade.dataset.iou import clipped_xyxy, match_pairs
+from facade.dataset.layouts import read_labels
 from facade.dataset.names import neutral_name
+from facade.dataset.orientation import with_frames
 from facade.dataset.pixels import BadPhotographError
 from facade.dataset.records import Labelled
+from facade.dataset.source_photograph import open_photograph
 from facade.dataset.store import decode, encode, to_coco
 from facade.dataset.synthetic_marker import is_marked_synthetic
 from facade.errors import FacadeError
@@ -184,7 +186,7 @@ class _HarvestPhotograph:
         try:
             opened = open_photograph(self.root, labelled, self.params.ingest)
             self.golden.refuse(opened.pixels)
-            if opened.dropped:
+            if opened.dropped or opened.without_box:
                 return Skipped(labelled.name, "a label has no area, so its face would stay untreated")
             height, width = opened.pixels.shape[:2]
             name = neutral_name(labelled.name, opened.content)
@@ -226,7 +228,8 @@ def harvest(
     Raises:
         FacadeError: The pool, a model or the golden set is missing.
     """
-    labelled = read_labels(pool)
+    photographs = read_labels(pool, params.ingest.categories).photographs
+    labelled = with_frames(photographs, params.ingest.label_orientation)
     synthetic = is_marked_synthetic(pool)
     runs = tuple(calibrated_runs(arm, params) for arm in arms)
     work = _HarvestPhotograph(
