@@ -101,6 +101,34 @@ def landmarks(
     typer.echo(f"{into}: {into.stat().st_size / 1e3:.0f} kB")
 
 
+def check(
+    folder: Annotated[Path, typer.Argument(help="labelled photographs, as ingest.path names them")],
+    category: Annotated[
+        list[str], typer.Option(help="a category that is a face, as in ingest.categories; may be repeated")
+    ] = [],  # noqa: B006 - typer copies it
+    label_orientation: Annotated[
+        str | None, typer.Option(help="infer, upright or stored; default: ingest.label_orientation")
+    ] = None,
+) -> None:
+    """Say what a data set is, and what ingest would take of it and what not. Writes nothing."""
+    from facade.dataset.check import check_data_set, report_lines
+    from facade.errors import FacadeError
+    from facade.params import load_or_default
+
+    params = load_or_default().ingest
+    orientation = label_orientation or params.label_orientation
+    if orientation not in ("infer", "upright", "stored"):
+        raise FacadeError(f"--label-orientation is {orientation}; choose infer, upright or stored.")
+    categories = tuple(category) or params.categories
+    checked = check_data_set(
+        params.model_copy(update={"path": folder, "categories": categories, "label_orientation": orientation})
+    )
+    for line in report_lines(checked):
+        typer.echo(line)
+    if checked.problems:
+        raise SystemExit(1)
+
+
 def review(
     base: Annotated[str, typer.Option(help="target branch or commit")] = "main",
     pictures: Annotated[str, typer.Option(help="URL prefix of pictures")] = "",
@@ -160,5 +188,5 @@ def sheets(folder: Annotated[Path, typer.Argument(help="output folder")] = Path(
 def add_commands(app: typer.Typer) -> None:
     """Add them to the command line."""
     app.add_typer(experiment, name="experiment")
-    for command in (review, export, bank, sheets):
+    for command in (check, review, export, bank, sheets):
         app.command()(command)

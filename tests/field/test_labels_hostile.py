@@ -1,0 +1,91 @@
+"""Damaged label files of every layout are read or refused: no traceback, no hang, and every annotation accounted for.
+
+`make test` tries some thousand damaged files, `make test-slow` ten thousand.
+"""
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facade.dataset.check import check_data_set, report_lines
+from facade.errors import FacadeError
+from facade.params import Params
+from tests.conftest import tree
+from tests.field.label_writers import WRITERS
+from tests.field.labels_drawing import Drawn, coco_content, draw
+from tests.test_untrusted import TIMEOUT, damaged, hangs
+
+DAMAGES = 10_000
+SMALL = draw(train=2, golden=2, size=(96, 64))
+EMPTY = Drawn("train_empty", "train", SMALL[0].pixels // 2, ())
+
+
+def try_damages(name: str, count: int, root: Path, params: Params) -> tuple[int, int]:
+    """Damage one label file at a time; how many data sets were read, and how many refused."""
+    WRITERS[name](root, [*SMALL, EMPTY])
+    labels = [path for path in sorted(root.rglob("*")) if path.is_file() and path.suffix.lower() != ".jpg"]
+    before, random = tree(root), np.random.default_rng(sorted(WRITERS).index(name))
+    settings = params.ingest.model_copy(update={"path": root})
+    read = refused = 0
+    signal.signal(signal.SIGALRM, hangs)
+    for _ in range(count):
+        path = labels[int(random.integers(len(labels)))]
+        valid = path.read_bytes()
+        path.write_bytes(damaged(valid, random))
+        signal.alarm(TIMEOUT)
+        try:
+            checked = check_data_set(settings)
+            signal.alarm(0)
+            found = checked.labels
+            assert found.annotations == found.others + sum(len(one.faces) + one.dropped for one in checked.taken) + sum(
+                one.labels for one in checked.refused
+            ) + without_box(checked)
+            assert "Traceback" not in "\n".join(report_lines(checked))
+            read += 1
+        except FacadeError as error:
+            assert 10 < len(str(error)) < 3000
+            refused += 1
+        finally:
+            signal.alarm(0)
+            path.write_bytes(valid)
+    assert tree(root) == before, "nothing is written"
+    return read, refused
+
+
+def without_box(checked) -> int:
+    refused = {one.name for one in checked.refused}
+    return sum(len(one.without_box) for one in checked.labels.photographs if one.name not in refused)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_damaged_labels_are_read_or_refused(tmp_path, params, name):
+    read, refused = try_damages(name, DAMAGES // 10 // len(WRITERS), tmp_path, params)
+    assert read > 0
+    assert refused > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRITERS)
+def test_ten_thousand_damaged_labels_are_read_or_refused(tmp_path, params, name):
+    read, refused = try_damages(name, DAMAGES // len(WRITERS) + 1, tmp_path, params)
+    assert read > 0
+    assert refused > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.jpg", "/etc/hostname", "a\0b.jpg", "n" * 5000, "..", "", "\udcff.jpg", "e"]
+)
+def test_names_that_are_no_photograph_of_the_data_set_are_refused(tmp_path, params, name):
+    (tmp_path / "in" / "e").mkdir(parents=True)
+    SMALL[0].save(tmp_path / "secret.jpg")
+    content = coco_content(SMALL)
+    content["images"][0]["file_name"] = name
+    for one in SMALL:
+        one.save(tmp_path / "in" / "images" / f"{one.name}.jpg")
+    (tmp_path / "in" / "annotations.json").write_text(json.dumps(content))
+    checked = check_data_set(params.ingest.model_copy(update={"path": tmp_path / "in"}))
+    assert [one.labels for one in checked.refused] == [len(SMALL[0].boxes)]
+    assert "photograph" in "\n".join(report_lines(checked)).encode().decode(), "the report can be printed"
