@@ -232,14 +232,23 @@ def test_unlabelled_test_files_are_left_out(tmp_path, params):
         ("face .5 .5 .1 .1", "expected a class"),
         ("0 .5 nan .1 .1", "expected a class"),
         ("-1 .5 .5 .1 .1", "expected a class"),
-        ("0 " + " ".join(["0.5"] * 14), "kpt_shape"),
     ],
 )
-def test_damaged_lines_of_yolo_are_errors(tmp_path, line, word):
+def test_damaged_lines_of_yolo_refuse_their_photograph(tmp_path, line, word):
     drawn = draw()
     yolo(tmp_path, drawn)
-    (tmp_path / "labels" / "train" / f"{drawn[0].name}.txt").write_text(f"{line}\n")
-    with pytest.raises(FacadeError, match=word):
+    (tmp_path / "labels" / "train" / f"{drawn[0].name}.txt").write_text(f"0 .5 .5 .1 .1\n{line}\n")
+    refused = {one.name: one.refused for one in read_labels(tmp_path).photographs if one.refused}
+    assert list(refused) == [f"images/train/{drawn[0].name}.jpg"]
+    assert f"{drawn[0].name}.txt, line 2: expected" in refused[f"images/train/{drawn[0].name}.jpg"]
+    assert word in refused[f"images/train/{drawn[0].name}.jpg"]
+
+
+def test_fifteen_numbers_may_be_landmarks_or_an_outline(tmp_path):
+    drawn = draw()
+    yolo(tmp_path, drawn)
+    (tmp_path / "labels" / "train" / f"{drawn[0].name}.txt").write_text("0 " + " ".join(["0.5"] * 14))
+    with pytest.raises(FacadeError, match=r"add `kpt_shape: \[5, 2\]` to data.yaml"):
         read_labels(tmp_path)
 
 
@@ -287,8 +296,10 @@ def test_xml_entities_are_refused_unexpanded(tmp_path):
     path.write_text(
         f'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>{path.read_text().replace("face<", "&x;<", 1)}'
     )
-    with pytest.raises(FacadeError, match="is not a valid XML label file"):
-        read_labels(tmp_path)
+    refused = [one for one in read_labels(tmp_path).photographs if one.refused]
+    assert [one.name for one in refused] == [f"{drawn[0].name}.jpg"]
+    assert "is not a valid XML label file" in refused[0].refused
+    assert refused[0].faces == ()
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -45,6 +45,7 @@ class VocFile:
     picture: str
     size: tuple[int, int] | None
     objects: tuple[VocObject, ...]
+    damage: str = ""
 
 
 def label_files(root: Path) -> list[Path]:
@@ -76,13 +77,13 @@ def read_voc(root: Path, categories: Collection[str] = ()) -> Labels:
         categories: Names of the objects that are faces; empty to take those that are called a face.
 
     Raises:
-        FacadeError: A file is malformed.
+        FacadeError: No object can be a face. A photograph whose label file is malformed is refused.
     """
     files, left_out = [], []
     for path in label_files(root):
-        tree = _parse(path)
-        if tree.tag == "annotation":
-            files.append(_read(path, tree))
+        file = _file_or_damage(path)
+        if file is not None:
+            files.append(file)
         else:
             left_out.append(LeftOut(path.relative_to(root).as_posix(), "it is no annotation of a photograph"))
     counts = Counter(one.name for file in files for one in file.objects)
@@ -131,7 +132,14 @@ def _labelled(
         box = (left - first, top - first, right - left + first, bottom - top + first)
         kept.append(Face(rotated_box(box, one.angle) if one.angle else box, ignore=one.ignore))
     return Labelled(
-        name, folder, split, tuple(kept), file.size, labels="the label files", without_box=tuple(without_box)
+        name,
+        folder,
+        split,
+        tuple(kept),
+        file.size,
+        labels="the label files",
+        without_box=tuple(without_box),
+        refused=file.damage,
     )
 
 
@@ -169,6 +177,15 @@ def _parse(path: Path) -> Element:
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise FacadeError(f"{path} is not a valid XML label file ({reason}). Fix or remove the file.") from None
+
+
+def _file_or_damage(path: Path) -> VocFile | None:
+    """A label file, or what is wrong with it; None if it is another XML file."""
+    try:
+        tree = _parse(path)
+        return _read(path, tree) if tree.tag == "annotation" else None
+    except FacadeError as error:  # ingest refuses the photograph, not the data set
+        return VocFile(path, "", None, (), str(error))
 
 
 def _read(path: Path, tree: Element) -> VocFile:

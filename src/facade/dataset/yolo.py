@@ -77,7 +77,8 @@ def read_yolo(root: Path, categories: Collection[str] = ()) -> Labels:
         categories: Names of the classes that are faces; empty to take those that are called a face.
 
     Raises:
-        FacadeError: A file is missing or malformed. The message gives the line.
+        FacadeError: data.yaml is malformed, or no class can be a face. A photograph whose text file is malformed is
+            refused; the reason gives the line.
     """
     description = _description(root)
     pictures, left_out = _pictures(root, description)
@@ -99,9 +100,9 @@ def read_yolo(root: Path, categories: Collection[str] = ()) -> Labels:
         else:  # ingest refuses it by the name that its photograph would have
             pairs.append((path.with_suffix(".jpg"), split_of(path.parent.relative_to(root).as_posix()), path))
             used[path] += 1
-    for _, _, path in pairs:
-        if path not in objects:
-            objects[path] = list(_read(path, description))
+    damaged: dict[Path, str] = {}
+    for path in dict.fromkeys(path for _, _, path in pairs):
+        objects[path], damaged[path] = _objects_or_damage(path, description)
     if description.keypoints is None:
         _refuse_ambiguous(objects, description.file)
     counts = Counter(dict.fromkeys(description.names.values(), 0))
@@ -111,7 +112,7 @@ def read_yolo(root: Path, categories: Collection[str] = ()) -> Labels:
     photographs = []
     for picture, split, path in pairs:
         kept = tuple(one.face for one in objects[path] if one.name in faces)
-        refused = NO_SPLIT if both and split is None else ""
+        refused = damaged[path] or (NO_SPLIT if both and split is None else "")
         if used[path] > 1:
             refused = f"its label file {path.name} belongs to {used[path]} photographs"
         photographs.append(
@@ -273,6 +274,14 @@ def _label_key(key: str) -> str:
             at = len(parts) - 2 - parts[:-1][::-1].index(folder)
             return "/".join([*parts[:at], "labels", *parts[at + 1 :]])
     return key
+
+
+def _objects_or_damage(path: Path, description: Description) -> tuple[list[Object], str]:
+    """The objects in a label file, and ""; or none, and what is wrong with it."""
+    try:
+        return list(_read(path, description)), ""
+    except FacadeError as error:
+        return [], str(error)
 
 
 def _read(path: Path, description: Description) -> Iterator[Object]:
