@@ -29,7 +29,8 @@ from facade.audit.coverage import classify_faces
 from facade.dataset import Face, Photograph, Photographs
 from facade.dataset.iou import clipped_xyxy, iou_matrix
 from facade.demo.clip import VideoFrame, draw_video, write_video
-from facade.footage.video import read_clip, read_frames
+from facade.footage.clip import read_clip
+from facade.footage.video import read_frames
 
 # A score threshold that no detection reaches switches deface off.
 NEVER = "1.1"

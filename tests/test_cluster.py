@@ -220,7 +220,7 @@ def test_photographs_with_given_boxes_are_anonymized_on_the_cluster(params, tmp_
         (folder / f"{number}.jpg").write_bytes(encode(noise(80, 100, number), params.codec))
     named = {(f"{number}.jpg", 0): np.array([[20.0, 20.0, 30.0, 40.0, 1.0]]) for number in range(3)}
     for name, workers in (("alone", 1), ("together", None)):
-        found, _ = plan_jobs([folder], tmp_path / name, [])
+        found = plan_jobs([folder], tmp_path / name, []).jobs
         assert failures(run_jobs(found, settings(named), False, print, workers)) == []
     alone, together = (tree(tmp_path / name) for name in ("alone", "together"))
     assert len(alone) == 6
@@ -239,7 +239,7 @@ from tests.footage.test_storage import boxes_of
 
 use_engine(Engine(name="ray", address="auto"))
 source, target, names = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-found, _ = plan_jobs([to_path(source)], to_path(target))
+found = plan_jobs([to_path(source)], to_path(target)).jobs
 for error in failures(run_jobs(found, settings(boxes_of(names)), False, print)):
     print("FAULT", error)
 """
@@ -272,7 +272,7 @@ def test_a_submitted_ray_job_works_from_storage_to_storage(cluster, s3, tmp_path
         return done.stdout
 
     assert "FAULT" not in drive(f"s3://{bucket}/out")
-    found, _ = plan_jobs([to_path(f"s3://{bucket}/in")], to_path(f"s3://{bucket}/alone"))
+    found = plan_jobs([to_path(f"s3://{bucket}/in")], to_path(f"s3://{bucket}/alone")).jobs
     assert failures(run_jobs(found, settings(boxes_of(json.loads(named))), False, print, 1)) == []
     assert objects(f"s3://{bucket}/out") == objects(f"s3://{bucket}/alone")
     assert len(objects(f"s3://{bucket}/out")) == 2 * (len(files) + 1)

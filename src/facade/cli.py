@@ -106,6 +106,7 @@ def anonymize(
     resumes where it stopped. Exit codes: 0; 1 if anything that was named is not anonymized; 3 if all is, but with a
     detector that is unfit for real people.
     """
+    from facade.dataset.names import printable
     from facade.footage.anonymizer import Anonymizer
     from facade.footage.run_record import failures, write_face_table
 
@@ -123,16 +124,17 @@ def anonymize(
     if anonymizer.warning is not None:
         typer.echo(f"facade: {anonymizer.warning}", err=True)
     *sources, target = (to_path(path) for path in paths)
-    outcomes, unsupported = anonymizer.run(sources, target, overwrite, workers, typer.echo)
+    outcomes, plan = anonymizer.run(sources, target, overwrite, workers, typer.echo)
     if table is not None:
         typer.echo(f"{table}: {write_face_table(table, outcomes)} faces")
-    if unsupported:
-        named = ", ".join(str(path) for path in unsupported[:5])
-        more = f" and {len(unsupported) - 5} more" if len(unsupported) > 5 else ""
-        typer.echo(f"skipped, not a supported format: {named}{more}")
-    for message in failures(outcomes):
+    if plan.skipped:
+        named = printable(", ".join(str(path) for path in plan.skipped[:5]))
+        more = f" and {len(plan.skipped) - 5} more" if len(plan.skipped) > 5 else ""
+        typer.echo(f"skipped, neither pictures nor videos, or hidden: {named}{more}")
+    errors = [*map(str, plan.refused), *failures(outcomes)]
+    for message in errors:
         typer.echo(f"facade: {message}", err=True)
-    if failures(outcomes):
+    if errors:
         raise SystemExit(1)
     if anonymizer.warning is not None:
         raise SystemExit(UNFIT)

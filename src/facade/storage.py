@@ -65,14 +65,52 @@ def escapes_folder(name: str) -> bool:
 
 
 def list_files(folder: AnyPath) -> list[tuple[AnyPath, str]]:
-    """All files below a folder with their relative names (forward slashes), sorted by name."""
+    """All files below a folder with their relative names (forward slashes), sorted by name.
+
+    Links to folders are followed, each folder once.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
     if isinstance(folder, UPath):
         start = folder.path.rstrip("/") + "/"
         names = [key.removeprefix(start) for key in folder.fs.find(folder.path)]
         # Some tools mark a folder with an empty object.
         return [(folder / name, name) for name in sorted(names) if name and not name.endswith("/")]
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(path, path.relative_to(folder).as_posix()) for path in paths]
+    return [(path, path.relative_to(folder).as_posix()) for path in sorted(_walk(folder)) if path.is_file()]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Everything below a folder that is no folder, broken links included. Links to folders are followed.
+
+    No folder is visited twice: not one that two links lead to, nor one that contains the link. Of two names for a
+    folder, the one without a link counts.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    visited: set[tuple[int, int]] = set()
+    queue, links = [folder], list[Path]()
+    while queue or links:
+        current = queue.pop() if queue else links.pop(0)
+        status = current.stat()
+        if (status.st_dev, status.st_ino) in visited:
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        for path in sorted(current.iterdir()):
+            if not path.is_dir():
+                yield path
+            elif path.is_symlink():
+                links.append(path)
+            else:
+                queue.append(path)
+
+
+def broken_links(folder: AnyPath) -> list[Path]:
+    """Links below a folder that lead nowhere."""
+    if not isinstance(folder, Path) or not folder.is_dir():
+        return []
+    return sorted(path for path in _walk(folder) if path.is_symlink() and not path.exists())
 
 
 @contextmanager
@@ -96,11 +134,16 @@ def atomic_file(final: AnyPath) -> Iterator[Path]:
             final.fs.put_file(str(temporary), final.path)  # object storage uploads atomically
 
 
+def av_name(path: Path) -> str:
+    """A local file name as FFmpeg takes it: absolute, because it takes what precedes a colon for a protocol."""
+    return str(path.absolute())
+
+
 @contextmanager
 def open_for_av(path: AnyPath) -> Iterator[str | IO[bytes]]:
     """A file as PyAV opens it: a local file name, or a seekable stream for an object. No copy is made."""
     if isinstance(path, Path):
-        yield str(path)
+        yield av_name(path)
     else:
         with path.open("rb") as content:
             yield content

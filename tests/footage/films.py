@@ -11,8 +11,8 @@ from facade.anonymize.factory import build_treatment
 from facade.dataset.pixels import decode as decode_picture
 from facade.demo.backdrop import draw_backdrop
 from facade.demo.clip import VideoFrame, draw_video, write_video
-from facade.footage.box_sources import LabelledBoxes
 from facade.footage.job import Settings
+from facade.footage.labelled_boxes import LabelledBoxes
 from facade.heads import (
     Pose,
     View,

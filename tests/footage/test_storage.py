@@ -85,10 +85,10 @@ def test_objects_in_storage_give_the_same_bytes_as_files(s3, tmp_path):
         (tmp_path / "in" / name).write_bytes(cv2.imencode(".jpg", noise(90, 120, number))[1].tobytes())
         boxes |= boxes_of([name])
     options = settings(boxes)
-    found, _ = plan_jobs([tmp_path / "in"], tmp_path / "out")
+    found = plan_jobs([tmp_path / "in"], tmp_path / "out").jobs
     assert failures(run_jobs(found, options, False, print, 1)) == []
     upload(tmp_path / "in", f"s3://{bucket}/in")
-    found, _ = plan_jobs([to_path(f"s3://{bucket}/in/")], to_path(f"s3://{bucket}/out"))
+    found = plan_jobs([to_path(f"s3://{bucket}/in/")], to_path(f"s3://{bucket}/out")).jobs
     lines: list[str] = []
     assert failures(run_jobs(found, options, False, lines.append, 1)) == []
     assert objects(f"s3://{bucket}/out") == {name: path.read_bytes() for path, name in list_files(tmp_path / "out")}
@@ -129,9 +129,9 @@ def test_an_interrupted_video_in_storage_is_resumed(s3, tmp_path):
 
 def test_a_shard_gives_the_same_photographs_as_files_and_nothing_else(tarred):
     root, files = tarred
-    found, _ = plan_jobs([root / "in"], root / "out")
+    found = plan_jobs([root / "in"], root / "out").jobs
     assert failures(run_jobs(found, settings(boxes_of(files)), False, print, 1)) == []
-    shards, _ = plan_jobs([root / "000.tar"], root / "anonymous")
+    shards = plan_jobs([root / "000.tar"], root / "anonymous").jobs
     lines: list[str] = []
     options = settings(boxes_of([*files, "day/bad.jpg"], "000.tar/"))
     assert failures(run_jobs(shards, options, False, lines.append, 1)) == []
@@ -181,7 +181,7 @@ DAMAGED = [
 @pytest.mark.parametrize("content", DAMAGED, ids=["none", "content", "boundary", "header", "bit", "two"])
 def test_a_damaged_shard_is_refused_with_a_message(tmp_path, content):
     (tmp_path / "0.tar").write_bytes(content)
-    found, _ = plan_jobs([tmp_path / "0.tar"], tmp_path / "out.tar")
+    found = plan_jobs([tmp_path / "0.tar"], tmp_path / "out.tar").jobs
     errors = failures(run_jobs(found, settings(boxes_of(photographs(), "0.tar/")), False, print, 1))
     assert "0.tar cannot be read as a tar" in str(errors[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.tar"]
@@ -231,9 +231,9 @@ def test_keys_that_escape_their_folder_are_skipped(s3, tmp_path):
     picture = photographs(1)["day/0.jpg"]
     for key in ("in/a.jpg", "in/../../up.jpg", f"in/{tmp_path}/absolute.jpg"):
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=picture)
-    found, unsupported = plan_jobs([to_path(f"s3://{bucket}/in")], tmp_path / "deep/deep/out")
-    assert [job.name for job in found] == ["a.jpg"]
-    assert len(unsupported) == 2
+    plan = plan_jobs([to_path(f"s3://{bucket}/in")], tmp_path / "deep/deep/out")
+    assert [job.name for job in plan.jobs] == ["a.jpg"]
+    assert len(plan.refused) == 2
 
 
 def test_another_uri_of_the_same_object_is_the_same_file(s3):
@@ -249,7 +249,7 @@ def test_a_playlist_in_storage_opens_no_local_file(s3, tmp_path):
     film_of_people(tmp_path / "own.mp4", 10)
     text = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\nfile://{tmp_path}/own.mp4\n#EXT-X-ENDLIST\n"
     to_path(f"s3://{bucket}/in/a.mp4").write_text(text)
-    found, _ = plan_jobs([to_path(f"s3://{bucket}/in")], to_path(f"s3://{bucket}/out"))
+    found = plan_jobs([to_path(f"s3://{bucket}/in")], to_path(f"s3://{bucket}/out")).jobs
     errors = failures(run_jobs(found, settings({}), False, print, 1))
     assert "cannot be read as a video" in str(errors[0])
     assert objects(f"s3://{bucket}/out") == {}

@@ -1,38 +1,79 @@
 """Anonymize many files or objects in storage: list the inputs, choose the outputs, run the jobs, report errors."""
 
 import errno
-import os
+import mimetypes
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from facade.dataset.names import printable
+from facade.dataset.pixels import BadPhotographError, read_layout
 from facade.errors import FacadeError
 from facade.files import sha256_of
 from facade.footage.anonymize_video import anonymize_video
 from facade.footage.encode import CONTAINERS
 from facade.footage.job import Job, Settings, job_id, source_id
-from facade.footage.photographs import PHOTOGRAPHS, anonymize_photograph
+from facade.footage.photographs import PHOTOGRAPHS, WRITTEN, anonymize_photograph, written_name
 from facade.footage.record import Record, read_record
 from facade.footage.run_record import Outcome
 from facade.footage.shard import SHARDS, anonymize_shard
 from facade.parallel import cores, ordered_map, uses_cluster
-from facade.storage import AnyPath, canonical_uri, escapes_folder, is_within, list_files, make_parents, storage_errors
+from facade.storage import (
+    AnyPath,
+    broken_links,
+    canonical_uri,
+    escapes_folder,
+    is_within,
+    list_files,
+    make_parents,
+    storage_errors,
+)
 
 # Video formats that are read but not written; they become Matroska, which holds any audio codec.
-OTHER_VIDEOS = (".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv")
+OTHER_VIDEOS = (
+    ".webm", ".avi", ".mts", ".m2ts", ".m2t", ".ts", ".mpg", ".mpeg", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".3gp",
+    ".3g2", ".ogv", ".mxf", ".dv", ".qt",
+)  # fmt: skip
 VIDEOS = (*CONTAINERS, *OTHER_VIDEOS)
 SUPPORTED = (*PHOTOGRAPHS, *SHARDS, *VIDEOS)
+# Extensions of pictures and videos that Python's table of media types lacks.
+OTHER_MEDIA = (
+    ".3fr", ".arw", ".braw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".exr", ".fff", ".gpr", ".hdr", ".iiq", ".insp",
+    ".insv", ".jls", ".jxl", ".jxr", ".kdc", ".lrv", ".mef", ".mjpeg", ".mjpg", ".mk3d", ".mod", ".mos", ".mrw", ".nef",
+    ".nrw", ".orf", ".pef", ".psb", ".psd", ".r3d", ".raf", ".raw", ".rm", ".rmvb", ".rw2", ".rwl", ".sr2", ".srf",
+    ".srw", ".svg", ".tod", ".x3f", ".y4m", ".ivf", ".h264", ".h265", ".hevc", ".264", ".265", ".divx", ".amv", ".nut",
+)  # fmt: skip
+# First bytes of pictures and videos, with their offsets: files without an extension, or with a wrong one.
+SIGNATURES = (
+    (0, b"\xff\xd8\xff"), (0, b"\x89PNG\r\n"), (0, b"GIF8"), (8, b"WEBP"), (8, b"AVI "), (4, b"ftyp"), (4, b"moov"),
+    (0, b"\x1aE\xdf\xa3"), (0, b"II*\0"), (0, b"MM\0*"), (0, b"FLV\1"), (0, b"\0\0\1\xba"), (0, b"\0\0\1\xb3"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (4, b"jP  "), (0, b"\xffO\xffQ"),
+)  # fmt: skip
 # Photographs per worker process that make its start-up time worthwhile.
 MIN_PER_PROCESS = 20
 
 
-def plan_jobs(
-    sources: Sequence[AnyPath], target: AnyPath, other_inputs: Sequence[Path] = ()
-) -> tuple[list[Job], list[AnyPath]]:
-    """The files to anonymize with their targets, and the files that are skipped because they are not supported.
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with inputs.
+
+    Attributes:
+        jobs: Files to anonymize, with their targets.
+        skipped: Files in folders that are neither pictures nor videos, and hidden files.
+        refused: Errors, one for each picture or video in a folder that cannot be anonymized.
+    """
+
+    jobs: list[Job]
+    skipped: list[AnyPath]
+    refused: list[FacadeError]
+
+
+def plan_jobs(sources: Sequence[AnyPath], target: AnyPath, other_inputs: Sequence[Path] = ()) -> Plan:
+    """Decide on every file that is named or lies in a folder: anonymized, skipped or refused.
 
     Args:
         sources: Files and folders.
@@ -40,22 +81,81 @@ def plan_jobs(
         other_inputs: Further files that are read, and must not be overwritten.
 
     Raises:
-        FacadeError: A source is missing, or a target is also a source or the target of another source.
+        FacadeError: A source is missing or, named by itself, not supported; or a target is also a source or the target
+            of another source.
         OSError: Storage does not respond.
     """
     for source in sources:
         if not source.exists():
             raise FacadeError(f"{source} is missing. Check the path.")
+        if source.is_file() and not _is_supported(source.name):
+            raise FacadeError(
+                f"{source} has no supported format. Convert it, or leave it out. Supported: {', '.join(SUPPORTED)}."
+            )
         if source.is_dir() and is_within(target, source):
             raise FacadeError(f"{target} is inside {source}, which is to be anonymized. Choose a folder outside of it.")
     single = len(sources) == 1 and sources[0].is_file() and target.suffix.lower() in SUPPORTED
     if single:
-        jobs = [Job(sources[0], sources[0].name, _target(sources[0], target))]
-        unsupported: list[AnyPath] = []
+        plan = Plan([Job(sources[0], sources[0].name, _target(sources[0], target))], [], [])
     else:
-        listed = [pair for source in sources for pair in _files(source)]
-        unsupported = [path for path, name in listed if not _is_supported(name)]
-        jobs = [Job(path, name, _target(path, target / _renamed(name))) for path, name in listed if _is_supported(name)]
+        plan = _plan_folders(sources, target)
+    _check_targets(plan.jobs, other_inputs)
+    return plan
+
+
+def _plan_folders(sources: Sequence[AnyPath], target: AnyPath) -> Plan:
+    plan = Plan([], [], [])
+    for source in sources:
+        for link in broken_links(source):
+            plan.refused.append(FacadeError(f"{link} is a link that leads nowhere. Repair it, or remove it."))
+        for path, name in _files(source, target):
+            if path.name.startswith(".") and path != source:
+                plan.skipped.append(path)
+            elif _is_supported(name):
+                plan.jobs.append(Job(path, name, _target(path, target / _renamed(name))))
+            elif _is_media(path):
+                plan.refused.append(_unsupported(path, name))
+            else:
+                plan.skipped.append(path)
+    return plan
+
+
+def _files(source: AnyPath, target: AnyPath) -> list[tuple[AnyPath, str]]:
+    if source.is_file():
+        return [(source, source.name)]
+    try:
+        files = list_files(source)
+    except PermissionError as error:
+        raise FacadeError(f"{error.filename or source} cannot be read. Check its permissions.") from None
+    for folder in sorted({path.parent for path, _ in files if isinstance(path, Path)}):
+        if is_within(folder, target):  # through a link
+            raise FacadeError(f"{folder} is in {target}, where outputs go. Choose another folder for outputs.")
+    return files
+
+
+def _unsupported(path: AnyPath, name: str) -> FacadeError:
+    if escapes_folder(name):
+        return FacadeError(f"{path} has a name that leads out of its folder. Rename it.")
+    return FacadeError(
+        f"{path} was not anonymized: it is a picture or video in a format that is not supported"
+        f"{'' if path.suffix else ', or without an extension'}. Convert it, or leave it out."
+    )
+
+
+def _is_media(path: AnyPath) -> bool:
+    """Whether a file is a picture or video, by its extension or its first bytes."""
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    if kind.startswith(("image/", "video/")) or path.suffix.lower() in (*OTHER_MEDIA, *SUPPORTED):
+        return True
+    try:
+        with path.open("rb") as content:
+            head = content.read(16)
+    except OSError as error:
+        raise FacadeError(f"{path} cannot be read ({error.strerror or error}). Check its permissions.") from None
+    return any(head[offset:].startswith(signature) for offset, signature in SIGNATURES)
+
+
+def _check_targets(jobs: Sequence[Job], other_inputs: Sequence[Path]) -> None:
     inputs = {canonical_uri(path) for path in (*(job.source for job in jobs), *other_inputs)}
     outputs: dict[str, AnyPath] = {}
     for job in jobs:
@@ -66,7 +166,6 @@ def plan_jobs(
             if uri in outputs:
                 raise FacadeError(f"{outputs[uri]} and {job.source} would both be written to {path}. Rename one.")
             outputs[uri] = job.source
-    return jobs, unsupported
 
 
 def check_targets(jobs: Sequence[Job]) -> None:
@@ -114,6 +213,7 @@ def run_jobs(
     parents = {path.parent for job in jobs for path in (job.source, job.target) if isinstance(path, Path)}
     folders = sorted({_existing(folder) for folder in parents})
     on_cluster = workers is None and uses_cluster()
+    settings = settings.settled(_layouts(photographs)) if settings.has_labels else settings
     work = _RunJob(settings, overwrite)
     results: list[Iterator[Outcome]] = []
     kinds = ((photographs, "photographs", MIN_PER_PROCESS, False), (shards, "shards", 1, True))
@@ -125,8 +225,8 @@ def run_jobs(
     outcomes = []
     # Segments of a video run in parallel, videos one after the other.
     for outcome in chain(*results, map(_RunJob(settings, overwrite, workers), videos)):
-        if outcome.status != "failed":
-            log_line(outcome.message)
+        if outcome.status in ("done", "already done"):
+            log_line(printable(outcome.message))
         outcomes.append(outcome)
     return outcomes
 
@@ -161,7 +261,9 @@ class _RunJob:
             return Outcome(job, "failed", str(error), time.perf_counter() - start)
         except OSError as error:
             return Outcome(job, "failed", str(_write_error(job, error)), time.perf_counter() - start)
-        return Outcome(job, "done", _line(job, record), time.perf_counter() - start)
+        missing = [one["what"] for one in record.left_out if PurePosixPath(one["what"]).suffix.lower() in PHOTOGRAPHS]
+        status = "incomplete" if missing else "done"
+        return Outcome(job, status, _line(job, record), time.perf_counter() - start)
 
 
 def _line(job: Job, record: Record) -> str:
@@ -204,18 +306,11 @@ def _write_error(job: Job, error: OSError) -> FacadeError:
     )
 
 
-def _files(source: AnyPath) -> Iterator[tuple[AnyPath, str]]:
-    if source.is_file():
-        yield source, source.name
-        return
-    if isinstance(source, Path):
-        # rglob silently skips folders that cannot be read.
-        for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
-            if not os.access(folder, os.R_OK | os.X_OK):
-                raise FacadeError(f"{folder} cannot be read. Check its permissions.")
-    for path, name in list_files(source):
-        if not path.name.startswith("."):
-            yield path, name
+def _layouts(photographs: Sequence[Job]) -> Iterator[tuple[str, tuple[int, int], int]]:
+    """Names, stored sizes and orientations of photographs. Those that cannot be read are reported in their turn."""
+    for job in photographs:
+        with suppress(BadPhotographError, OSError), storage_errors(), job.source.open("rb") as content:
+            yield job.name, *read_layout(content)
 
 
 def _is_supported(name: str) -> bool:
@@ -227,14 +322,13 @@ def _is_link_to(path: AnyPath, source: AnyPath) -> bool:
 
 
 def _renamed(name: str) -> str:
-    path = PurePosixPath(name)
-    return str(path.with_suffix(f"{path.suffix}.mkv")) if path.suffix.lower() in OTHER_VIDEOS else name
+    return f"{name}.mkv" if PurePosixPath(name).suffix.lower() in OTHER_VIDEOS else written_name(name)
 
 
 def _target(source: AnyPath, target: AnyPath) -> AnyPath:
     allowed = next(
         extensions
-        for kind, extensions in ((VIDEOS, tuple(CONTAINERS)), (SHARDS, SHARDS), (PHOTOGRAPHS, PHOTOGRAPHS))
+        for kind, extensions in ((VIDEOS, tuple(CONTAINERS)), (SHARDS, SHARDS), (PHOTOGRAPHS, WRITTEN))
         if source.suffix.lower() in kind
     )
     if target.suffix.lower() not in allowed:

@@ -14,13 +14,15 @@ from facade.dataset.records import SmoothedFace
 from facade.detector.infer import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of, write_json, write_text
-from facade.footage.encode import check_audio, concatenate, write_segment
+from facade.footage.clip import Clip, read_clip
+from facade.footage.encode import CONTAINERS, concatenate, write_segment
 from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
 from facade.footage.masks import changed_mask, masks_path, run_lengths
 from facade.footage.record import FaceTable, Record
 from facade.footage.smoothing import smooth
+from facade.footage.sound import check_audio
 from facade.footage.tracks import Track, track
-from facade.footage.video import Clip, Frame, read_clip, read_frames
+from facade.footage.video import Frame, read_frames
 from facade.parallel import ordered_map
 from facade.storage import AnyPath, atomic_file, remove_tree
 
@@ -126,15 +128,18 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
     _resume_or_clear(job.partial, key)
     frame_count = len(clip.pts)
     settings.check_count(job.name, frame_count)
+    settings = settings.for_file(job.name, clip.stored, clip.orientation, video=True)
+    notes = list(clip.notes)
     if settings.audio:
-        check_audio(clip)
+        notes += check_audio(clip, CONTAINERS[job.target.suffix.lower()])
     firsts = range(0, frame_count, segment)
     folders = [path for path in (job.source.parent, job.target.parent) if isinstance(path, Path)]
     detections, size = _detect(job, clip, settings, firsts, workers, folders)
     tracks = track(detections, settings.min_score, settings.max_gap)
     kept = _exempt_frames(tracks, settings, job, size)
     treated = [part for one, keep in zip(tracks, kept, strict=True) if (part := _without(one, keep)) is not None]
-    odd = size[0] % 2 or size[1] % 2
+    if size[0] % 2 or size[1] % 2:
+        notes.append("A side of odd length was padded to an even one, by repeating its last line.")
     record = Record(
         kind="video",
         source={"file": job.name, "bytes": job.source.stat().st_size, "sha256": sha256},
@@ -144,7 +149,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
         treatment=settings.method,
         faces=_table(tracks, [~keep for keep in kept], settings.labeled),
         exempt=_table(tracks, kept, settings.labeled),
-        notes=["A side of odd length was padded to an even one, by repeating its last line."] if odd else [],
+        notes=notes,
         job=key,
     )
     if settings.records_only and not settings.masks:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from facade.errors import FacadeError
-from facade.footage.anonymize_files import check_targets, plan_jobs, run_jobs
-from facade.footage.box_sources import LabelledBoxes
+from facade.footage.anonymize_files import Plan, check_targets, plan_jobs, run_jobs
 from facade.footage.job import Job
+from facade.footage.labelled_boxes import LabelledBoxes
 from facade.footage.photographs import AnonymizedImage, anonymize_image
 from facade.footage.run_record import RUN_RECORD, Outcome, RunClock, write_run_record
 from facade.footage.settings import build_settings, open_box_source
@@ -151,9 +151,12 @@ class Anonymizer:
             What became of each file. A file that fails does not stop the others.
 
         Raises:
-            FacadeError: The folder is missing, holds nothing to anonymize, or the target cannot be written.
+            FacadeError: The folder is missing, holds nothing to anonymize, or the target cannot be written; or, after
+                all others are done, it holds pictures or videos that cannot be anonymized.
         """
-        outcomes, _ = self.run([to_path(str(source))], to_path(str(target)), overwrite, workers, log_line)
+        outcomes, plan = self.run([to_path(str(source))], to_path(str(target)), overwrite, workers, log_line)
+        if plan.refused:
+            raise FacadeError(" ".join(map(str, plan.refused)))
         return outcomes
 
     def _single(self, source: str | Path, target: str | Path, overwrite: bool, workers: int | None) -> Outcome:
@@ -169,7 +172,7 @@ class Anonymizer:
         overwrite: bool = False,
         workers: int | None = None,
         log_line: Callable[[str], None] = _quiet,
-    ) -> tuple[list[Outcome], list[AnyPath]]:
+    ) -> tuple[list[Outcome], Plan]:
         """Anonymize what is named; into a folder, a record of the run is written as well.
 
         Args:
@@ -180,7 +183,7 @@ class Anonymizer:
             log_line: Called with a line on each file that was anonymized.
 
         Returns:
-            What became of each file; and the files that are not supported, and were left out.
+            What became of each file; and the plan, which names the files that were skipped or refused.
 
         Raises:
             FacadeError: There is nothing to anonymize, or the target cannot be written.
@@ -188,18 +191,20 @@ class Anonymizer:
         clock = RunClock()
         try:
             with storage_errors():
-                jobs, unsupported = plan_jobs(sources, target, self._inputs)
+                plan = plan_jobs(sources, target, self._inputs)
         except OSError as reason:
             raise FacadeError(f"the inputs cannot be listed: {reason.strerror or reason}.") from None
-        if not jobs:
+        jobs = plan.jobs
+        if not jobs and not plan.refused:
             inputs = ", ".join(str(source) for source in sources)
             raise FacadeError(f"no supported inputs found in {inputs}. Name photographs, shards (.tar) or videos.")
         self._check(jobs)
         outcomes = run_jobs(jobs, self.settings, overwrite, log_line, workers)
         if not (len(jobs) == 1 and jobs[0].target == target):
-            left_out = [(str(path), "not a supported format") for path in unsupported]
+            left_out = [(str(path), "neither picture nor video, or hidden") for path in plan.skipped]
+            left_out += [(str(error), "refused") for error in plan.refused]
             write_run_record(target / RUN_RECORD, clock, self.settings, outcomes, left_out)
-        return outcomes, unsupported
+        return outcomes, plan
 
     def _check(self, jobs: Sequence[Job]) -> None:
         """Refuse what would fail only after hours."""

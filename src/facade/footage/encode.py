@@ -1,6 +1,5 @@
 """Encode anonymized frames as video: in segments, which are concatenated without re-encoding."""
 
-import errno
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +10,11 @@ import av
 import cv2
 import numpy as np
 
-from facade.errors import FacadeError
-from facade.footage.video import DEFAULT, INTERPOLATION, RGB, Clip, Frame, decoding_matrix, open_video
-from facade.storage import AnyPath, atomic_file, open_for_av
+from facade.footage.clip import Clip
+from facade.footage.container import open_video
+from facade.footage.sound import add_encoder, can_copy, copied_packets, encoded_packets
+from facade.footage.video import DEFAULT, INTERPOLATION, RGB, Frame, decoding_matrix
+from facade.storage import AnyPath, atomic_file, av_name, open_for_av
 
 # crf: constant rate factor; at about 17 and below, frames look like their source. threads: with one, bytes do not
 # depend on the number of cores. bf: without B-frames, segments can be concatenated.
@@ -22,8 +23,6 @@ X264_OPTIONS = {"crf": "17", "preset": "veryfast", "bf": "0", "threads": "1"}
 SEGMENT_FORMAT = "nut"
 # FFmpeg's number of limited range: luma from 16 to 235, as players expect, whatever the source has.
 LIMITED_RANGE = 1
-# Audio codecs whose header holds no text. Vorbis stores tags there, such as names and places.
-TAGLESS_CODECS = ("aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus")
 # Write neither the version of FFmpeg nor a date.
 MUXER_OPTIONS = {"fflags": "+bitexact"}
 # FFmpeg's names of containers for H.264 and the usual audio codecs; Matroska takes any codec.
@@ -41,7 +40,7 @@ def write_segment(path: AnyPath, clip: Clip, frames: Iterable[Frame], treat: Cal
     """
     with (
         atomic_file(path) as temporary,
-        av.open(str(temporary), "w", format=SEGMENT_FORMAT, options=MUXER_OPTIONS) as container,
+        av.open(av_name(temporary), "w", format=SEGMENT_FORMAT, options=MUXER_OPTIONS) as container,
     ):
         stream: av.VideoStream | None = None
         for frame in frames:
@@ -58,50 +57,34 @@ def write_segment(path: AnyPath, clip: Clip, frames: Iterable[Frame], treat: Cal
             container.mux(stream.encode())
 
 
-def check_audio(clip: Clip) -> None:
-    """Refuse audio that cannot be copied without its tags.
-
-    Raises:
-        FacadeError: The video has such audio.
-    """
-    with open_video(clip.path) as (source, _):
-        for stream in source.streams.audio:
-            name = stream.codec_context.name
-            if not name.startswith(("pcm_", *TAGLESS_CODECS)):
-                raise FacadeError(f"{clip.path} has {name} audio, whose header may hold tags. Add --no-audio.")
-
-
 def concatenate(path: Path, segments: Sequence[AnyPath], clip: Clip, audio: bool) -> None:
-    """Concatenate segments, with the audio of the source and nothing else of it.
+    """Concatenate segments, with the sound of the source and nothing else of it.
 
     Args:
         path: File to write. Its extension determines the container.
         segments: In order.
         clip: The source.
-        audio: Whether its audio is copied (see `check_audio`).
+        audio: Whether its sound is kept (see `facade.footage.sound`).
 
     Raises:
-        FacadeError: The container cannot hold the audio.
+        FacadeError: The sound is damaged.
     """
     with open_video(clip.path) as (source, _), _open_segment(segments[0]) as template, av.open(
-        str(path), "w", format=CONTAINERS[path.suffix.lower()], options=MUXER_OPTIONS
+        av_name(path), "w", format=CONTAINERS[path.suffix.lower()], options=MUXER_OPTIONS
     ) as container:  # fmt: skip
         video = container.add_stream_from_template(template.streams.video[0])
         video.time_base = clip.time_base
-        parts = [_video_packets(segments, clip.pts)]
-        audio_streams = {}
-        try:
-            for stream in source.streams.audio if audio else ():
-                audio_streams[stream.index] = container.add_stream_from_template(stream)
-            container.start_encoding()
-        except (ValueError, av.FFmpegError) as error:
-            if getattr(error, "errno", None) == errno.ENOSPC or not audio_streams:
-                raise
-            raise _unsupported_audio(path, source.streams.audio[0]) from None
-        if audio_streams:
-            parts.append(packet for packet in source.demux(list(source.streams.audio)) if packet.size)
+        parts = [_video_packets(segments, clip, video)]
+        copied: dict[int, av.AudioStream] = {}
+        for stream in source.streams.audio if audio else ():
+            if can_copy(stream, container):
+                copied[stream.index] = container.add_stream_from_template(stream)
+            else:
+                parts.append(encoded_packets(clip, stream.index, add_encoder(stream, container)))
+        if copied:
+            parts.append(_copied_packets(clip, copied))
+        container.start_encoding()
         for packet in heapq.merge(*parts, key=_seconds):
-            packet.stream = audio_streams[packet.stream.index] if packet.stream.type == "audio" else video
             container.mux(packet)
 
 
@@ -134,25 +117,27 @@ def _open_segment(path: AnyPath) -> Iterator[av.container.InputContainer]:
         yield container
 
 
-def _video_packets(segments: Sequence[AnyPath], pts: Sequence[int]) -> Iterator[av.Packet]:
-    number = 0
+def _video_packets(segments: Sequence[AnyPath], clip: Clip, stream: av.VideoStream) -> Iterator[av.Packet]:
+    """Encoded pictures with the timestamps of the source: segments have a time base of their own."""
+    number, times = 0, (*clip.pts, clip.pts[-1] + clip.last_duration)
     for path in segments:
         with _open_segment(path) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size:
-                    # The last frame is shown as long as the one before.
-                    shown = min(number, len(pts) - 2)
-                    packet.duration = pts[shown + 1] - pts[shown] if len(pts) > 1 else 0
+                    packet.pts = packet.dts = times[number]
+                    packet.duration = times[number + 1] - times[number]
+                    packet.time_base = clip.time_base
+                    packet.stream = stream
                     number += 1
                     yield packet
+
+
+def _copied_packets(clip: Clip, streams: dict[int, av.AudioStream]) -> Iterator[av.Packet]:
+    for number, packet in copied_packets(clip, list(streams)):
+        packet.stream = streams[number]
+        yield packet
 
 
 def _seconds(packet: av.Packet) -> Fraction:
     time = packet.dts if packet.dts is not None else packet.pts
     return (time or 0) * Fraction(packet.time_base)
-
-
-def _unsupported_audio(path: Path, stream: av.AudioStream) -> FacadeError:
-    return FacadeError(
-        f"{path.suffix} files cannot hold {stream.codec_context.name} audio. Use .mkv, or add --no-audio."
-    )

@@ -1,8 +1,8 @@
 """An anonymization job and its settings."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from facade.anonymize.treat import Treatment
 from facade.dataset.iou import clipped_xyxy, match_pairs
 from facade.dataset.records import Face, Photograph, SmoothedFace
 from facade.files import sha256_of
-from facade.footage.box_sources import BoxSource, LabelledBoxes
+from facade.footage.box_sources import BoxSource
 from facade.footage.face_columns import complete_rows, keypoints_of
+from facade.footage.labelled_boxes import LabelledBoxes
 from facade.networks.protocol import BOX_COLUMNS
 from facade.params import Codec
 from facade.storage import AnyPath
@@ -67,6 +68,44 @@ class Settings:
             complete_rows(self.treatment, *both, self.min_score, in_video) for both in zip(images, rows, strict=True)
         ]
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether boxes of a COCO file are used, of faces or of exempt faces."""
+        return isinstance(self.box_source, LabelledBoxes) or self.exempt is not None
+
+    def settled(self, pictures: Iterable[tuple[str, tuple[int, int], int]]) -> "Settings":
+        """These settings, with labelled and exempt boxes that know what boxes of turned photographs refer to.
+
+        Args:
+            pictures: Name, stored size and EXIF orientation of photographs.
+
+        Raises:
+            FacadeError: Photographs contradict each other; see `LabelledBoxes.settled`.
+        """
+        listed, source, exempt = list(pictures), self.box_source, self.exempt
+        if isinstance(source, LabelledBoxes):
+            source = source.settled(listed)
+        return replace(self, box_source=source, exempt=None if exempt is None else exempt.settled(listed))
+
+    def for_file(self, name: str, stored: tuple[int, int], orientation: int, video: bool = False) -> "Settings":
+        """These settings with labelled and exempt boxes moved to where the faces of a file are seen.
+
+        Args:
+            name: See `Job.name`.
+            stored: Width and height as stored, pixels.
+            orientation: EXIF orientation, 1 to 8.
+            video: Whether the file is a video.
+
+        Raises:
+            FacadeError: Boxes do not fit the file; see `LabelledBoxes.placed`.
+        """
+        source, exempt = self.box_source, self.exempt
+        if isinstance(source, LabelledBoxes):
+            source = source.placed(name, stored, orientation, video)
+        if exempt is not None:
+            exempt = exempt.placed(name, stored, orientation, video)
+        return replace(self, box_source=source, exempt=exempt)
+
     def check_photograph(self, name: str) -> None:
         """Refuse a photograph that a COCO file of boxes does not list, or lists with several frames.
 
@@ -120,7 +159,7 @@ def source_id(path: AnyPath) -> str:
 
 def job_id(job: Job, source: str, settings: Settings) -> str:
     """16 hexadecimal digits of the hash of a file's name, its content and the settings."""
-    return hashlib.sha256(f"{job.name}\0{source} {settings.key}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{job.name}\0{source} {settings.key}".encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def exempt_mask(settings: Settings, name: str, frame: int, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:

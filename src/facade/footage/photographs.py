@@ -15,8 +15,11 @@ from facade.footage.masks import changed_mask, mask_path, write_mask
 from facade.footage.record import FaceTable, Record
 from facade.storage import atomic_file
 
-JPEG, LOSSLESS = (".jpg", ".jpeg"), (".png", ".bmp", ".tif", ".tiff", ".webp")
-PHOTOGRAPHS = JPEG + LOSSLESS
+# Formats that are written, by how; others are read, and become JPEG, or PNG where they are often without loss.
+JPEG, LOSSLESS = (".jpg", ".jpeg", ".jpe", ".jfif"), (".png", ".bmp", ".tif", ".tiff", ".webp")
+WRITTEN = JPEG + LOSSLESS
+TO_JPEG, TO_PNG = (".heic", ".heif", ".hif", ".avif"), (".gif", ".jp2", ".jpx", ".jpf", ".j2k", ".j2c", ".jpc")
+PHOTOGRAPHS = WRITTEN + TO_JPEG + TO_PNG
 
 
 @dataclass(frozen=True)
@@ -84,19 +87,20 @@ def anonymize_bytes(content: bytes, name: str, suffix: str, settings: Settings) 
     Args:
         content: The file.
         name: See `Job.name`.
-        suffix: File extension in lower case, which determines the encoding.
+        suffix: File extension in lower case, which determines the encoding; one of `WRITTEN`.
         settings: How it is anonymized.
 
     Raises:
         BadPhotographError: It cannot be read as a photograph.
     """
-    pixels = decode(content, settings.max_megapixels).pixels
-    image = anonymize_image(pixels, name, hashlib.sha256(content).hexdigest()[:16], settings)
+    decoded = decode(content, settings.max_megapixels)
+    settings = settings.for_file(name, decoded.stored, decoded.orientation)
+    image = anonymize_image(decoded.pixels, name, hashlib.sha256(content).hexdigest()[:16], settings)
     if suffix in JPEG:
         encoded = encode(image.pixels, settings.codec)
     else:
         encoded = cv2.imencode(suffix, image.pixels, _lossless(suffix))[1].tobytes()
-    return AnonymizedPhotograph(encoded, image)
+    return AnonymizedPhotograph(encoded, image, decoded.notes)
 
 
 def anonymize_photograph(job: Job, settings: Settings) -> Record:
@@ -144,3 +148,13 @@ def anonymize_photograph(job: Job, settings: Settings) -> Record:
 
 def _lossless(suffix: str) -> list[int]:
     return [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
+
+
+def written_name(name: str) -> str:
+    """The name of an output: that of the input, with another extension added if its format is not written.
+
+    >>> written_name("a.jpg"), written_name("IMG_0001.HEIC"), written_name("b.gif")
+    ('a.jpg', 'IMG_0001.HEIC.jpg', 'b.gif.png')
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    return f"{name}.jpg" if suffix in TO_JPEG else f"{name}.png" if suffix in TO_PNG else name

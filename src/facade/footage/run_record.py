@@ -24,7 +24,8 @@ class Outcome:
 
     Attributes:
         job: The file.
-        status: "done", "already done" by an earlier run, or "failed".
+        status: "done", "already done" by an earlier run, "incomplete" if photographs of a shard are missing from the
+            output, or "failed".
         message: A line for the user.
         seconds: Time that it took in this run.
     """
@@ -36,8 +37,8 @@ class Outcome:
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:
-    """Messages of the files that failed."""
-    return [one.message for one in outcomes if one.status == "failed"]
+    """Messages of the files that failed or are incomplete."""
+    return [one.message for one in outcomes if one.status in ("failed", "incomplete")]
 
 
 class RunClock:

@@ -13,11 +13,10 @@ from facade.files import sha256_of
 from facade.footage.box_sources import (
     BoxSource,
     DetectedBoxes,
-    LabelledBoxes,
     open_boxes,
-    read_boxes,
 )
 from facade.footage.job import Settings
+from facade.footage.labelled_boxes import LabelledBoxes, read_boxes
 from facade.networks.landmarks import WEIGHTS
 from facade.params import Blur, Params, Synthesize
 

@@ -13,7 +13,7 @@ from facade.dataset.shards import add_member
 from facade.errors import FacadeError
 from facade.files import sha256_of
 from facade.footage.job import Job, Settings, job_id
-from facade.footage.photographs import PHOTOGRAPHS, anonymize_bytes
+from facade.footage.photographs import PHOTOGRAPHS, anonymize_bytes, written_name
 from facade.footage.record import FaceTable, Record
 from facade.storage import atomic_file, escapes_folder
 
@@ -59,23 +59,26 @@ def anonymize_shard(job: Job, settings: Settings) -> Record:
     faces: list[FaceTable] = []
     exempt: list[FaceTable] = []
     skipped: list[tuple[str, str]] = []
+    notes: list[str] = []
     names: set[str] = set()
     with job.source.open("rb") as raw, atomic_file(job.target) as temporary:
         content = _HashingReader(raw)
         with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as into:
             for name, photograph in _photographs(content, job, skipped):
-                if name in names:
+                written = written_name(name)
+                if written in names:
                     skipped.append((name, "duplicate name"))
                     continue
                 full_name = f"{job.name}/{name}"
                 settings.check_photograph(full_name)
                 try:
-                    result = anonymize_bytes(photograph, full_name, PurePosixPath(name).suffix.lower(), settings)
+                    result = anonymize_bytes(photograph, full_name, PurePosixPath(written).suffix.lower(), settings)
                 except BadPhotographError as error:
                     skipped.append((name, str(error)))
                     continue
-                names.add(name)
-                add_member(into, name, result.content)
+                names.add(written)
+                notes += [f"{name}: {note}" for note in result.notes]
+                add_member(into, written, result.content)
                 treated, kept = result.tables(name, settings)
                 faces.append(treated)
                 exempt.append(kept)
@@ -90,7 +93,10 @@ def anonymize_shard(job: Job, settings: Settings) -> Record:
             faces=FaceTable.joined(faces),
             exempt=FaceTable.joined(exempt),
             left_out=[{"what": printable(what), "why": printable(why)} for what, why in skipped],
-            notes=[f"{len(skipped)} members were skipped: {named}"] if skipped else [],
+            notes=[
+                *([f"{len(skipped)} members were skipped: {named}"] if skipped else []),
+                *([f"{len(notes)} losses: {printable('; '.join(notes[:MAX_NAMED]))}"] if notes else []),
+            ],
             job=job_id(job, content.digest.hexdigest()[:16], settings),
             result=sha256_of(temporary),
         )
