@@ -10,6 +10,7 @@ import numpy as np
 
 from facade.anonymize.treat import HoldsFaces
 from facade.dataset.iou import clipped_xyxy, match_pairs
+from facade.dataset.names import printable
 from facade.dataset.records import SmoothedFace
 from facade.detector.infer import BATCH
 from facade.errors import FacadeError
@@ -158,7 +159,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
         return record
     faces = _by_segment(treated, firsts, frame_count, isinstance(settings.treatment, HoldsFaces))
     treat = _TreatSegment(job, clip, settings, source)
-    label = f"treat {job.target.name}"
+    label = printable(f"treat {job.target.name}")
     segments = list(ordered_map(treat, faces, label, workers, folders=folders, one_by_one=True))
     if settings.masks:
         write_json(masks_path(job.target), [mask for segment in segments for mask in read_json(_masks(segment))])
@@ -180,7 +181,7 @@ def _detect(
     detections: list[np.ndarray] = []
     size = (0, 0)
     work = _DetectSegment(job, clip, settings, firsts.step)
-    label, preload = f"detect {job.target.name}", settings.box_source.preload
+    label, preload = printable(f"detect {job.target.name}"), settings.box_source.preload
     for path in ordered_map(work, firsts, label, workers, preload, folders, one_by_one=True):
         content = read_json(path)
         if size not in ((0, 0), tuple(content["size"])):

@@ -86,8 +86,8 @@ def read_clip(path: AnyPath, max_megapixels: float) -> Clip:
         order = picture_order(path, contents.packets, marks, base, reorders)
         first = order.first
         _refuse_large(path, first.width, first.height, max_megapixels)
+        _refuse_truncated(path, container, stream, contents, order.pts)
         last = _last_duration(path, container, stream, contents, order)
-        _refuse_truncated(path, container, stream, contents, order.pts, last)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         # Clocks of broadcasts start anywhere, and may wrap around.
         starts_anywhere = bool(container.format.flags & TS_DISCONT) or order.pts[0] < 0
@@ -118,7 +118,10 @@ def _last_duration(
     pts, base = order.pts, stream.time_base or Fraction(1)
     before = pts[-1] - pts[-2] if len(pts) > 1 else 0
     stated = contents.packets[order.packets[-1]].duration
-    if "matroska" in container.format.name and container.duration is not None and is_complete(path):
+    if "mov" in container.format.name and stream.duration is not None:
+        # Durations belong to packets in the order of the file; the track ends where the last picture does.
+        stated = max(stated, (stream.start_time or 0) + stream.duration - pts[-1]) if not order.cut_off else stated
+    elif "matroska" in container.format.name and container.duration is not None and is_complete(path):
         # Matroska gives video packets no duration of their own. A slide show ends with the file.
         total = round(Fraction(container.duration, av.time_base) / base) - pts[-1]
         only_video = all(other.type == "video" for other in container.streams)
@@ -127,19 +130,27 @@ def _last_duration(
 
 
 def _refuse_truncated(
-    path: AnyPath, container: av.container.InputContainer, stream: av.VideoStream, contents: Contents,
-    pts: Sequence[int], last: int,
-) -> None:  # fmt: skip
+    path: AnyPath,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    contents: Contents,
+    pts: Sequence[int],
+) -> None:
     """Refuse a video that is shorter than its stated duration: that of the video stream, else that of the container."""
+    if "matroska" in container.format.name and is_complete(path):
+        return
     base = stream.time_base or Fraction(1)
     step = float(base) * (pts[-1] - pts[0]) / max(len(pts) - 1, 1)
     tolerance = max(TRUNCATED, 2 * step)
     start = stream.start_time if stream.start_time is not None else pts[0]
     if stream.duration is not None:
-        actual, stated = float((pts[-1] - start) * base) + max(step, float(last * base)), float(stream.duration * base)
+        # The last packet of the file may be shown before others, for long.
+        times = [(packet.dts, packet.duration) for packet in contents.packets if packet.dts is not None]
+        decoding = times[-1][0] + times[-1][1] - times[0][0] if times else 0
+        actual = max(float((pts[-1] - start) * base) + step, float(decoding * base))
+        stated = float(stream.duration * base)
     elif container.duration is not None:
-        end = max(contents.end, (pts[-1] + last) * base)
-        actual, stated = float(end), (container.duration + (container.start_time or 0)) / av.time_base
+        actual, stated = float(contents.end), (container.duration + (container.start_time or 0)) / av.time_base
     else:
         return
     if actual < stated - tolerance:

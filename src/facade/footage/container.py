@@ -116,14 +116,12 @@ def read_contents(container: av.container.InputContainer, stream: av.VideoStream
 
 
 def landmarks(packets: Sequence[Packet]) -> dict[Hashable, int]:
-    """Indices of the keyframes by what distinguishes them from all other packets: position, or timestamps."""
-    count: Counter[Hashable] = Counter(key for packet in packets for key in _keys(packet))
+    """Indices of the keyframes that are unlike all other packets, by position and timestamps."""
+    count = Counter(_identity(packet) for packet in packets)
     return {
-        key: index
+        identity: index
         for index, packet in enumerate(packets)
-        if packet.is_keyframe
-        for key in _keys(packet)
-        if count[key] == 1
+        if packet.is_keyframe and count[identity := _identity(packet)] == 1
     }
 
 
@@ -159,7 +157,7 @@ def decode(
         if not packet.size:
             continue
         if index is None:
-            index = _index_of(packet, marks or {})
+            index = (marks or {}).get(_identity(packet)) if packet.is_keyframe else None
             if index is None:
                 continue
         if index >= start:
@@ -179,15 +177,9 @@ def _pictures(context: av.VideoCodecContext, packet: av.Packet | None) -> Iterat
             yield frame.opaque.value, frame
 
 
-def _keys(packet: Packet | av.Packet) -> list[Hashable]:
-    keys: list[Hashable] = [] if packet.pos is None else [packet.pos]
-    return keys if packet.pts is None and packet.dts is None else [*keys, (packet.pts, packet.dts)]
-
-
-def _index_of(packet: av.Packet, marks: Mapping[Hashable, int]) -> int | None:
-    """The index of a packet, if it is a landmark, and its position and timestamps do not contradict each other."""
-    found = {marks[key] for key in _keys(packet) if key in marks}
-    return found.pop() if len(found) == 1 else None
+def _identity(packet: Packet | av.Packet) -> Hashable:
+    # After a seek in a program stream, the first packets have timestamps of others. So no part alone is enough.
+    return packet.pts, packet.dts, packet.pos
 
 
 def _is_cover(stream: av.VideoStream) -> bool:
