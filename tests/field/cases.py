@@ -10,6 +10,7 @@ from facade.cli import app
 from facade.footage.anonymize_files import run_jobs
 from facade.footage.clip import Clip, read_clip
 from facade.footage.job import Job
+from facade.footage.run_record import failures
 from facade.footage.video import read_frames
 from tests.conftest import SHARED
 from tests.footage.films import frames, settings
@@ -68,5 +69,5 @@ def check_against_ffmpeg(path: Path, folder: Path) -> Clip:
 
 def run_without_faces(source: Path, target: Path) -> None:
     """Anonymize a video in which nobody has a face."""
-    errors = run_jobs([Job(source, source.name, target)], settings({}), False, print, 1)
+    errors = failures(run_jobs([Job(source, source.name, target)], settings({}), False, print, 1))
     assert not errors, errors

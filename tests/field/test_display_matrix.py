@@ -43,7 +43,7 @@ def test_the_case_reported(tmp_path):
     folder = case("mirrored")
     assert anonymize(folder / "in.mp4", tmp_path / "out.mp4", "--boxes", folder / "boxes.json") == 0
     report = json.loads((tmp_path / "out.mp4.json").read_text())
-    assert (report["pictures"], report["faces"]) == (75, 150)
+    assert (report["counts"]["pictures"], report["counts"]["faces"]) == (75, 150)
     content = json.loads((folder / "boxes.json").read_text())
     after = all_frames(read_clip(tmp_path / "out.mp4", 100))
     numbers = {image["id"]: image["frame"] for image in content["images"]}

@@ -145,4 +145,4 @@ def test_the_case_reported(tmp_path):
     folder = case("iphone-folder")
     assert anonymize(folder / "in", tmp_path / "out", "--boxes", folder / "boxes.json") == 0
     for name in ("IMG_0001.HEIC.jpg", "IMG_0002.JPG"):
-        assert json.loads((tmp_path / "out" / f"{name}.json").read_text())["faces"] == 4
+        assert json.loads((tmp_path / "out" / f"{name}.json").read_text())["counts"]["faces"] == 4

@@ -189,7 +189,7 @@ def test_the_cases_reported(tmp_path, name, file, target, pictures):
     folder = case(name)
     check_against_ffmpeg(folder / file, tmp_path / "shown")
     assert anonymize(folder / file, tmp_path / target, "--boxes", folder / "boxes.json") == 0
-    assert json.loads((tmp_path / f"{target}.json").read_text())["pictures"] == pictures
+    assert json.loads((tmp_path / f"{target}.json").read_text())["counts"]["pictures"] == pictures
     clip = read_clip(tmp_path / target, 100)
     assert len(clip.pts) == pictures
     if name == "slideshow":

@@ -12,9 +12,10 @@ from facade.anonymize.head_pose import estimate_pose
 from facade.errors import FacadeError
 from facade.footage.anonymize_video import anonymize_video
 from facade.footage.box_sources import LabelledBoxes, read_boxes
+from facade.footage.clip import read_clip
 from facade.footage.face_columns import complete_rows
 from facade.footage.job import Job, labelled_photograph
-from facade.footage.video import read_clip, read_frames
+from facade.footage.video import read_frames
 from facade.heads import Expression, Pose, View, develop, render_head, sample_identity
 from facade.heads.identity import MAX_AGE
 from facade.heads.light import Light

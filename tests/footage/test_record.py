@@ -11,10 +11,11 @@ from pycocotools import mask as coco_mask
 
 from facade import Anonymizer
 from facade.errors import FacadeError
+from facade.footage.clip import read_clip
 from facade.footage.masks import changed_mask, run_lengths
 from facade.footage.record import FaceTable
 from facade.footage.run_record import RUN_RECORD, write_face_table
-from facade.footage.video import read_clip, read_frames
+from facade.footage.video import read_frames
 from facade.storage import to_path
 from tests.audit.portraits import portrait
 from tests.footage.films import film_of_people
