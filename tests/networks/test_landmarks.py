@@ -22,13 +22,13 @@ def portrait(number: int, height: float, pose: Pose | None = None) -> tuple[np.n
         pose = Pose(float(random.uniform(-60, 60)), float(random.normal(0, 8)), float(random.normal(0, 8)))
     side = int(2.6 * height)
     view = View.of_face(pose, height, side / 2, side / 2)
-    head = render_head(sample_identity(random), sample_expression(random), view, sample_light(random), (side, side), 2)
+    head = render_head(sample_identity(random), sample_expression(random), view, sample_light(random), (side, side))
     cover = head.alpha[..., None]
     shown = develop(head.linear) * cover + random.uniform(0.1, 0.9, 3) * (1 - cover)
     return np.rint(255 * shown).astype(np.uint8), head.keypoints, np.array(head.bbox), pose.yaw
 
 
-def errors(height: float, count: int = 24) -> tuple[np.ndarray, np.ndarray]:
+def errors(height: float, count: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """Mean error of the landmarks in box sizes, and error of the yaw in degrees, of persons in jittered boxes."""
     random = np.random.default_rng(0)
     distances, turns = [], []

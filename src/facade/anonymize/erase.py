@@ -8,7 +8,7 @@ import numpy as np
 from facade.anonymize.region import downscale
 from facade.dataset.records import Box
 from facade.heads.fit import mean_head
-from facade.heads.pose import View
+from facade.heads.pose import FACE_HEIGHT, View
 
 # Identifying features on the mean head, cm: brows, eyes, nose and mouth lie in the ellipse with this center and these
 # half axes, with about a finger's width to spare.
@@ -24,6 +24,9 @@ CORNERS = np.array([
 CORE = 0.70
 # The same for the box of a detector without landmarks: it may end above the mouth or the brows.
 BARE_BOX = 1.25
+# Margin around the features of a detection, in face heights: landmarks found in a box that cuts a profile are off by as
+# much (tests/footage/test_pseudonyms.py).
+LANDMARK_MARGIN = 0.08
 # Maximum size at which pictures are filled, pixels; the fill is smooth anyway.
 MAX_FILL_SIZE = 160
 
@@ -39,14 +42,20 @@ def erased_mask(
         shape: Height and width of the picture.
         from_landmarks: Whether the view comes from landmarks. If not, the pose is unknown, and the box's whole ellipse
             is erased.
-        whole_box: Whether the box is a detector's, which may be wrong: the ellipse in all of the box is erased, too, if
-            the view comes from landmarks, else a larger one (`BARE_BOX`).
+        whole_box: Whether box and landmarks are a detector's, which may be wrong: what is erased of the features is
+            wider (`LANDMARK_MARGIN`), and so is the ellipse: all of the box if the view comes from landmarks, else more
+            (`BARE_BOX`).
 
     Returns:
         (h, w) bool; never empty if the box overlaps the picture.
     """
     mask = np.zeros(shape, np.uint8)
-    hull = cv2.convexHull(np.round(feature_points(view) * 8).astype(np.int32))
+    points = feature_points(view)
+    if whole_box:
+        angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+        circle = LANDMARK_MARGIN * FACE_HEIGHT * view.scale * np.column_stack([np.cos(angle), np.sin(angle)])
+        points = (points[:, None] + circle).reshape(-1, 2)
+    hull = cv2.convexHull(np.round(points * 8).astype(np.int32))
     cv2.fillConvexPoly(mask, hull, 1, cv2.LINE_8, 3)
     x, y, w, h = bbox
     core = CORE if from_landmarks else 1.0
