@@ -130,6 +130,18 @@ def test_tiles_find_each_face_once_and_whole():
     assert len(ResizedDetector(Blobs(), 640).detect(faces(*SMALL), 0.5)) == 1
 
 
+def test_small_boxes_of_the_shrunken_picture_are_left_to_the_tiles():
+    class Speckled(Blobs):
+        def detect(self, image, min_score):
+            rows = super().detect(image, min_score)
+            if image.shape[:2] == (480, 640):  # of what is shrunk, it sees faces that are not there
+                rows = np.concatenate([rows, [[100, 100, 10, 12, 0.95], [300, 300, 40, 40, 0.95]]])
+            return rows
+
+    found = TiledDetector(Speckled()).detect(faces((1500, 60, 20, 20)), 0.5)
+    np.testing.assert_allclose(found[:, :4], [[1200, 1200, 160, 160], [1500, 60, 20, 20]])
+
+
 def test_pictures_up_to_twice_a_tile_are_not_tiled():
     detector = Blobs()
     image = faces((10, 10, 20, 20))[:900, :1280]

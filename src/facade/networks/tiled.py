@@ -10,6 +10,9 @@ from facade.networks.resized import ResizedDetector
 
 # Side of a tile, pixels, and its share that the next tile repeats: a face up to that height is whole in one of them.
 TILE, OVERLAP = 640, 0.25
+# Smallest box that is taken from the whole picture, as a share of a tile: tiles show smaller faces better, and shrunken
+# ones gave as many false boxes again (docs/detectors.md).
+MIN_WHOLE = OVERLAP / 2
 # Pictures with a longest side up to this multiple of a tile are not tiled.
 MIN_FACTOR = 2
 # IoU above which two detections are one face.
@@ -45,7 +48,8 @@ class TiledDetector:
                 rows = scale_rows(self._detector.detect(tile, min_score), 1, 1, left, top)
                 found.append(rows)
                 cut.append(_is_cut(rows, (left, top, left + tile.shape[1], top + tile.shape[0]), width, height))
-        found.append(self._whole.detect(image, min_score))  # last: of equal scores, the finer box wins
+        whole = self._whole.detect(image, min_score)
+        found.append(whole[whole[:, 2:4].max(1, initial=0) >= MIN_WHOLE * self._tile])  # last: finer boxes win ties
         cut.append(np.zeros(len(found[-1]), bool))
         if any(rows.shape[1] > BOX_COLUMNS for rows in found):
             found = [with_landmark_columns(rows) for rows in found]
