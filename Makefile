@@ -8,7 +8,7 @@ READY_DEV := $(VENV)/.ready-dev
 IN_ENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" PYTHONPATH="$(CURDIR)/src"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro remote review up-to-date plane sweep study misses domain faces calibrate bench bench-anonymize test test-slow docs-check lint format lock clean
+.PHONY: help setup repro remote review up-to-date plane sweep study misses domain faces calibrate bench bench-anonymize test test-slow mutants docs-check lint format lock clean
 
 help:  ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ test: $(READY_DEV)  ## Check style and types, and run the tests (6 to 7 minutes 
 
 test-slow: $(READY_DEV)  ## Also run the slow tests
 	@$(IN_ENV) python -m pytest -n auto -m "(slow or not slow) and not docs"
+
+mutants: $(READY_DEV)  ## Change a module, and see whether its tests notice: MODULES="measure/verdict gate" (tests/mutate.py)
+	@$(IN_ENV) python tests/mutate.py $(or $(MODULES),gate)
 
 docs-check: $(READY_DEV)  ## Run the commands of README and docs in a tiny clone, and check links
 	@$(IN_ENV) python -m pytest -n 0 -m "docs or not docs" tests/test_docs.py
