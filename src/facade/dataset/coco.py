@@ -148,7 +148,7 @@ def _read(
         faces: dict[str, list[Face]] = {image: [] for image in images}
         without_box: dict[str, list[str]] = {image: [] for image in images}
         for number, annotation in enumerate(content["annotations"]):
-            image = _id(annotation["image_id"])
+            image = _image_of(annotation, images)
             own_faces, own_without_box = faces[image], without_box[image]
             category = str(annotation["category_id"])
             if names.get(category, f"id {category}") in categories:
@@ -191,6 +191,14 @@ def _id(value: Any) -> str:
     if isinstance(value, (dict, list)) or value is None:
         raise TypeError(f"{value!r} is no id")
     return str(value)
+
+
+def _image_of(annotation: Mapping[str, Any], images: Mapping[str, Any]) -> str:
+    """The id of the image that an annotation belongs to."""
+    image = _id(annotation["image_id"])
+    if image not in images:
+        raise KeyError(annotation["image_id"])
+    return image
 
 
 def _used_names(categories: list[dict[str, Any]]) -> list[str]:
