@@ -83,7 +83,7 @@ def why_not_measured(result: AuditResult) -> list[str]:
 def measured_attacks(result: AuditResult) -> dict[str, Linkage]:
     """The results of attacks whose upper bound, untreated faces in another frame, shows that they can succeed."""
     linked = result.arm.linked or {}
-    bounds = {name: LEARNED_UNTREATED if ATTACKS[name].patch == "face" else "frame_untreated" for name in linked}
+    bounds = {name: LEARNED_UNTREATED if ATTACKS[name].patch else "frame_untreated" for name in linked}
     # The plain correlation of surroundings has nothing to prove, and neither has the learner of whole heads.
     return {
         name: one
