@@ -1,10 +1,8 @@
 """Parallel map over processes or a cluster, with results in the order of the items."""
 
-import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -94,6 +92,10 @@ def ordered_map(
     if workers == 1:
         yield from tqdm(map(function, items), label, len(items), mininterval=1)
         return
+    # Imported here: a run in this process needs neither.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # Workers are not forked from this process: OpenCV and torch hold threads, and forking them can deadlock. A fork
     # server that has only imported modules has no threads yet.
     forks = bool(preload) and "forkserver" in multiprocessing.get_all_start_methods()
@@ -114,6 +116,8 @@ def _initialize(function: Callable[[Any], Any]) -> None:
 
 def _exit_with_parent() -> None:
     """Exit when the parent process is gone: an orphan would write into the output of the next run."""
+    import multiprocessing
+
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)

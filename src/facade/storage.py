@@ -6,14 +6,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, TypeAlias
-
-from upath import UPath
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from facade.errors import FacadeError
 
 # A local path, or an object that fsspec (https://filesystem-spec.readthedocs.io) reads and writes.
-AnyPath: TypeAlias = Path | UPath
+if TYPE_CHECKING:
+    from upath import UPath
+
+    AnyPath: TypeAlias = Path | UPath
+else:
+    AnyPath = Path  # UPath is imported where an object is named: fsspec takes a tenth of a second to import
 # Storage clients, whose exceptions mean that the storage is unreachable or refuses the request.
 _CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google")
 
@@ -26,6 +29,8 @@ def to_path(text: str) -> AnyPath:
     """
     if "://" not in text:
         return Path(text)
+    from upath import UPath
+
     try:
         # Cluster nodes write concurrently, so listings must not be cached.
         path = UPath(text, use_listings_cache=False)
@@ -48,9 +53,9 @@ def storage_errors() -> Iterator[None]:
 
 def canonical_uri(path: AnyPath) -> str:
     """The canonical text of a path, equal for every spelling of the same location."""
-    if isinstance(path, UPath):
-        return str(path.fs.unstrip_protocol(path.path)).rstrip("/")  # s3a:// is s3://
-    return str(path.resolve())
+    if isinstance(path, Path):
+        return str(path.resolve())
+    return str(path.fs.unstrip_protocol(path.path)).rstrip("/")  # s3a:// is s3://
 
 
 def is_within(path: AnyPath, folder: AnyPath) -> bool:
@@ -72,7 +77,7 @@ def list_files(folder: AnyPath) -> list[tuple[AnyPath, str]]:
     Raises:
         OSError: A folder cannot be read.
     """
-    if isinstance(folder, UPath):
+    if not isinstance(folder, Path):
         start = folder.path.rstrip("/") + "/"
         names = [key.removeprefix(start) for key in folder.fs.find(folder.path)]
         # Some tools mark a folder with an empty object.

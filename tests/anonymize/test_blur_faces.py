@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from facade.anonymize import blur_faces, gaussian_blur as compiled, numpy_blur
 from facade.anonymize.blur_faces import BlurFaces, face_sigma, pixelate
 from facade.anonymize.gaussian_blur import gaussian_blur
-from facade.anonymize.region import diagonal, region, widen_box
+from facade.anonymize.region import diagonal, region, region_geometry, widen_box
 from facade.dataset import Face, Photograph
 from tests.conftest import noise
 
@@ -193,3 +194,38 @@ def test_decoys_are_blurred_like_faces_and_touch_none(params):
         assert not changed[int(y) : int(y + h), int(x) : int(x + w)].any()
     again = BlurFaces(params.blur.model_copy(update={"decoys": 2}))(photo, one)
     assert (again.pixels == treated.pixels).all()
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_the_blur_in_numpy_equals_the_compiled_one_bit_for_bit(seed):
+    """A process may change from one to the other after any face, so its result would depend on the order of faces."""
+    random = np.random.default_rng(seed)
+    height, width = random.integers(3, 260, 2)
+    image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    w, h = 10 ** random.uniform(0.2, 2.5, 2)
+    bbox = (random.uniform(-0.9 * w, width - 1), random.uniform(-0.9 * h, height - 1), w, h)
+    widen, feather, ellipse = random.choice([0, 15, 30]), random.choice([0, 3, 10]), bool(seed % 2)
+    where = region_geometry(bbox, image.shape, widen, feather, ellipse)
+    sigma = max(1.0, random.uniform(0.02, 0.25) * diagonal(bbox))
+    expected, result = image.copy(), image.copy()
+    compiled.blur_face(expected, where, sigma)
+    numpy_blur.blur_face(result, where, sigma)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_a_process_blurs_its_first_faces_in_numpy_and_later_and_very_large_ones_compiled(monkeypatch, params):
+    image = noise(120, 160)
+    calls = []
+    monkeypatch.setattr(numpy_blur, "blur_face", lambda *arguments: calls.append("numpy"))
+    monkeypatch.setattr(compiled, "blur_face", lambda *arguments: calls.append("compiled"))
+    monkeypatch.setattr(blur_faces, "_numpy_pixels", [0])
+    face = (Face((40.0, 30.0, 40.0, 50.0)),)
+    monkeypatch.setattr(blur_faces, "NUMPY_PIXELS", 2 * blur_faces.FACE_OVERHEAD + 2 * 65 * 85)
+    for _ in range(4):
+        BlurFaces(params.blur)(image, photograph_of(image, face))
+    assert calls == ["numpy", "numpy", "compiled", "compiled"]
+    calls.clear()
+    monkeypatch.setattr(blur_faces, "_numpy_pixels", [0])
+    monkeypatch.setattr(blur_faces, "MAX_NUMPY_FACE", 100)
+    BlurFaces(params.blur)(image, photograph_of(image, face))
+    assert calls == ["compiled"]

@@ -5,7 +5,6 @@ code of the other.
 """
 
 from facade.anonymize.blur_faces import build_blur
-from facade.anonymize.pseudonyms import build_pseudonyms
 from facade.anonymize.treat import BuiltTreatment
 from facade.params import Params
 
@@ -33,6 +32,8 @@ def build_treatment(name: str, params: Params, *, synthetic: bool = False, key: 
         ValueError: There is no such arm or method.
     """
     if name in ("pseudo", "pseudonym"):
+        from facade.anonymize.pseudonyms import build_pseudonyms  # SciPy and the heads, which a blur does not need
+
         return build_pseudonyms(params.synthesize, synthetic, key, in_footage=name == "pseudonym")
     if name == "blur":
         return build_blur(params.blur)

@@ -11,50 +11,57 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facade.dataset.records import ATTRIBUTES
 from facade.errors import FacadeError
 from facade.storage import atomic_file
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 INDEX, FOLDER = "annotations.parquet", "shards"
 # Photographs per shard: some hundred megabytes, an efficient size for storage and for redoing after a lost worker.
 SHARD_SIZE = 1000
-_FACE = pa.struct(
-    [
-        ("id", pa.int64()),
-        ("category_id", pa.int32()),
-        ("bbox", pa.list_(pa.float64())),
-        ("area", pa.float64()),
-        ("iscrowd", pa.int8()),
-        ("keypoints", pa.list_(pa.float64())),
-        ("num_keypoints", pa.int8()),
-        ("index", pa.int32()),
-        ("cut", pa.bool_()),
-        ("kind", pa.string()),
-        *((name, pa.int32()) for name in ATTRIBUTES),
-    ]
-)
-_SCHEMA = pa.schema(
-    [
-        ("id", pa.int64()),
-        ("file_name", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("domain", pa.string()),
-        ("shard", pa.int32()),
-        ("offset", pa.int64()),
-        ("size", pa.int64()),
-        ("faces", pa.list_(_FACE)),
-    ]
-)
 # Top-level entries of a COCO file that concern all photographs; stored as table metadata.
 _METADATA_KEYS = ("info", "categories")
-_FACE_COLUMNS = {field.name for field in _FACE}
+
+
+@lru_cache(maxsize=1)
+def _schema() -> "pa.Schema":
+    """Columns of the table. pyarrow is imported where it is used: single files need none of it."""
+    import pyarrow as pa
+
+    face = pa.struct(
+        [
+            ("id", pa.int64()),
+            ("category_id", pa.int32()),
+            ("bbox", pa.list_(pa.float64())),
+            ("area", pa.float64()),
+            ("iscrowd", pa.int8()),
+            ("keypoints", pa.list_(pa.float64())),
+            ("num_keypoints", pa.int8()),
+            ("index", pa.int32()),
+            ("cut", pa.bool_()),
+            ("kind", pa.string()),
+            *((name, pa.int32()) for name in ATTRIBUTES),
+        ]
+    )
+    return pa.schema(
+        [
+            ("id", pa.int64()),
+            ("file_name", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("domain", pa.string()),
+            ("shard", pa.int32()),
+            ("offset", pa.int64()),
+            ("size", pa.int64()),
+            ("faces", pa.list_(face)),
+        ]
+    )
 
 
 class Position(NamedTuple):
@@ -125,16 +132,18 @@ def expected_sha256(files: Iterable[tuple[str, bytes]]) -> str:
 
 def index_leaks(root: Path) -> list[str]:
     """Describe everything in the table of a data set that `write_index` does not write."""
+    import pyarrow.parquet as pq
+
     with pq.ParquetFile(root / INDEX) as table:
         columns, metadata = table.schema_arrow, table.metadata.metadata or {}
     unexpected = sorted(metadata.keys() - {b"ARROW:schema", *(key.encode() for key in _METADATA_KEYS)})
     leaks = [f"metadata {name.decode(errors='replace')}" for name in unexpected]
     on_columns = {key for field in _nested_fields(columns) for key in field.metadata or {}} - {b"PARQUET:field_id"}
     leaks += [f"metadata {name.decode(errors='replace')} on a column" for name in sorted(on_columns)]
-    return leaks if columns.equals(_SCHEMA) else [*leaks, "unexpected columns"]
+    return leaks if columns.equals(_schema()) else [*leaks, "unexpected columns"]
 
 
-def _nested_fields(fields: Iterable[pa.Field]) -> Iterator[pa.Field]:
+def _nested_fields(fields: Iterable["pa.Field"]) -> Iterator["pa.Field"]:
     """All columns, including nested ones."""
     for field in fields:
         yield field
@@ -153,16 +162,20 @@ def write_index(root: Path, content: Mapping[str, Any], positions: Mapping[str, 
     Raises:
         ValueError: A label has an entry that the table has no column for.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    face_columns = {field.name for field in _schema().field("faces").type.value_type}
     faces: dict[int, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for one in content["annotations"]:
-        if unknown := one.keys() - _FACE_COLUMNS - {"image_id"}:
+        if unknown := one.keys() - face_columns - {"image_id"}:
             raise ValueError(f"the table of shards has no column for {', '.join(sorted(unknown))}")
         faces[one["image_id"]].append(one)
     by_shard: dict[int, list[dict[str, Any]]] = {}
     for image in content["images"]:
         position = positions[image["file_name"]]
         by_shard.setdefault(position.shard, []).append({**image, **position._asdict(), "faces": faces[image["id"]]})
-    schema = _SCHEMA.with_metadata({key: json.dumps(content[key]) for key in _METADATA_KEYS})
+    schema = _schema().with_metadata({key: json.dumps(content[key]) for key in _METADATA_KEYS})
     with atomic_file(root / INDEX) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for number in sorted(by_shard):
             writer.write_table(pa.Table.from_pylist(by_shard[number], schema))
@@ -178,6 +191,9 @@ def read_index(root: Path, shard: int | None = None) -> tuple[dict[str, Any], di
     Raises:
         FacadeError: The table cannot be read.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(root / INDEX) as table:
             rows = (table.read() if shard is None else table.read_row_group(shard)).to_pylist()

@@ -14,8 +14,7 @@ from facade.dataset.names import printable
 from facade.dataset.pixels import BadPhotographError, read_layout
 from facade.errors import FacadeError
 from facade.files import sha256_of
-from facade.footage.anonymize_video import anonymize_video
-from facade.footage.encode import CONTAINERS
+from facade.footage.extensions import CONTAINERS
 from facade.footage.job import Job, Settings, job_id, source_id
 from facade.footage.photographs import PHOTOGRAPHS, WRITTEN, anonymize_photograph, written_name
 from facade.footage.record import Record, read_record
@@ -252,6 +251,8 @@ class _RunJob:
                     return Outcome(job, "already done", f"{job.target}: already done")
                 make_parents(job.target)
                 if job.source.suffix.lower() in VIDEOS:
+                    from facade.footage.anonymize_video import anonymize_video  # FFmpeg, which photographs do not need
+
                     record = anonymize_video(job, self.settings, self.workers)
                 elif job.source.suffix.lower() in SHARDS:
                     record = anonymize_shard(job, self.settings)

@@ -16,7 +16,8 @@ from facade.detector.infer import BATCH
 from facade.errors import FacadeError
 from facade.files import read_json, sha256_of, write_json, write_text
 from facade.footage.clip import Clip, read_clip
-from facade.footage.encode import CONTAINERS, concatenate, write_segment
+from facade.footage.encode import concatenate, write_segment
+from facade.footage.extensions import CONTAINERS
 from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
 from facade.footage.masks import changed_mask, masks_path, run_lengths
 from facade.footage.record import FaceTable, Record

@@ -12,6 +12,7 @@ import numpy as np
 
 from facade.footage.clip import Clip
 from facade.footage.container import open_video
+from facade.footage.extensions import CONTAINERS
 from facade.footage.sound import add_encoder, can_copy, copied_packets, encoded_packets
 from facade.footage.video import DEFAULT, INTERPOLATION, RGB, Frame, decoding_matrix
 from facade.storage import AnyPath, atomic_file, av_name, open_for_av
@@ -25,8 +26,6 @@ SEGMENT_FORMAT = "nut"
 LIMITED_RANGE = 1
 # Write neither the version of FFmpeg nor a date.
 MUXER_OPTIONS = {"fflags": "+bitexact"}
-# FFmpeg's names of containers for H.264 and the usual audio codecs; Matroska takes any codec.
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
 def write_segment(path: AnyPath, clip: Clip, frames: Iterable[Frame], treat: Callable[[Frame], np.ndarray]) -> None:
