@@ -38,6 +38,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def library_threads() -> int:
+    """Threads that a library may use: one in a worker process, since the others use the remaining cores."""
+    return 1 if _function else cores()
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """Limit torch to one thread inside the block.

@@ -1,6 +1,5 @@
 """Anonymize a video: detect faces segment by segment, track people over the whole length, then treat the segments."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +20,7 @@ from facade.footage.extensions import CONTAINERS
 from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
 from facade.footage.masks import changed_mask, masks_path, run_lengths
 from facade.footage.record import FaceTable, Record
+from facade.footage.segments import Segment, cut, read_faces, write_faces
 from facade.footage.smoothing import smooth
 from facade.footage.sound import check_audio
 from facade.footage.tracks import Track, track
@@ -28,8 +28,6 @@ from facade.footage.video import Frame, read_frames
 from facade.parallel import ordered_map
 from facade.storage import AnyPath, atomic_file, remove_tree
 
-# Frames of a segment: the work item of a worker, and what an interruption loses.
-SEGMENT = 240
 # Minimum IoU of a person's boxes in consecutive frames for an exemption to carry over.
 STEADY_IOU = 0.5
 
@@ -41,20 +39,17 @@ class _DetectSegment:
     job: Job
     clip: Clip
     settings: Settings
-    segment: int
 
-    def __call__(self, first: int) -> AnyPath:
-        path = self.job.partial / f"faces-{first:08d}.json"
+    def __call__(self, segment: Segment) -> AnyPath:
+        path = self.job.partial / f"faces-{segment.first:08d}.npz"
         if not path.is_file():
-            frames = read_frames(self.clip, first, min(first + self.segment, len(self.clip.pts)))
-            found: list[list[list[float | None]]] = []
+            found: list[np.ndarray] = []
             size = (0, 0)
-            for batch in _batches(frames):
+            for batch in _batches(read_frames(self.clip, segment.first, segment.last)):
                 size = batch[0].pixels.shape[1::-1]
                 images = [frame.pixels for frame in batch]
-                faces = self.settings.faces(self.job.name, first + len(found), images, in_video=True)
-                found += [_without_nan(rows) for rows in faces]
-            write_json(path, {"size": size, "found": found})
+                found += self.settings.faces(self.job.name, segment.first + len(found), images, in_video=True)
+            write_faces(path, size, found)
         return path
 
 
@@ -109,7 +104,7 @@ class _TreatSegment:
         return path
 
 
-def anonymize_video(job: Job, settings: Settings, workers: int | None = None, segment: int = SEGMENT) -> Record:
+def anonymize_video(job: Job, settings: Settings, workers: int | None = None, segment: int | None = None) -> Record:
     """Treat the faces of a video, and write it: same frames, same timestamps, upright, without metadata.
 
     Unfinished work is stored next to the target. The next run resumes from it.
@@ -118,7 +113,7 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
         job: The file.
         settings: How it is anonymized.
         workers: Processes; all cores by default. The result does not depend on it.
-        segment: Frames per work item.
+        segment: Frames of a work item; None for the usual number (`facade.footage.segments.cut`).
 
     Raises:
         FacadeError: It cannot be read to its end.
@@ -134,9 +129,11 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
     notes = list(clip.notes)
     if settings.audio:
         notes += check_audio(clip, CONTAINERS[job.target.suffix.lower()])
-    firsts = range(0, frame_count, segment)
+    segments = cut(frame_count, clip.key_frames, segment)
     folders = [path for path in (job.source.parent, job.target.parent) if isinstance(path, Path)]
-    detections, size = _detect(job, clip, settings, firsts, workers, folders)
+    # Both passes fork their workers from one server, which imports what they need once.
+    preload = (*settings.box_source.preload, type(settings.treatment).__module__, __name__)
+    detections, size = _detect(job, clip, settings, segments, workers, preload, folders)
     tracks = track(detections, settings.min_score, settings.max_gap)
     kept = _exempt_frames(tracks, settings, job, size)
     treated = [part for one, keep in zip(tracks, kept, strict=True) if (part := _without(one, keep)) is not None]
@@ -158,17 +155,17 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
         record.write_to(job.record)
         remove_tree(job.partial)
         return record
-    faces = _by_segment(treated, firsts, frame_count, isinstance(settings.treatment, HoldsFaces))
+    faces = _by_segment(treated, segments, isinstance(settings.treatment, HoldsFaces))
     treat = _TreatSegment(job, clip, settings, source)
     label = printable(f"treat {job.target.name}")
-    segments = list(ordered_map(treat, faces, label, workers, folders=folders, one_by_one=True))
+    written = list(ordered_map(treat, faces, label, workers, preload, folders, one_by_one=True))
     if settings.masks:
-        write_json(masks_path(job.target), [mask for segment in segments for mask in read_json(_masks(segment))])
+        write_json(masks_path(job.target), [mask for path in written for mask in read_json(_masks(path))])
     if settings.records_only:
         record.write_to(job.record)
     else:
         with atomic_file(job.target) as temporary:
-            concatenate(temporary, segments, clip, settings.audio)
+            concatenate(temporary, written, clip, settings.audio)
             record = record.with_result(sha256_of(temporary))
             record.write_to(job.record)
     remove_tree(job.partial)
@@ -176,27 +173,28 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
 
 
 def _detect(
-    job: Job, clip: Clip, settings: Settings, firsts: range, workers: int | None, folders: Sequence[Path]
+    job: Job,
+    clip: Clip,
+    settings: Settings,
+    segments: Sequence[Segment],
+    workers: int | None,
+    preload: Sequence[str],
+    folders: Sequence[Path],
 ) -> tuple[list[np.ndarray], tuple[int, int]]:
     """For each frame (n, 5 + K) boxes, scores and further columns; width and height of the frames."""
     detections: list[np.ndarray] = []
     size = (0, 0)
-    work = _DetectSegment(job, clip, settings, firsts.step)
-    label, preload = printable(f"detect {job.target.name}"), settings.box_source.preload
-    for path in ordered_map(work, firsts, label, workers, preload, folders, one_by_one=True):
-        content = read_json(path)
-        if size not in ((0, 0), tuple(content["size"])):
+    work = _DetectSegment(job, clip, settings)
+    label = printable(f"detect {job.target.name}")
+    for path in ordered_map(work, segments, label, workers, preload, folders, one_by_one=True):
+        own_size, frames = read_faces(path)
+        if size not in ((0, 0), own_size):
             raise FacadeError(f"{job.source} changes its frame size. Cut it there.")
-        size = tuple(content["size"])
-        detections += [np.array(rows, float) if rows else np.zeros((0, 5)) for rows in content["found"]]
+        size = own_size
+        detections += frames
     if len(detections) != len(clip.pts):
         raise FacadeError(f"{job.partial} is not what Facade wrote. Delete it, and run again.")
     return detections, size
-
-
-def _without_nan(rows: np.ndarray) -> list[list[float | None]]:
-    """Rows as JSON holds them, which has no NaN."""
-    return [[None if math.isnan(value) else value for value in row] for row in rows.tolist()]
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
@@ -257,7 +255,8 @@ def _without(one: Track, exempt: np.ndarray) -> Track | None:
     return one.select(~exempt)
 
 
-def _by_segment(tracks: Sequence[Track], firsts: range, frame_count: int, with_smoothed: bool) -> list[SegmentFaces]:
+def _by_segment(tracks: Sequence[Track], segments: Sequence[Segment], with_smoothed: bool) -> list[SegmentFaces]:
+    frame_count = segments[-1].last
     boxes: list[list[np.ndarray]] = [[] for _ in range(frame_count)]
     people: list[list[int]] = [[] for _ in range(frame_count)]
     smoothed: list[list[SmoothedFace]] = [[] for _ in range(frame_count)]
@@ -273,12 +272,12 @@ def _by_segment(tracks: Sequence[Track], firsts: range, frame_count: int, with_s
                 smoothed[frame].append(face)
     return [
         SegmentFaces(
-            first,
-            tuple(np.array(rows).reshape(-1, 5 + width) for rows in boxes[first : first + firsts.step]),
-            tuple(np.array(rows, int) for rows in people[first : first + firsts.step]),
-            tuple(smoothed[first : first + firsts.step]) if with_smoothed else None,
+            one.first,
+            tuple(np.array(rows).reshape(-1, 5 + width) for rows in boxes[one.first : one.last]),
+            tuple(np.array(rows, int) for rows in people[one.first : one.last]),
+            tuple(smoothed[one.first : one.last]) if with_smoothed else None,
         )
-        for first in firsts
+        for one in segments
     ]
 
 

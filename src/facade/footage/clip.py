@@ -57,6 +57,11 @@ class Clip:
     aspect: Fraction
     notes: tuple[str, ...]
 
+    @property
+    def key_frames(self) -> tuple[int, ...]:
+        """Indices of the pictures at which decoding may begin, ascending."""
+        return tuple(index for index, packet in enumerate(self.packets) if packet in self.keyframes)
+
 
 def location(clip: Clip, index: int) -> str:
     """A picture in words, for error messages."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 
 from facade.errors import FacadeError
+from facade.parallel import library_threads
 from facade.storage import AnyPath, open_for_av
 
 # A picture of VP8 or VP9 that is decoded but not shown ("alternate reference") comes in a packet of its own.
@@ -68,6 +69,7 @@ def open_video(path: AnyPath) -> Iterator[tuple[av.container.InputContainer, av.
             if stream.codec_context is None:
                 raise FacadeError(f"{path} has a codec that FFmpeg cannot decode here. Convert it first.")
             stream.thread_type = "AUTO"
+            stream.thread_count = library_threads()
             yield container, stream
     except av.FFmpegError as error:
         if error.errno == errno.ENOSPC:  # from writing inside the block, not from the source
