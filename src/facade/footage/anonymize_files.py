@@ -52,8 +52,10 @@ SIGNATURES = (
     (0, b"\x1aE\xdf\xa3"), (0, b"II*\0"), (0, b"MM\0*"), (0, b"FLV\1"), (0, b"\0\0\1\xba"), (0, b"\0\0\1\xb3"),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (4, b"jP  "), (0, b"\xffO\xffQ"),
 )  # fmt: skip
-# Photographs per worker process that make its start-up time worthwhile.
-MIN_PER_PROCESS = 20
+# Fewer photographs are done sooner by one process: the others' start takes as long as some thirty photographs.
+MIN_FOR_PROCESSES = 60
+# Photographs of a process, which takes as long as three of them to fork.
+MIN_PER_PROCESS = 10
 
 
 @dataclass(frozen=True)
@@ -215,12 +217,13 @@ def run_jobs(
     settings = settings.settled(_layouts(photographs)) if settings.has_labels else settings
     work = _RunJob(settings, overwrite)
     results: list[Iterator[Outcome]] = []
-    kinds = ((photographs, "photographs", MIN_PER_PROCESS, False), (shards, "shards", 1, True))
-    for items, label, per_process, one_by_one in kinds:
+    preload = (*settings.box_source.preload, type(settings.treatment).__module__, __name__)
+    most = min(workers or cores(), len(photographs) // MIN_PER_PROCESS if len(photographs) >= MIN_FOR_PROCESSES else 1)
+    kinds = ((photographs, "photographs", most, False), (shards, "shards", min(workers or cores(), len(shards)), True))
+    for items, label, processes, one_by_one in kinds:
         if items:
-            # A process takes seconds to start, so few photographs are done sooner by a single one.
-            count = None if on_cluster else min(workers or cores(), max(1, len(items) // per_process))
-            results.append(ordered_map(work, items, label, count, folders=folders, one_by_one=one_by_one))
+            count = None if on_cluster else processes
+            results.append(ordered_map(work, items, label, count, preload, folders, one_by_one=one_by_one))
     outcomes = []
     # Segments of a video run in parallel, videos one after the other.
     for outcome in chain(*results, map(_RunJob(settings, overwrite, workers), videos)):

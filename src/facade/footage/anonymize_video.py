@@ -28,6 +28,8 @@ from facade.footage.video import Frame, read_frames
 from facade.parallel import ordered_map
 from facade.storage import AnyPath, atomic_file, remove_tree
 
+# Pixels of a batch of frames, which a worker holds in memory: eight frames of 720p, or four of 1080p.
+BATCH_PIXELS = 8_300_000
 # Minimum IoU of a person's boxes in consecutive frames for an exemption to carry over.
 STEADY_IOU = 0.5
 
@@ -198,8 +200,10 @@ def _detect(
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    while batch := list(islice(frames, BATCH)):
-        yield batch
+    """Frames in batches of at most `BATCH`, and of at most `BATCH_PIXELS` pixels if that is more than one frame."""
+    for frame in frames:
+        count = min(max(BATCH_PIXELS // (frame.pixels.size // 3), 1), BATCH)
+        yield [frame, *islice(frames, count - 1)]
 
 
 def _resume_or_clear(partial: AnyPath, key: str) -> None:
