@@ -29,6 +29,11 @@ def test_verdict_sentence_covers_both_arms(params):
     )
 
 
+def test_verdict_sentence_names_an_extra_arm_as_params_yaml_does(params):
+    text = verdict_sentence([comparison("deface", "raw", "inferior", -0.4, -0.5, -0.3)], params.evaluate)
+    assert text.startswith("Training photographs of the arm deface are inferior to raw: they cost more than 0.03")
+
+
 def test_verdict_sentence_without_raw_arm_says_so(params):
     text = verdict_sentence([comparison("blur", "pseudo", "inconclusive")], params.evaluate)
     assert text.startswith("No raw arm was trained: whether blurred training photographs cost more than 0.03")

