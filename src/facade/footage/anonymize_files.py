@@ -39,6 +39,19 @@ OTHER_VIDEOS = (
 )  # fmt: skip
 VIDEOS = (*CONTAINERS, *OTHER_VIDEOS)
 SUPPORTED = (*PHOTOGRAPHS, *SHARDS, *VIDEOS)
+# Extensions of pictures and videos that Python's table of media types lacks.
+OTHER_MEDIA = (
+    ".3fr", ".arw", ".braw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".exr", ".fff", ".gpr", ".hdr", ".iiq", ".insp",
+    ".insv", ".jls", ".jxl", ".jxr", ".kdc", ".lrv", ".mef", ".mjpeg", ".mjpg", ".mk3d", ".mod", ".mos", ".mrw", ".nef",
+    ".nrw", ".orf", ".pef", ".psb", ".psd", ".r3d", ".raf", ".raw", ".rm", ".rmvb", ".rw2", ".rwl", ".sr2", ".srf",
+    ".srw", ".svg", ".tod", ".x3f", ".y4m", ".ivf", ".h264", ".h265", ".hevc", ".264", ".265", ".divx", ".amv", ".nut",
+)  # fmt: skip
+# First bytes of pictures and videos, with their offsets: files without an extension, or with a wrong one.
+SIGNATURES = (
+    (0, b"\xff\xd8\xff"), (0, b"\x89PNG\r\n"), (0, b"GIF8"), (8, b"WEBP"), (8, b"AVI "), (4, b"ftyp"), (4, b"moov"),
+    (0, b"\x1aE\xdf\xa3"), (0, b"II*\0"), (0, b"MM\0*"), (0, b"FLV\1"), (0, b"\0\0\1\xba"), (0, b"\0\0\1\xb3"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (4, b"jP  "), (0, b"\xffO\xffQ"),
+)  # fmt: skip
 # Fewer photographs take one process two or three seconds, of which others would save little.
 MIN_FOR_PROCESSES = 60
 # Photographs that make it worthwhile to fork one more process.
