@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from facade.dataset.pixels import BadPhotographError, decode, read_layout
+from facade.footage.run_record import RUN_RECORD
 from tests.conftest import noise
 from tests.field.cases import anonymize, case, coverage, write_boxes
 from tests.field.heic import heic
@@ -44,7 +45,9 @@ def test_every_format_is_read_and_its_face_hidden(tmp_path, name):
     assert np.abs(before.astype(int) - PIXELS).mean() < (20 if name == "a.gif" else 6)
     boxes = write_boxes(tmp_path / "b.json", name, [BOX], (128, 96))
     assert anonymize(tmp_path / "in", tmp_path / "out", "--boxes", boxes) == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [OUTPUTS[name], f"{OUTPUTS[name]}.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        OUTPUTS[name], f"{OUTPUTS[name]}.json", RUN_RECORD,
+    ]  # fmt: skip
     after = decode((tmp_path / "out" / OUTPUTS[name]).read_bytes(), 1).pixels
     assert coverage(before, after, BOX) == 1
     assert np.abs(after[:15].astype(int) - before[:15]).mean() < 6

@@ -11,10 +11,10 @@ import pytest
 from facade.anonymize.head_pose import estimate_pose
 from facade.errors import FacadeError
 from facade.footage.anonymize_video import anonymize_video
-from facade.footage.box_sources import LabelledBoxes, read_boxes
 from facade.footage.clip import read_clip
 from facade.footage.face_columns import complete_rows
 from facade.footage.job import Job, labelled_photograph
+from facade.footage.labelled_boxes import LabelledBoxes, read_boxes
 from facade.footage.video import read_frames
 from facade.heads import Expression, Pose, View, develop, render_head, sample_identity
 from facade.heads.identity import MAX_AGE
@@ -56,7 +56,7 @@ def detected(source: Path, film: TurningHead, keypoints: bool = False) -> Labell
         {(source.name, number): boxes[number : number + 1] for number in range(len(boxes))},
         frozenset([source.name]),
         Path("boxes.json"),
-        {(source.name, number): marks[number] for number in range(len(boxes))} if keypoints else {},
+        keypoints={(source.name, number): marks[number] for number in range(len(boxes))} if keypoints else {},
     )
 
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings as hypothesis_settings, strategies as st
 from facade import parallel
 from facade.errors import FacadeError
 from facade.footage.anonymize_video import anonymize_video
+from facade.footage.clip import read_clip
 from facade.footage.job import Job
 from facade.footage.segments import LONGEST, SHORTEST, cut, read_faces, write_faces
-from facade.footage.video import read_clip
 from tests.conftest import REPOSITORY
 from tests.footage.films import film_of_people, pattern, settings
 
-ONNX = REPOSITORY / "detectors/facade-pseudonyms.onnx"
+ONNX = REPOSITORY / "src/facade/networks/weights/facade-pseudonyms.onnx"
 # Of a worker, MiB. A machine of 4 GB then runs a worker on each of its cores.
 MEMORY_LIMIT = 400
 
@@ -126,7 +126,7 @@ def test_no_process_takes_more_than_its_share_of_memory(tmp_path):
     source = pattern(tmp_path / "in.mp4", 5, "640x360", "-an")
     command = [sys.executable, "-m", "facade", "anonymize", source, tmp_path / "out.mp4", "--detector", ONNX]
     process = subprocess.Popen(
-        [*map(str, command), "--min-score", "0.3", "--workers", "2"], stderr=subprocess.DEVNULL,
+        [*map(str, command), "--synthetic", "--workers", "2"], stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": "src"},
     )  # fmt: skip
     most: dict[int, float] = {}

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from facade.dataset.names import printable
 from facade.dataset.pixels import BadPhotographError, read_layout
@@ -250,8 +251,9 @@ class _RunJob:
         start = time.perf_counter()
         try:
             with storage_errors():
-                if _is_done(job, self.settings, self.overwrite):
-                    return Outcome(job, "already done", f"{job.target}: already done")
+                if (earlier := _earlier_record(job, self.settings, self.overwrite)) is not None:
+                    names = [one["what"] for one in earlier["left_out"]]
+                    return Outcome(job, _status("already done", names), f"{job.target}: already done")
                 make_parents(job.target)
                 if job.source.suffix.lower() in VIDEOS:
                     from facade.footage.anonymize_video import anonymize_video  # FFmpeg, which photographs do not need
@@ -265,9 +267,14 @@ class _RunJob:
             return Outcome(job, "failed", str(error), time.perf_counter() - start)
         except OSError as error:
             return Outcome(job, "failed", str(_write_error(job, error)), time.perf_counter() - start)
-        missing = [one["what"] for one in record.left_out if PurePosixPath(one["what"]).suffix.lower() in PHOTOGRAPHS]
-        status = "incomplete" if missing else "done"
+        status = _status("done", [one["what"] for one in record.left_out])
         return Outcome(job, status, _line(job, record), time.perf_counter() - start)
+
+
+def _status(complete: str, left_out: Sequence[str]) -> str:
+    """The status of a job that succeeded: photographs that are missing from its output make it incomplete."""
+    missing = any(PurePosixPath(name).suffix.lower() in PHOTOGRAPHS for name in left_out)
+    return "incomplete" if missing else complete
 
 
 def _line(job: Job, record: Record) -> str:
@@ -282,22 +289,22 @@ def _line(job: Job, record: Record) -> str:
     return " ".join([f"{job.target}: {faces}", *(f"({note})" for note in record.notes)])
 
 
-def _is_done(job: Job, settings: Settings, overwrite: bool) -> bool:
-    """Whether an earlier run did the same job.
+def _earlier_record(job: Job, settings: Settings, overwrite: bool) -> dict[str, Any] | None:
+    """The record of an earlier run that did the same job; None if there was none.
 
     Raises:
         FacadeError: The target exists, but is not the result of this job.
     """
     output = job.record if settings.records_only else job.target
     if not output.exists():
-        return False
+        return None
     if (record := read_record(job.record)) is not None:
         same = record["job"] == job_id(job, source_id(job.source), settings)
         if same and (settings.records_only or (record["result"] or {}).get("sha256") == sha256_of(job.target)):
-            return True
+            return record
     if not overwrite:
         raise FacadeError(f"{output} already exists, from another source or other settings. Add --overwrite.")
-    return False
+    return None
 
 
 def _write_error(job: Job, error: OSError) -> FacadeError:

@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from facade.anonymize.appearance import LENGTH
 from facade.anonymize.treat import HoldsFaces, Treatment
 from facade.networks.landmarks import with_landmarks
 from facade.networks.protocol import BOX_COLUMNS, LANDMARK_COLUMNS
 
 # Among the columns after the score: five landmarks, x y each; and the appearance, in video only.
 KEYPOINTS = slice(0, LANDMARK_COLUMNS - BOX_COLUMNS)
-APPEARANCE = slice(KEYPOINTS.stop, KEYPOINTS.stop + LENGTH)
+APPEARANCE = slice(KEYPOINTS.stop, None)
 
 
 def complete_rows(
@@ -31,7 +30,9 @@ def complete_rows(
     """
     if not isinstance(treatment, HoldsFaces):
         return rows[:, :BOX_COLUMNS]
-    complete = np.full((len(rows), BOX_COLUMNS + (APPEARANCE.stop if in_video else KEYPOINTS.stop)), np.nan)
+    from facade.anonymize.appearance import LENGTH  # numba and the heads, which a blur does not need
+
+    complete = np.full((len(rows), LANDMARK_COLUMNS + (LENGTH if in_video else 0)), np.nan)
     complete[:, : rows.shape[1]] = rows
     faces = np.flatnonzero(rows[:, 4] >= min_score)
     complete[faces, :LANDMARK_COLUMNS] = with_landmarks(image, rows[faces])

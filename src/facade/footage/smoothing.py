@@ -115,7 +115,7 @@ def _smooth_piece(one: Track) -> list[SmoothedFace]:
     boxes = np.concatenate([smooth_middle - smooth_size / 2, smooth_size], axis=1)
     keypoints = _smooth_keypoints(one, detected, middle, size, noise)
     appearance = None
-    if one.columns.shape[1] >= APPEARANCE.stop:
+    if one.columns.shape[1] > KEYPOINTS.stop:
         measured = one.columns[:, APPEARANCE]
         if not np.isnan(measured).all(0).any():
             usual = np.maximum(NOISE * np.nanstd(measured, axis=0), 1e-6)
