@@ -126,7 +126,7 @@ def _last_duration(
     if "mov" in container.format.name and stream.duration is not None:
         # Durations belong to packets in the order of the file; the track ends where the last picture does.
         stated = max(stated, (stream.start_time or 0) + stream.duration - pts[-1]) if not order.cut_off else stated
-    elif "matroska" in container.format.name and container.duration is not None and is_complete(path):
+    elif "matroska" in container.format.name and container.duration is not None and is_complete(path, contents.size):
         # Matroska gives video packets no duration of their own. A slide show ends with the file.
         total = round(Fraction(container.duration, av.time_base) / base) - pts[-1]
         only_video = all(other.type == "video" for other in container.streams)
@@ -142,7 +142,7 @@ def _refuse_truncated(
     pts: Sequence[int],
 ) -> None:
     """Refuse a video that is shorter than its stated duration: that of the video stream, else that of the container."""
-    if "matroska" in container.format.name and is_complete(path):
+    if "matroska" in container.format.name and is_complete(path, contents.size):
         return
     base = stream.time_base or Fraction(1)
     step = float(base) * (pts[-1] - pts[0]) / max(len(pts) - 1, 1)

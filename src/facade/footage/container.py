@@ -92,20 +92,23 @@ class Contents:
         packets: Of the video stream, in the order of the file.
         start: The earliest timestamp of a shown picture or of sound, seconds.
         end: The end of the last packet of any stream, seconds.
+        size: Where the last packet ends in the file, at least, bytes.
     """
 
     packets: list[Packet]
     start: Fraction
     end: Fraction
+    size: int
 
 
 def read_contents(container: av.container.InputContainer, stream: av.VideoStream) -> Contents:
     """Read a container to its end, without decoding it."""
     packets: list[Packet] = []
-    starts, end, codec = [], Fraction(0), stream.codec_context.name
+    starts, end, size, codec = [], Fraction(0), 0, stream.codec_context.name
     for packet in container.demux():
         if not packet.size:
             continue
+        size = max(size, (packet.pos or 0) + packet.size)
         if packet.pts is not None and packet.time_base is not None:
             end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
             if not packet.is_discard and packet.stream.type in ("audio", "video"):
@@ -114,7 +117,7 @@ def read_contents(container: av.container.InputContainer, stream: av.VideoStream
             shown = not packet.is_discard and _holds_shown_picture(codec, packet)
             duration = max(packet.duration or 0, 0)
             packets.append(Packet(packet.pts, packet.dts, packet.pos, packet.is_keyframe, shown, duration))
-    return Contents(packets, min(starts, default=Fraction(0)), end)
+    return Contents(packets, min(starts, default=Fraction(0)), end, size)
 
 
 def landmarks(packets: Sequence[Packet]) -> dict[Hashable, int]:

@@ -1,4 +1,4 @@
-"""Whether a Matroska or WebM file has its full length."""
+"""Whether a Matroska or WebM file was read to its end."""
 
 from typing import IO
 
@@ -6,10 +6,21 @@ from facade.storage import AnyPath
 
 # Identifiers of the elements of a file (RFC 8794, RFC 9559): header, and the segment with everything else.
 _HEADER, _SEGMENT = 0x1A45DFA3, 0x18538067
+# Elements that follow the last packet: index, tags, chapters, attachments, table of contents. They come within so many
+# bytes, because fields of the packet's block may follow its content.
+_AFTER = (b"\x1cS\xbbk", b"\x12T\xc3g", b"\x10C\xa7p", b"\x19A\xa4i", b"\x11M\x9bt")
+_DISTANCE = 64
 
 
-def is_complete(path: AnyPath) -> bool:
-    """Whether a file is as long as it says. A stream that was written without seeking does not say."""
+def is_complete(path: AnyPath, read: int) -> bool:
+    """Whether a file is as long as it says, and nothing but an index and the like follows what was read of it.
+
+    FFmpeg ends a file where it is damaged, without a word.
+
+    Args:
+        path: The file.
+        read: Where the last packet ends, at least, bytes.
+    """
     total = path.stat().st_size
     with path.open("rb") as content:
         for expected in (_HEADER, _SEGMENT):
@@ -17,7 +28,10 @@ def is_complete(path: AnyPath) -> bool:
             if identifier != expected or size is None:
                 return False
             if expected == _SEGMENT:
-                return content.tell() + size <= total
+                end = content.tell() + size
+                content.seek(read)
+                after = content.read(_DISTANCE)
+                return end <= total and (total - read < _DISTANCE or any(element in after for element in _AFTER))
             content.seek(size, 1)
     return False
 
