@@ -224,13 +224,15 @@ def as_coco(photographs: Photographs, faces: Iterable[Sequence[DetectedFace]]) -
 
 
 def _annotation(face: DetectedFace) -> dict[str, Any]:
-    points = [(round(float(x), 2), round(float(y), 2)) for x, y in face.keypoints]
-    return coco_annotation(
+    annotation = coco_annotation(
         [round(value, 2) for value in face.bbox],
-        keypoints=points if np.isfinite(face.keypoints).all() else None,
+        keypoints=[(round(float(x), 2), round(float(y), 2)) for x, y in face.keypoints],
         area_digits=2,
         score=round(face.score, 4),
     )
+    if not np.isfinite(face.keypoints).all():  # how COCO writes landmarks that are not labelled
+        annotation |= {"keypoints": [0] * 15, "num_keypoints": 0}
+    return annotation
 
 
 def _boxes(photograph: Photograph, detections: Sequence[DetectedFace]) -> tuple[np.ndarray, np.ndarray]:
