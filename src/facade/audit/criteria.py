@@ -171,7 +171,10 @@ def audit_report(result: AuditResult, params: Audit) -> dict[str, Any]:
 
 
 def audit_metrics(report: dict[str, Any]) -> dict[str, Any]:
-    """The main figures of `audit_report`, for metrics/privacy/<arm>.json. Failures are counted, not spelled out."""
+    """The main figures of `audit_report`, for metrics/privacy/<arm>.json: of attacks, those that have a limit.
+
+    Failures are counted, not spelled out.
+    """
     linked, unlabelled = report["reidentification"], report["unlabelled"]
     with_people = report.get("would_stop_with_real_people", report["stopped_by"])
     content: dict[str, Any] = {
@@ -192,8 +195,8 @@ def audit_metrics(report: dict[str, Any]) -> dict[str, Any]:
         "chance_rank1": linked["chance_rank1"],
         **{
             name: {key: linked[name][key] for key in (LEARNED_METRICS if name == LEARNED else RANK1)}
-            for name in ATTACKS
-            if name in linked
+            for name, attack in ATTACKS.items()
+            if name in linked and attack.limit
         },
     }
     return content
