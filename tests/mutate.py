@@ -32,8 +32,8 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
     ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
-# These run the pipeline, or thousands of simulated studies: too slow to run once per mutant. Or they test the package as
-# it is installed, which no mutant reaches.
+# These run the pipeline, or thousands of simulated studies: too slow to run once per mutant. Or they test the package
+# as it is installed, which no mutant reaches.
 LEFT_OUT = {"test_pipeline.py", "test_docs.py", "test_cluster.py", "test_soundness.py", "test_packaging.py"}
 # Libraries that are imported once, before the forks: that takes longer than most tests.
 PRELOADED = {"PIL", "cv2", "faster_coco_eval", "hypothesis", "imagehash", "matplotlib", "numba", "numpy", "pandas",

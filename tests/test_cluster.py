@@ -218,7 +218,7 @@ def test_photographs_with_given_boxes_are_anonymized_on_the_cluster(params, tmp_
     folder.mkdir()
     for number in range(3):
         (folder / f"{number}.jpg").write_bytes(encode(noise(80, 100, number), params.codec))
-    named = {(f"{number}.jpg", 0): np.array([[20.0, 20.0, 30.0, 40.0, 1.0]]) for number in range(3)}
+    named = {(f"{number}.jpg", 0): np.array([[20.0, 20.0, 30.0, 40.0]]) for number in range(3)}
     for name, workers in (("alone", 1), ("together", None)):
         found = plan_jobs([folder], tmp_path / name, []).jobs
         assert failures(run_jobs(found, settings(named), False, print, workers)) == []

@@ -77,11 +77,23 @@ def loaded(value: int) -> bool:
     return "sched" in sys.modules
 
 
-def test_preloaded_modules_are_imported_once_for_all_workers():
-    """The fork server imports them: a module that is imported nowhere else is loaded when a worker starts."""
+def test_preloaded_modules_are_imported_once_for_all_workers(tmp_path):
+    """The fork server imports them: a module that is imported nowhere else is loaded when a worker starts.
+
+    In a process of its own, because there is one fork server for each.
+    """
+    code = """
+from facade.parallel import ordered_map
+from tests.test_plumbing import loaded, square
+
+if __name__ == "__main__":
     assert set(ordered_map(loaded, range(20), "loaded", 2)) == {False}
     assert set(ordered_map(loaded, range(20), "loaded", 2, ("sched",))) == {True}
     assert list(ordered_map(square, [3, 1, 4], "squares", 2, ("sched",))) == [9, 1, 16]
+"""
+    (tmp_path / "mapped.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}"}
+    subprocess.run([sys.executable, str(tmp_path / "mapped.py")], check=True, env=environment)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -86,7 +86,7 @@ def test_a_file_named_by_itself_that_is_not_supported_is_an_error_before_any_wor
     assert not (tmp_path / "out").exists()
 
 
-def test_names_that_are_no_utf_8_and_names_with_colons(tmp_path, capsys):
+def test_names_that_are_no_utf_8_and_names_with_colons(tmp_path, monkeypatch, capsys):
     odd = os.fsdecode(b"caf\xe9.jpg")
     names = ["http:a.jpg", "b.jpg", "file:c.mp4", os.fsdecode(b"d\xe9.mp4")]
     for name in (odd, *names):
@@ -96,11 +96,8 @@ def test_names_that_are_no_utf_8_and_names_with_colons(tmp_path, capsys):
     assert anonymize(tmp_path / "in", tmp_path / "out", "--boxes", coco(tmp_path / "b.json", [odd, *names])) == 0
     assert outputs(tmp_path / "out") == sorted([odd, *names])
     assert "caf\\udce9.jpg" in capsys.readouterr().out
-    os.chdir(tmp_path / "in")
-    try:
-        assert anonymize("file:c.mp4", tmp_path / "x:y.mp4", "--boxes", tmp_path / "b.json") == 0
-    finally:
-        os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path / "in")
+    assert anonymize("file:c.mp4", tmp_path / "x:y.mp4", "--boxes", tmp_path / "b.json") == 0
     assert (tmp_path / "x:y.mp4").is_file()
 
 
