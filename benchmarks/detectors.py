@@ -20,7 +20,8 @@ import numpy as np
 from printing import print_header, print_table
 
 from facade.dataset import Face
-from facade.dataset.ingest import open_photograph, read_labels
+from facade.dataset.layouts import read_labels
+from facade.dataset.source_photograph import open_photograph
 from facade.dataset.iou import areas, clipped_xyxy, intersections, iou_matrix
 from facade.dataset.records import Labelled
 from facade.errors import FacadeError
@@ -200,7 +201,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows here, too")
     arguments = parser.parse_args()
     joined.NMS = arguments.join_iou
-    labelled = [one for one in read_labels(arguments.photographs) if one.split in (None, arguments.split)]
+    labelled = [one for one in read_labels(arguments.photographs).photographs if one.split in (None, arguments.split)]
     chosen = labelled[:: arguments.every]
     step = COLUMNS * ROWS if arguments.mosaic else 1
     items = tuple(tuple(chosen[start : start + step]) for start in range(0, len(chosen) - step + 1, step))
