@@ -20,10 +20,10 @@ import numpy as np
 from printing import print_header, print_table
 
 from facade.dataset import Face
-from facade.dataset.layouts import read_labels
-from facade.dataset.source_photograph import open_photograph
 from facade.dataset.iou import areas, clipped_xyxy, intersections, iou_matrix
+from facade.dataset.layouts import read_labels
 from facade.dataset.records import Labelled
+from facade.dataset.source_photograph import open_photograph
 from facade.errors import FacadeError
 from facade.files import sha256_of
 from facade.networks import joined
