@@ -59,7 +59,7 @@ bench: $(READY_DEV)  ## Measure speed and realism (under 15 minutes); records ra
 bench-anonymize: $(READY_DEV)  ## Compare facade anonymize with deface; PHOTOGRAPHS=folder adds a Facade data set
 	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS))
 
-test: $(READY_DEV)  ## Check style and types, and run the tests (6 to 7 minutes on 2 cores)
+test: $(READY_DEV)  ## Check style and types, and run the tests (7 to 8 minutes on 2 cores)
 	@$(MAKE) --no-print-directory lint
 	@echo "Tests"
 	@$(IN_ENV) python -m pytest -n auto
