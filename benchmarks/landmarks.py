@@ -40,7 +40,7 @@ def measure(photographs: list, retinaface: RetinaFace, yunet: Path | None) -> np
             continue
         points, confidence = find_landmarks(image, np.array([labels[label] for label, _ in pairs]))
         others = _others(other, image, reference_boxes)
-        for (label, reference), own, sure in zip(pairs, points, confidence, strict=True):
+        for (label, reference), own, confident in zip(pairs, points, confidence, strict=True):
             bbox, true = labels[label], references[reference].keypoints
             frontal = view_from_keypoints(None, bbox)[0].project(mean_head().landmarks)
             size, yaw = np.sqrt(bbox[2] * bbox[3]), estimate_pose(true).yaw
@@ -48,7 +48,7 @@ def measure(photographs: list, retinaface: RetinaFace, yunet: Path | None) -> np
             errors = [np.nan if one is None else np.linalg.norm(one - true, axis=1).mean() / size for one in candidates]
             turns = [np.nan if one is None else abs(estimate_pose(one).yaw - yaw) for one in candidates]
             turns[0] = abs(yaw)
-            rows.append([bbox[3], abs(yaw), *errors, *turns, sure])
+            rows.append([bbox[3], abs(yaw), *errors, *turns, confident])
     return np.array(rows)
 
 
@@ -87,9 +87,9 @@ def main() -> None:
     lines = []
     for name, part in parts:
         errors, turns = np.nanmean(rows[part, 2:5], axis=0), rows[part, 5:8]
-        sure = rows[part & used, 5:8].mean(0)
+        confident = rows[part & used, 5:8].mean(0)
         numbers = [f"{value:.3f}" for value in errors]
-        numbers += [f"{sure[0]:.1f}", f"{sure[1]:.1f}", f"{np.nanmean(turns[:, 2]):.1f}"]
+        numbers += [f"{confident[0]:.1f}", f"{confident[1]:.1f}", f"{np.nanmean(turns[:, 2]):.1f}"]
         lines.append([name, str(part.sum()), *numbers])
     print_table(columns, lines)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facade.dataset.orientation import Stored
 from facade.dataset.pixels import decode, upright_pixels, upright_points
 from facade.errors import FacadeError
 from facade.footage.labelled_boxes import LabelledBoxes, read_boxes
@@ -58,15 +59,15 @@ def test_boxes_that_could_be_for_either_view_are_refused(tmp_path, orientation, 
     assert not (tmp_path / "out/a.png").exists()
 
 
-@pytest.mark.parametrize(("view", "expected"), [((160, 120), "stored"), ((120, 160), "shown")])
+@pytest.mark.parametrize(("view", "expected"), [((160, 120), "stored"), ((120, 160), "upright")])
 def test_another_photograph_of_the_same_file_tells(tmp_path, view, expected):
     (tmp_path / "in").mkdir()
     boxes = LabelledBoxes(
         {("a.png", 0): BOXES, ("b.png", 0): BOXES}, frozenset({"a.png", "b.png"}), tmp_path,
         {("a.png", 0): (160.0, 120.0), ("b.png", 0): view},
     )  # fmt: skip
-    settled = boxes.settled([("a.png", (160, 120), 3), ("b.png", (160, 120), 6)])
-    moved = settled.placed("a.png", (160, 120), 3, video=False).boxes["a.png", 0]
+    settled = boxes.settled([("a.png", Stored((160, 120), 3)), ("b.png", Stored((160, 120), 6))])
+    moved = settled.placed("a.png", Stored((160, 120), 3), video=False).boxes["a.png", 0]
     np.testing.assert_allclose(moved, as_shown(3) if expected == "stored" else BOXES)
 
 
@@ -75,7 +76,7 @@ def test_photographs_that_contradict_each_other_are_refused(tmp_path):
     sizes = {("a.png", 0): (160.0, 120.0), ("b.png", 0): (120.0, 160.0)}
     boxes = LabelledBoxes({(name, 0): BOXES for name in names}, frozenset(names), tmp_path, sizes)
     with pytest.raises(FacadeError, match=r"a\.png for the picture as stored, but those of b\.png"):
-        boxes.settled([(name, (160, 120), 6) for name in names])
+        boxes.settled([(name, Stored((160, 120), 6)) for name in names])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_names_as_windows_and_macos_write_them_are_found(tmp_path, spelling):
     name = "deep/\u00e4.png" if "\u0308" in spelling else "deep/a\u0308.png"
     boxes = read_boxes(write_boxes(tmp_path / "b.json", spelling, BOXES))
     boxes.check_names([name])
-    np.testing.assert_array_equal(boxes.placed(name, (160, 120), 1, video=False).boxes[name, 0], BOXES)
+    np.testing.assert_array_equal(boxes.placed(name, Stored((160, 120), 1), video=False).boxes[name, 0], BOXES)
 
 
 @pytest.mark.parametrize("name", ["anonymize-boxes-exif", "anonymize-boxes-size"])
@@ -119,7 +120,7 @@ def test_the_cases_reported(tmp_path, name):
     assert anonymize(folder / "in", tmp_path / "out", "--boxes", folder / "boxes.json") == 0
     content = (folder / "in/a.jpg").read_bytes()
     decoded = decode(content, 1)
-    boxes = read_boxes(folder / "boxes.json").placed("a.jpg", decoded.stored, decoded.orientation, video=False)
+    boxes = read_boxes(folder / "boxes.json").placed("a.jpg", Stored(decoded.stored, decoded.orientation), video=False)
     after = decode((tmp_path / "out/a.jpg").read_bytes(), 1).pixels
     rows = boxes.boxes["a.jpg", 0]
     assert len(rows) == 4
@@ -128,3 +129,21 @@ def test_the_cases_reported(tmp_path, name):
         x, y = max(x, 0), max(y, 0)
         core = after[round(y + h / 4) : round(y + h / 2), round(x + w / 4) : round(x + w / 2)]
         assert core.std() < 12  # a blank, but for JPEG
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_landmarks_move_with_their_boxes_and_keep_left_and_right(tmp_path, orientation):
+    """Each landmark is a pixel of its own value; a mirror image makes the left eye the right one."""
+    points = np.array([(40, 30), (60, 31), (50, 40), (42, 52), (58, 50)])
+    pixels = np.zeros((120, 160, 1), np.uint8)
+    for value, (x, y) in enumerate(points, 1):
+        pixels[y, x] = value
+    boxes = LabelledBoxes(
+        {("a.png", 0): np.array([[30.0, 20, 40, 50]])}, frozenset({"a.png"}), tmp_path, convention="stored",
+        keypoints={("a.png", 0): (points + 0.5).reshape(1, 10)},
+    )  # fmt: skip
+    moved = boxes.placed("a.png", Stored((160, 120), orientation), video=False).keypoints["a.png", 0].reshape(5, 2)
+    upright = upright_pixels(pixels, orientation)[..., 0]
+    order = [2, 1, 3, 5, 4] if orientation in (2, 4, 5, 7) else [1, 2, 3, 4, 5]
+    for value, (x, y) in zip(order, moved, strict=True):
+        assert upright[int(y), int(x)] == value

@@ -90,6 +90,10 @@ def test_a_model_of_rendered_photographs_is_refused_unless_no_real_people_are_sh
     (models / "seed-0.pth").write_bytes(b"weights")
     with pytest.raises(FacadeError, match="rendered photographs alone.*--synthetic"):
         Anonymizer(str(models), min_score=0.3)
+    with pytest.raises(FacadeError, match="rendered photographs alone"):
+        Anonymizer(str(models), min_score=0.3, tiles=True)
+    with pytest.raises(FacadeError, match="rendered photographs alone"):
+        Anonymizer([f"{models}@0.3", f"{models}@0.4"])
     assert Anonymizer(str(models), min_score=0.3, synthetic=True).warning is None
     write_json(models / "model.json", {"synthetic": False, "train": {"seeds": [0]}, "size": 192, "detector": detector})
     assert Anonymizer(str(models), min_score=0.3).warning is None

@@ -19,7 +19,7 @@ def test_a_person_missed_in_every_third_frame_is_one_track_without_gaps():
     missed = set(range(0, 60, 3))
     (one,) = track(walking(60, missed), MIN_SCORE, max_gap=15)
     assert one.frames.tolist() == list(range(60))
-    assert one.bridged == len(missed)
+    assert np.isnan(one.scores).sum() == len(missed)
     for number in missed - {0}:
         box = one.boxes[number]
         assert box[2] == pytest.approx(40 * 1.2), "a fifth wider: the face may be a little off it"
@@ -47,7 +47,7 @@ def test_a_low_confidence_detection_continues_a_track_and_starts_none():
         found[number][0, 4] = 0.2
         found[number] = np.vstack([found[number], [300, 200, 30, 40, 0.2]])
     (one,) = track(found, MIN_SCORE, max_gap=15)
-    assert one.bridged == 0
+    assert np.isnan(one.scores).sum() == 0
     assert one.frames.tolist() == list(range(20))
     assert one.boxes[:, 0].max() < 60
 

@@ -82,8 +82,8 @@ def read_labels(root: Path, categories: Collection[str] = ()) -> Labels:
     if len(found) > 1:
         names = " and ".join(layout.name for layout in found)
         raise FacadeError(
-            f"{root} holds labels in several layouts: {names}. Move all but one out of the folder: which one is right "
-            "cannot be told."
+            f"{root} holds labels in several layouts: {names}. Keep one of them in the folder: which one is right is "
+            "ambiguous."
         )
     if not found and json_files(root):
         found = [layout for layout in LAYOUTS if layout.name == "COCO"]  # its reader says what is wrong with them

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
-from facade.dataset.pixels import FORMATS, ORIENTATION_TAG, upright_points
+from facade.dataset.pixels import BadPhotographError, read_layout, upright_points
 from facade.dataset.records import Face, Frame, Labelled
 
+# EXIF orientations that mirror a picture.
+MIRRORED = (2, 4, 5, 7)
 # What ingest.label_orientation says.
 LabelOrientation = Literal["infer", "upright", "stored"]
 # Share of the photographs whose boxes must be impossible under a convention before boxes overrule the given size.
@@ -54,22 +55,14 @@ def read_stored(path: Path) -> Stored | None:
     try:
         if not path.is_file():  # a pipe would wait for ever
             return None
-        with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            orientation = image.getexif().get(ORIENTATION_TAG, 1)
-            if orientation not in range(1, 9):
-                orientation = 1
-            if image.format == "TIFF" and orientation >= 5:
-                width, height = height, width  # Pillow reports the rotated size
-            return Stored((width, height), orientation)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001  parsers raise arbitrary exceptions on damaged bytes
+        with path.open("rb") as content:
+            return Stored(*read_layout(content))
+    except (BadPhotographError, OSError):
         return None
 
 
 def with_frames(photographs: Iterable[Labelled], setting: LabelOrientation) -> list[Labelled]:
-    """The photographs with the picture that their labels refer to, or refused where it cannot be told.
+    """The photographs with the picture that their labels refer to, or refused where it is ambiguous.
 
     Reads the headers of all files.
 
@@ -181,17 +174,18 @@ def _scaled(face: Face, size: tuple[int, int]) -> Face:
 
 
 def _turned(face: Face, stored: Stored) -> Face:
-    def turn(points: np.ndarray) -> np.ndarray:
-        return upright_points(points, stored.size, stored.orientation)
-
     x, y, w, h = face.bbox
-    corners = turn(np.array([(x, y), (x + w, y + h)]))
+    corners = upright_points(np.array([(x, y), (x + w, y + h)]), stored.size, stored.orientation)
     low, high = corners.min(0), corners.max(0)
     points = None
     if face.keypoints is not None:
-        # A rotation keeps the order of left and right landmarks; a mirror image swaps them.
-        turned = turn(np.array(face.keypoints))
-        swapped = turned[[1, 0, 2, 4, 3]] if stored.orientation in (2, 4, 5, 7) else turned
-        points = tuple((float(px), float(py)) for px, py in swapped)
+        points = tuple((float(px), float(py)) for px, py in upright_landmarks(np.array(face.keypoints), stored))
     box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
     return replace(face, bbox=box, keypoints=points)
+
+
+def upright_landmarks(points: np.ndarray, stored: Stored) -> np.ndarray:
+    """Five landmarks of a stored picture on the upright one, (5, 2) float, x y in pixels."""
+    turned = upright_points(points, stored.size, stored.orientation)
+    # A rotation keeps the order of left and right landmarks; a mirror image swaps them.
+    return turned[[1, 0, 2, 4, 3]] if stored.orientation in MIRRORED else turned

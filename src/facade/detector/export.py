@@ -69,8 +69,8 @@ def export(
         into: The ONNX file to write.
         min_score: Score threshold to use it at, 0 to 1; None: not measured.
         size: Longest side to which pictures are resized first, pixels; None: that of the training.
-        fit: Whether it may anonymize real people; None if nobody has said so. A detector that has seen rendered
-            photographs alone is not fit.
+        fit: Whether it may anonymize real people; None if unknown. A detector that has seen rendered photographs
+            alone is not fit.
         card: The model card, a text.
 
     Raises:

@@ -1,7 +1,6 @@
 """Anonymize many files or objects in storage: list the inputs, choose the outputs, run the jobs, report errors."""
 
 import errno
-import mimetypes
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facade.dataset.names import printable
+from facade.dataset.orientation import Stored
 from facade.dataset.pixels import BadPhotographError, read_layout
 from facade.errors import FacadeError
 from facade.files import sha256_of
 from facade.footage.extensions import CONTAINERS
 from facade.footage.job import Job, Settings, job_id, source_id
+from facade.footage.media import is_media
 from facade.footage.photographs import PHOTOGRAPHS, WRITTEN, anonymize_photograph, written_name
 from facade.footage.record import Record, read_record
 from facade.footage.run_record import Outcome
@@ -40,19 +41,6 @@ OTHER_VIDEOS = (
 )  # fmt: skip
 VIDEOS = (*CONTAINERS, *OTHER_VIDEOS)
 SUPPORTED = (*PHOTOGRAPHS, *SHARDS, *VIDEOS)
-# Extensions of pictures and videos that Python's table of media types lacks.
-OTHER_MEDIA = (
-    ".3fr", ".arw", ".braw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".exr", ".fff", ".gpr", ".hdr", ".iiq", ".insp",
-    ".insv", ".jls", ".jxl", ".jxr", ".kdc", ".lrv", ".mef", ".mjpeg", ".mjpg", ".mk3d", ".mod", ".mos", ".mrw", ".nef",
-    ".nrw", ".orf", ".pef", ".psb", ".psd", ".r3d", ".raf", ".raw", ".rm", ".rmvb", ".rw2", ".rwl", ".sr2", ".srf",
-    ".srw", ".svg", ".tod", ".x3f", ".y4m", ".ivf", ".h264", ".h265", ".hevc", ".264", ".265", ".divx", ".amv", ".nut",
-)  # fmt: skip
-# First bytes of pictures and videos, with their offsets: files without an extension, or with a wrong one.
-SIGNATURES = (
-    (0, b"\xff\xd8\xff"), (0, b"\x89PNG\r\n"), (0, b"GIF8"), (8, b"WEBP"), (8, b"AVI "), (4, b"ftyp"), (4, b"moov"),
-    (0, b"\x1aE\xdf\xa3"), (0, b"II*\0"), (0, b"MM\0*"), (0, b"FLV\1"), (0, b"\0\0\1\xba"), (0, b"\0\0\1\xb3"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (4, b"jP  "), (0, b"\xffO\xffQ"),
-)  # fmt: skip
 # Fewer photographs take one process two or three seconds, of which others would save little.
 MIN_FOR_PROCESSES = 60
 # Photographs that make it worthwhile to fork one more process.
@@ -115,7 +103,7 @@ def _plan_folders(sources: Sequence[AnyPath], target: AnyPath) -> Plan:
                 plan.skipped.append(path)
             elif _is_supported(name):
                 plan.jobs.append(Job(path, name, _target(path, target / _renamed(name))))
-            elif _is_media(path):
+            elif is_media(path) or path.suffix.lower() in SUPPORTED:
                 plan.refused.append(_unsupported(path, name))
             else:
                 plan.skipped.append(path)
@@ -142,19 +130,6 @@ def _unsupported(path: AnyPath, name: str) -> FacadeError:
         f"{path} was not anonymized: it is a picture or video in a format that is not supported"
         f"{'' if path.suffix else ', or without an extension'}. Convert it, or leave it out."
     )
-
-
-def _is_media(path: AnyPath) -> bool:
-    """Whether a file is a picture or video, by its extension or its first bytes."""
-    kind = mimetypes.guess_type(path.name)[0] or ""
-    if kind.startswith(("image/", "video/")) or path.suffix.lower() in (*OTHER_MEDIA, *SUPPORTED):
-        return True
-    try:
-        with path.open("rb") as content:
-            head = content.read(16)
-    except OSError as error:
-        raise FacadeError(f"{path} cannot be read ({error.strerror or error}). Check its permissions.") from None
-    return any(head[offset:].startswith(signature) for offset, signature in SIGNATURES)
 
 
 def _check_targets(jobs: Sequence[Job], other_inputs: Sequence[Path]) -> None:
@@ -299,7 +274,7 @@ def _earlier_record(job: Job, settings: Settings, overwrite: bool) -> dict[str, 
     if not output.exists():
         return None
     if (record := read_record(job.record)) is not None:
-        same = record["job"] == job_id(job, source_id(job.source), settings)
+        same = record["job"] == job_id(job, source_id(sha256_of(job.source)), settings)
         if same and (settings.records_only or (record["result"] or {}).get("sha256") == sha256_of(job.target)):
             return record
     if not overwrite:
@@ -317,11 +292,11 @@ def _write_error(job: Job, error: OSError) -> FacadeError:
     )
 
 
-def _layouts(photographs: Sequence[Job]) -> Iterator[tuple[str, tuple[int, int], int]]:
-    """Names, stored sizes and orientations of photographs. Those that cannot be read are reported in their turn."""
+def _layouts(photographs: Sequence[Job]) -> Iterator[tuple[str, Stored]]:
+    """Names of photographs, and how they are stored. Those that cannot be read are reported in their turn."""
     for job in photographs:
         with suppress(BadPhotographError, OSError), storage_errors(), job.source.open("rb") as content:
-            yield job.name, *read_layout(content)
+            yield job.name, Stored(*read_layout(content))
 
 
 def _is_supported(name: str) -> bool:

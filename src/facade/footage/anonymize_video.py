@@ -10,6 +10,7 @@ import numpy as np
 from facade.anonymize.treat import HoldsFaces
 from facade.dataset.iou import clipped_xyxy, match_pairs
 from facade.dataset.names import printable
+from facade.dataset.orientation import Stored
 from facade.dataset.records import SmoothedFace
 from facade.detector.infer import BATCH
 from facade.errors import FacadeError
@@ -17,7 +18,7 @@ from facade.files import read_json, sha256_of, write_json, write_text
 from facade.footage.clip import Clip, read_clip
 from facade.footage.encode import concatenate, write_segment
 from facade.footage.extensions import CONTAINERS
-from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
+from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph, source_id
 from facade.footage.masks import changed_mask, masks_path, run_lengths
 from facade.footage.record import FaceTable, Record
 from facade.footage.segments import Segment, cut, read_faces, write_faces
@@ -25,6 +26,7 @@ from facade.footage.smoothing import smooth
 from facade.footage.sound import check_audio
 from facade.footage.tracks import Track, track
 from facade.footage.video import Frame, read_frames
+from facade.networks.protocol import BOX_COLUMNS
 from facade.parallel import ordered_map
 from facade.storage import AnyPath, atomic_file, remove_tree
 
@@ -83,7 +85,7 @@ class _TreatSegment:
 
     def __call__(self, faces: SegmentFaces) -> AnyPath:
         path = self.job.partial / f"pictures-{faces.first:08d}.nut"
-        if not path.is_file():
+        if not path.is_file() or (self.settings.masks and not _masks(path).is_file()):
             smoothed = faces.smoothed or (None,) * len(faces.boxes)
             by_frame = iter(zip(faces.boxes, faces.people, smoothed, strict=True))
             masks = []
@@ -96,13 +98,9 @@ class _TreatSegment:
                 return treated
 
             frames = read_frames(self.clip, faces.first, faces.first + len(faces.boxes))
+            write_segment(path, self.clip, frames, treat)
             if self.settings.masks:
-                # The segment appears last: it marks both as complete.
-                with atomic_file(path) as temporary:
-                    write_segment(temporary, self.clip, frames, treat)
-                    write_json(_masks(path), masks)
-            else:
-                write_segment(path, self.clip, frames, treat)
+                write_json(_masks(path), masks)
         return path
 
 
@@ -122,12 +120,12 @@ def anonymize_video(job: Job, settings: Settings, workers: int | None = None, se
     """
     clip = read_clip(job.source, settings.max_megapixels)
     sha256 = sha256_of(job.source)
-    source = sha256[:16]  # as `source_id`
+    source = source_id(sha256)
     key = job_id(job, source, settings)
     _resume_or_clear(job.partial, key)
     frame_count = len(clip.pts)
     settings.check_count(job.name, frame_count)
-    settings = settings.for_file(job.name, clip.stored, clip.orientation, video=True)
+    settings = settings.for_file(job.name, Stored(clip.stored, clip.orientation), video=True)
     notes = list(clip.notes)
     if settings.audio:
         notes += check_audio(clip, CONTAINERS[job.target.suffix.lower()])
@@ -277,7 +275,7 @@ def _by_segment(tracks: Sequence[Track], segments: Sequence[Segment], with_smoot
     return [
         SegmentFaces(
             one.first,
-            tuple(np.array(rows).reshape(-1, 5 + width) for rows in boxes[one.first : one.last]),
+            tuple(np.array(rows).reshape(-1, BOX_COLUMNS + width) for rows in boxes[one.first : one.last]),
             tuple(np.array(rows, int) for rows in people[one.first : one.last]),
             tuple(smoothed[one.first : one.last]) if with_smoothed else None,
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from facade.errors import FacadeError
 from facade.footage.anonymize_files import Plan, check_targets, plan_jobs, run_jobs
-from facade.footage.job import Job
+from facade.footage.job import Job, source_id
 from facade.footage.labelled_boxes import LabelledBoxes
 from facade.footage.photographs import AnonymizedImage, anonymize_image
 from facade.footage.run_record import RUN_RECORD, Outcome, RunClock, write_run_record
@@ -110,7 +110,7 @@ class Anonymizer:
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise ValueError(f"a picture is (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
         pixels = np.ascontiguousarray(picture)
-        return anonymize_image(pixels, name, hashlib.sha256(pixels.tobytes()).hexdigest()[:16], self.settings)
+        return anonymize_image(pixels, name, source_id(hashlib.sha256(pixels.tobytes()).hexdigest()), self.settings)
 
     def photograph(self, source: str | Path, target: str | Path, overwrite: bool = False) -> Outcome:
         """Anonymize a photograph; a record is written next to the output.

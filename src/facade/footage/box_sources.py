@@ -46,6 +46,11 @@ class BoxSource(Protocol):
         """Why the boxes should not be trusted to cover real people; None if nothing is known against them."""
         ...
 
+    @property
+    def rendered_only(self) -> str | None:
+        """Models of an experiment that have seen rendered photographs alone, such as the demo's; None for others."""
+        ...
+
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Faces in consecutive frames of a video, or in a photograph.
 
@@ -103,6 +108,11 @@ class DetectedBoxes:
     def warning(self) -> str | None:
         """See `BoxSource.warning`."""
         return None
+
+    @property
+    def rendered_only(self) -> str | None:
+        """See `BoxSource.rendered_only`."""
+        return str(self.weights.parent) if self.synthetic else None
 
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `BoxSource.faces`."""
@@ -171,6 +181,13 @@ class NetworkBoxes:
             "people are shown. The exit code will be 3."
         )
 
+    @property
+    def rendered_only(self) -> str | None:
+        """See `BoxSource.rendered_only`. Of detectors that are joined, one that has seen others suffices."""
+        if self.warning is None or any(one.arm is None for one in self.detectors):
+            return None
+        return ", ".join(str(Path(one.name).parent) for one in self.detectors)
+
     def faces(self, name: str, first: int, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """See `BoxSource.faces`."""
         del name, first
@@ -184,8 +201,7 @@ def _with_area(rows: np.ndarray) -> np.ndarray:
 
 
 def open_boxes(
-    detectors: Sequence[str], min_score: float | None, size: int | None, tiles: bool, device: str, params: Params,
-    seed: int | None = None,
+    detectors: Sequence[str], min_score: float | None, size: int | None, tiles: bool, device: str, params: Params
 ) -> tuple[BoxSource, float]:  # fmt: skip
     """Boxes from the detectors that a user named, and the score threshold of a face.
 
@@ -198,7 +214,6 @@ def open_boxes(
         tiles: Whether pictures of more than twice the size of a tile are detected in tiles, too.
         device: "auto" for a GPU if there is one, "cpu" or "cuda".
         params: All of params.yaml; its section `detect` counts for `models/<arm>`.
-        seed: Of the run of `models/<arm>`; None for the first.
 
     Returns:
         The source. Its `detectors` hold the sha256, threshold and card of each.
@@ -210,7 +225,7 @@ def open_boxes(
         raise FacadeError("no detector is named. Name one, as in --detector faces.onnx.")
     single = min_score if len(detectors) == 1 else None
     named = tuple(
-        _named_arm(one, single, size, device, params.detect, seed)
+        _named_arm(one, single, size, device, params.detect)
         if Path(split_threshold(one)[0]).is_dir()
         else name_detector(one, single, size, device)
         for one in detectors
@@ -227,9 +242,7 @@ def open_boxes(
     return NetworkBoxes(named, LOW_CONFIDENCE * threshold, tiles), threshold
 
 
-def _named_arm(
-    text: str, min_score: float | None, size: int | None, device: str, detect: Detect, seed: int | None
-) -> NamedDetector:
+def _named_arm(text: str, min_score: float | None, size: int | None, device: str, detect: Detect) -> NamedDetector:
     name, own = split_threshold(text)
     models = Path(name)
     threshold = own if own is not None else min_score
@@ -237,7 +250,7 @@ def _named_arm(
         raise FacadeError(f"{models} is a folder without model.json, so it is no models/<arm> of an experiment.")
     if threshold is None:
         threshold = operating_threshold(models)
-    boxes = detector_boxes(models, seed, LOW_CONFIDENCE * threshold, size, detect)
+    boxes = detector_boxes(models, None, LOW_CONFIDENCE * threshold, size, detect)
     runs_on = torch_device(device)
     run = ArmRun(boxes.detector, boxes.detect)
     card = DetectorCard(models.name, fit_for_real_people=False if boxes.synthetic else None)

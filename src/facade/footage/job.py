@@ -9,8 +9,8 @@ import numpy as np
 
 from facade.anonymize.treat import Treatment
 from facade.dataset.iou import clipped_xyxy, match_pairs
+from facade.dataset.orientation import Stored
 from facade.dataset.records import Face, Photograph, SmoothedFace
-from facade.files import sha256_of
 from facade.footage.box_sources import BoxSource
 from facade.footage.face_columns import complete_rows, keypoints_of
 from facade.footage.labelled_boxes import LabelledBoxes
@@ -73,11 +73,11 @@ class Settings:
         """Whether boxes of a COCO file are used, of faces or of exempt faces."""
         return isinstance(self.box_source, LabelledBoxes) or self.exempt is not None
 
-    def settled(self, pictures: Iterable[tuple[str, tuple[int, int], int]]) -> "Settings":
+    def settled(self, pictures: Iterable[tuple[str, Stored]]) -> "Settings":
         """These settings, with labelled and exempt boxes that know what boxes of turned photographs refer to.
 
         Args:
-            pictures: Name, stored size and EXIF orientation of photographs.
+            pictures: Names of photographs, and how they are stored.
 
         Raises:
             FacadeError: Photographs contradict each other; see `LabelledBoxes.settled`.
@@ -87,13 +87,12 @@ class Settings:
             source = source.settled(listed)
         return replace(self, box_source=source, exempt=None if exempt is None else exempt.settled(listed))
 
-    def for_file(self, name: str, stored: tuple[int, int], orientation: int, video: bool = False) -> "Settings":
+    def for_file(self, name: str, stored: Stored, video: bool = False) -> "Settings":
         """These settings with labelled and exempt boxes moved to where the faces of a file are seen.
 
         Args:
             name: See `Job.name`.
-            stored: Width and height as stored, pixels.
-            orientation: EXIF orientation, 1 to 8.
+            stored: How its pictures are stored.
             video: Whether the file is a video.
 
         Raises:
@@ -101,9 +100,9 @@ class Settings:
         """
         source, exempt = self.box_source, self.exempt
         if isinstance(source, LabelledBoxes):
-            source = source.placed(name, stored, orientation, video)
+            source = source.placed(name, stored, video)
         if exempt is not None:
-            exempt = exempt.placed(name, stored, orientation, video)
+            exempt = exempt.placed(name, stored, video)
         return replace(self, box_source=source, exempt=exempt)
 
     def check_photograph(self, name: str) -> None:
@@ -152,9 +151,9 @@ class Job:
         return self.target.with_name(f".{self.target.name}.partial")
 
 
-def source_id(path: AnyPath) -> str:
+def source_id(sha256: str) -> str:
     """16 hexadecimal digits of the hash of a file's content, from which its pseudonyms are derived, besides the key."""
-    return sha256_of(path)[:16]
+    return sha256[:16]
 
 
 def job_id(job: Job, source: str, settings: Settings) -> str:

@@ -7,20 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from facade.dataset.orientation import Stored, upright_landmarks
 from facade.dataset.pixels import upright_points
+from facade.dataset.records import Frame
 from facade.errors import FacadeError
 from facade.files import read_json
 
-# What boxes of a turned picture refer to: the picture as it is stored, or as it is shown.
-Convention = Literal["stored", "shown"]
 # Sizes are of one picture, scaled, if they agree within this many pixels: that of rounding.
 ROUNDING = 1.0
-# EXIF orientations that mirror a picture.
-MIRRORED = (2, 4, 5, 7)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class LabelledBoxes:
     files: frozenset[str]
     path: Path
     sizes: dict[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
-    convention: Convention | None = None
+    convention: Frame | None = None
     keypoints: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     @property
@@ -62,6 +60,11 @@ class LabelledBoxes:
     @property
     def warning(self) -> str | None:
         """See `box_sources.BoxSource.warning`. Whoever labels the faces is responsible for them."""
+        return None
+
+    @property
+    def rendered_only(self) -> str | None:
+        """See `box_sources.BoxSource.rendered_only`."""
         return None
 
     @cached_property
@@ -110,7 +113,7 @@ class LabelledBoxes:
         if beyond:
             raise FacadeError(f"{self.path} has boxes for frame {beyond[0]} of {name}, which has {count} (from 0).")
 
-    def placed(self, name: str, stored: tuple[int, int], orientation: int, video: bool) -> "LabelledBoxes":
+    def placed(self, name: str, stored: Stored, video: bool) -> "LabelledBoxes":
         """The boxes of one file, moved to where its faces are seen.
 
         Labelling tools that ignore the orientation of a picture give boxes of the picture as it is stored; others give
@@ -119,8 +122,7 @@ class LabelledBoxes:
 
         Args:
             name: See `Job.name`.
-            stored: Width and height as stored, pixels.
-            orientation: EXIF orientation, 1 to 8.
+            stored: How the pictures of the file are stored.
             video: Whether the file is a video. Programs that take videos apart set frames upright, so the boxes are for
                 frames as they are shown if nothing else tells.
 
@@ -134,17 +136,17 @@ class LabelledBoxes:
         if frames:
             size = self._size(spelled, frames)
             rows = np.concatenate([self.boxes.get((spelled, frame), np.zeros((0, 4))) for frame in frames])
-            fitting = _conventions(rows, size, stored, orientation)
+            fitting = _conventions(rows, size, stored)
             if not fitting:
-                raise FacadeError(self._misfit(name, rows, size, stored, orientation))
-            convention = self._convention(name, orientation, fitting, bool(len(rows)), video)
+                raise FacadeError(self._misfit(name, rows, size, stored))
+            convention = self._convention(name, stored, fitting, bool(len(rows)), video)
             for frame in frames:
                 if (spelled, frame) in self.boxes:
-                    moved = _moved(self.boxes[spelled, frame], size, stored, orientation, convention)
+                    moved = _moved(self.boxes[spelled, frame], size, stored, convention)
                     boxes[name, frame] = moved
                 if (spelled, frame) in self.keypoints:
                     points = self.keypoints[spelled, frame]
-                    keypoints[name, frame] = _moved_landmarks(points, size, stored, orientation, convention)
+                    keypoints[name, frame] = _moved_landmarks(points, size, stored, convention)
         files = frozenset([name]) if spelled in self.files else frozenset()
         return replace(self, boxes=boxes, files=files, sizes={}, keypoints=keypoints)
 
@@ -157,58 +159,53 @@ class LabelledBoxes:
             )
         return next(iter(sizes), None)
 
-    def _convention(
-        self, name: str, orientation: int, fitting: list[Convention], has_boxes: bool, video: bool
-    ) -> Convention:
+    def _convention(self, name: str, stored: Stored, fitting: list[Frame], has_boxes: bool, video: bool) -> Frame:
         if len(fitting) == 1 or not has_boxes:
             return fitting[0]
         if video:
-            return "shown"
+            return "upright"
         if self.convention is not None:
             return self.convention
         raise FacadeError(
-            f"{name} is stored turned (EXIF orientation {orientation}), and {self.path} does not tell whether boxes "
-            "are for the picture as stored or as shown. If as shown, turn the pixels (`mogrify -auto-orient`); if "
-            "as stored, remove the orientation (`exiftool -Orientation=`)."
+            f"{name} is stored turned (EXIF orientation {stored.orientation}), and {self.path} does not tell whether "
+            "boxes are for the picture as stored or as shown. If as shown, turn the pixels (`mogrify -auto-orient`); "
+            "if as stored, remove the orientation (`exiftool -Orientation=`)."
         )
 
-    def _misfit(
-        self, name: str, rows: np.ndarray, size: tuple[float, float] | None, stored: tuple[int, int], orientation: int
-    ) -> str:
-        shown = _shown(stored, orientation)
-        if size is not None and not _sizes_fit(size, stored, orientation):
+    def _misfit(self, name: str, rows: np.ndarray, size: tuple[float, float] | None, stored: Stored) -> str:
+        if size is not None and not _sizes_fit(size, stored):
             return (
-                f"{self.path} gives {name} the size {_text(size)}, but it has {_text(shown)} pixels. Its boxes would "
-                "miss the faces. Make boxes for this picture, or correct width and height."
+                f"{self.path} gives {name} the size {_text(size)}, but it has {_text(stored.upright)} pixels. Its "
+                "boxes would miss the faces. Make boxes for this picture, or correct width and height."
             )
-        beside = next(row for row in rows if not len(_conventions(row[None], size, stored, orientation)))
+        beside = next(row for row in rows if not len(_conventions(row[None], size, stored)))
         box = ", ".join(f"{value:g}" for value in beside)
         return (
-            f"{self.path} has the box [{box}] for {name}, which lies outside of its {_text(shown)} pixels. Correct the "
-            "box, or give the image the width and height that boxes are for."
+            f"{self.path} has the box [{box}] for {name}, which lies outside of its {_text(stored.upright)} pixels. "
+            "Correct the box, or give the image the width and height that boxes are for."
         )
 
-    def settled(self, pictures: Iterable[tuple[str, tuple[int, int], int]]) -> "LabelledBoxes":
+    def settled(self, pictures: Iterable[tuple[str, Stored]]) -> "LabelledBoxes":
         """These boxes, with the convention that the turned photographs with a known one share.
 
         Args:
-            pictures: Name, stored size and EXIF orientation of photographs.
+            pictures: Names of photographs, and how they are stored.
 
         Raises:
             FacadeError: Some photographs have boxes as stored, others as shown.
         """
-        examples: dict[Convention, str] = {}
-        for name, stored, orientation in pictures:
+        examples: dict[Frame, str] = {}
+        for name, stored in pictures:
             spelled = self.spelled(name)
             rows = self.boxes.get((spelled, 0))
-            if orientation != 1 and rows is not None:
-                fitting = _conventions(rows, self.sizes.get((spelled, 0)), stored, orientation)
+            if stored.orientation != 1 and rows is not None:
+                fitting = _conventions(rows, self.sizes.get((spelled, 0)), stored)
                 if len(fitting) == 1:
                     examples.setdefault(fitting[0], name)
         if len(examples) > 1:
             raise FacadeError(
                 f"{self.path} has boxes of {examples['stored']} for the picture as stored, but those of "
-                f"{examples['shown']} for the picture as shown. Correct one of them, or anonymize them one by one."
+                f"{examples['upright']} for the picture as shown. Correct one of them, or anonymize them one by one."
             )
         return replace(self, convention=next(iter(examples), None))
 
@@ -301,80 +298,51 @@ def _text(size: tuple[float, float]) -> str:
     return f"{size[0]:g}x{size[1]:g}"
 
 
-def _shown(stored: tuple[int, int], orientation: int) -> tuple[int, int]:
-    return stored[::-1] if orientation > 4 else stored
-
-
 def _is_scaled(size: tuple[float, float], other: tuple[float, float]) -> bool:
     """Whether one size is the other times a factor, but for rounding."""
     small, large = sorted([size, other], key=math.prod)
     return any(abs(large[1 - axis] * small[axis] / large[axis] - small[1 - axis]) <= ROUNDING for axis in (0, 1))
 
 
-def _frame_size(stored: tuple[int, int], orientation: int, convention: Convention) -> tuple[int, int]:
-    return stored if convention == "stored" else _shown(stored, orientation)
+def _sizes_fit(size: tuple[float, float], stored: Stored) -> list[Frame]:
+    """Pictures that a size may be of: exactly if possible, else scaled."""
+    both: tuple[Frame, Frame] = ("upright", "stored")
+    exact = [one for one in both if size == stored.frame(one)]
+    return exact or [one for one in both if _is_scaled(size, stored.frame(one))]
 
 
-def _sizes_fit(size: tuple[float, float], stored: tuple[int, int], orientation: int) -> list[Convention]:
-    """Conventions under which a size is that of the picture: exactly if possible, else scaled."""
-    both: tuple[Convention, Convention] = ("shown", "stored")
-    exact = [one for one in both if size == _frame_size(stored, orientation, one)]
-    return exact or [one for one in both if _is_scaled(size, _frame_size(stored, orientation, one))]
-
-
-def _conventions(
-    rows: np.ndarray, size: tuple[float, float] | None, stored: tuple[int, int], orientation: int
-) -> list[Convention]:
-    """Conventions under which the size fits, and all boxes (n, 4) reach into the picture; one if they do not differ."""
-    fitting: list[Convention] = ["shown", "stored"] if size is None else _sizes_fit(size, stored, orientation)
-    if orientation == 1:
+def _conventions(rows: np.ndarray, size: tuple[float, float] | None, stored: Stored) -> list[Frame]:
+    """Pictures of which the size fits, and into which all boxes (n, 4) reach; one if they do not differ."""
+    fitting: list[Frame] = ["upright", "stored"] if size is None else _sizes_fit(size, stored)
+    if stored.orientation == 1:
         fitting = fitting[:1]
-    possible: list[Convention] = []
-    for convention in fitting:
-        width, height = size or _frame_size(stored, orientation, convention)
+    possible: list[Frame] = []
+    for frame in fitting:
+        width, height = size or stored.frame(frame)
         x, y, w, h = rows.T
         if ((x < width) & (y < height) & (x + w > 0) & (y + h > 0)).all():
-            possible.append(convention)
+            possible.append(frame)
     return possible
 
 
-def _moved(
-    rows: np.ndarray,
-    size: tuple[float, float] | None,
-    stored: tuple[int, int],
-    orientation: int,
-    convention: Convention,
-) -> np.ndarray:
-    """Boxes (n, 4) on the picture as it is shown."""
-    corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:]])
-    corners = _moved_points(corners, size, stored, orientation, convention)
+def _moved(rows: np.ndarray, size: tuple[float, float] | None, stored: Stored, frame: Frame) -> np.ndarray:
+    """Boxes (n, 4) on the upright picture."""
+    corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:]]) * _scale(size, stored, frame)
+    if frame == "stored":
+        corners = upright_points(corners, stored.size, stored.orientation)
     one, other = corners[: len(rows)], corners[len(rows) :]
     low, high = np.minimum(one, other), np.maximum(one, other)
     return np.concatenate([low, high - low], axis=1)
 
 
-def _moved_points(
-    points: np.ndarray,
-    size: tuple[float, float] | None,
-    stored: tuple[int, int],
-    orientation: int,
-    convention: Convention,
-) -> np.ndarray:
-    """Points (n, 2) on the picture as it is shown."""
-    width, height = _frame_size(stored, orientation, convention)
-    scaled = points * (np.ones(2) if size is None else np.array([width / size[0], height / size[1]]))
-    return upright_points(scaled, stored, orientation) if convention == "stored" else scaled
+def _moved_landmarks(rows: np.ndarray, size: tuple[float, float] | None, stored: Stored, frame: Frame) -> np.ndarray:
+    """Landmarks (n, 10) on the upright picture."""
+    points = rows.reshape(-1, 5, 2) * _scale(size, stored, frame)
+    if frame == "stored":
+        points = np.array([upright_landmarks(one, stored) for one in points])
+    return points.reshape(-1, 10)
 
 
-def _moved_landmarks(
-    rows: np.ndarray,
-    size: tuple[float, float] | None,
-    stored: tuple[int, int],
-    orientation: int,
-    convention: Convention,
-) -> np.ndarray:
-    """Landmarks (n, 10) on the picture as it is shown. A mirrored picture swaps left and right."""
-    moved = _moved_points(rows.reshape(-1, 2), size, stored, orientation, convention).reshape(-1, 5, 2)
-    if convention == "stored" and orientation in MIRRORED:
-        moved = moved[:, [1, 0, 2, 4, 3]]
-    return moved.reshape(-1, 10)
+def _scale(size: tuple[float, float] | None, stored: Stored, frame: Frame) -> np.ndarray:
+    """Pixels of a picture for each pixel of the one that was labelled, (2,) float."""
+    return np.ones(2) if size is None else np.divide(stored.frame(frame), size)

@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 import cv2
 import numpy as np
 
+from facade.dataset.orientation import Stored
 from facade.dataset.pixels import BadPhotographError, decode
 from facade.dataset.store import encode
 from facade.errors import FacadeError
-from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph
+from facade.footage.job import Job, Settings, exempt_mask, job_id, labelled_photograph, source_id
 from facade.footage.masks import changed_mask, mask_path, write_mask
 from facade.footage.record import FaceTable, Record
 from facade.storage import atomic_file
@@ -94,8 +95,8 @@ def anonymize_bytes(content: bytes, name: str, suffix: str, settings: Settings) 
         BadPhotographError: It cannot be read as a photograph.
     """
     decoded = decode(content, settings.max_megapixels)
-    settings = settings.for_file(name, decoded.stored, decoded.orientation)
-    image = anonymize_image(decoded.pixels, name, hashlib.sha256(content).hexdigest()[:16], settings)
+    settings = settings.for_file(name, Stored(decoded.stored, decoded.orientation))
+    image = anonymize_image(decoded.pixels, name, source_id(hashlib.sha256(content).hexdigest()), settings)
     if suffix in JPEG:
         encoded = encode(image.pixels, settings.codec)
     else:
@@ -131,7 +132,7 @@ def anonymize_photograph(job: Job, settings: Settings) -> Record:
         faces=faces,
         exempt=exempt,
         notes=result.notes,
-        job=job_id(job, source[:16], settings),
+        job=job_id(job, source_id(source), settings),
     )
     if result.image.changed is not None:
         write_mask(mask_path(job.target), result.image.changed)

@@ -9,6 +9,7 @@ import numpy as np
 
 from facade.errors import FacadeError
 from facade.files import write_bytes
+from facade.networks.protocol import BOX_COLUMNS
 from facade.storage import AnyPath
 
 # Frames of a segment. Each segment begins with an encoder's key frame: every 60 frames, a still picture takes 13 % more
@@ -16,8 +17,6 @@ from facade.storage import AnyPath
 SHORTEST, LONGEST = 60, 240
 # Segments that a clip is cut into, within these limits.
 SEGMENTS = 16
-# Columns of a detection at least: box and score.
-BOX_COLUMNS = 5
 
 
 @dataclass(frozen=True)

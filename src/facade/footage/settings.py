@@ -10,11 +10,7 @@ from facade.anonymize.factory import METHODS, build_treatment
 from facade.anonymize.treat import HoldsFaces
 from facade.errors import FacadeError
 from facade.files import sha256_of
-from facade.footage.box_sources import (
-    BoxSource,
-    DetectedBoxes,
-    open_boxes,
-)
+from facade.footage.box_sources import BoxSource, open_boxes
 from facade.footage.job import Settings
 from facade.footage.labelled_boxes import LabelledBoxes, read_boxes
 from facade.networks.landmarks import WEIGHTS
@@ -52,9 +48,9 @@ def open_box_source(
             raise FacadeError("--boxes and --detector exclude each other. Name one of them.")
         return read_boxes(boxes), 1.0
     source, threshold = open_boxes(detectors or [str(DEFAULT_DETECTOR)], min_score, size, tiles, device, params)
-    if isinstance(source, DetectedBoxes) and source.synthetic and not synthetic:
+    if source.rendered_only is not None and not synthetic:
         raise FacadeError(
-            f"the detector {source.weights.parent} was trained on rendered photographs alone, such as the demo's, and "
+            f"the detector {source.rendered_only} was trained on rendered photographs alone, such as the demo's, and "
             "misses most real faces. Name another, as in --detector yunet.onnx, or add --synthetic if no real people "
             "are shown."
         )

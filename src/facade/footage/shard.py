@@ -12,7 +12,7 @@ from facade.dataset.pixels import BadPhotographError
 from facade.dataset.shards import add_member
 from facade.errors import FacadeError
 from facade.files import sha256_of
-from facade.footage.job import Job, Settings, job_id
+from facade.footage.job import Job, Settings, job_id, source_id
 from facade.footage.photographs import PHOTOGRAPHS, anonymize_bytes, written_name
 from facade.footage.record import FaceTable, Record
 from facade.storage import atomic_file, escapes_folder
@@ -97,7 +97,7 @@ def anonymize_shard(job: Job, settings: Settings) -> Record:
                 *([f"{len(skipped)} members were skipped: {named}"] if skipped else []),
                 *([f"{len(notes)} losses: {printable('; '.join(notes[:MAX_NAMED]))}"] if notes else []),
             ],
-            job=job_id(job, content.digest.hexdigest()[:16], settings),
+            job=job_id(job, source_id(content.digest.hexdigest()), settings),
             result=sha256_of(temporary),
         )
         record.write_to(job.record)

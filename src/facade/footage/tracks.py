@@ -36,11 +36,6 @@ class Track:
         """The frames of a mask, (N,) bool."""
         return Track(*(values[kept] for values in _fields(self)))
 
-    @property
-    def bridged(self) -> int:
-        """Number of frames in which the box is interpolated."""
-        return int(np.isnan(self.scores).sum())
-
 
 def track(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> list[Track]:
     """Link detections to tracks (Zhang et al., ByteTrack, arXiv 2110.06864), and interpolate their gaps.
