@@ -79,6 +79,13 @@ def anonymize(
         str | None,
         typer.Option(help="name of the secret in FACADE_KEY that pseudonyms are derived from; default: synthesize.key"),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            help="what pseudonyms take from the person, as in pose,sharpness,grain; none: nothing, hardest to link; "
+            "default: pose,light,tone,sharpness,grain"
+        ),
+    ] = None,
     max_gap: Annotated[
         int,
         typer.Option(min=0, help="gaps in a track of fewer frames than this are interpolated; 0: no tracking"),
@@ -116,9 +123,10 @@ def anonymize(
     use_engine(params.engine.model_copy(update={"name": engine or params.engine.name}))
     if len(paths) < 2:
         raise FacadeError("name the inputs and the output, as in `facade anonymize IN OUT`.")
+    kept = None if keep is None else [name for name in keep.split(",") if name not in ("", "none")]
     anonymizer = Anonymizer(
         detector, method, min_score=min_score, size=size, tiles=tiles, device=device, boxes=boxes, exempt=exempt,
-        widen=widen, key=key, synthetic=synthetic, max_gap=max_gap, audio=audio, masks=masks,
+        widen=widen, key=key, keep=kept, synthetic=synthetic, max_gap=max_gap, audio=audio, masks=masks,
         records_only=records_only, params=params,
     )  # fmt: skip
     if anonymizer.warning is not None:

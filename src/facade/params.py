@@ -5,7 +5,7 @@ The defaults are the values of the repository's params.yaml.
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
@@ -122,6 +122,10 @@ class Diffusion(Section):
         return self
 
 
+# What a pseudonym can take from the person and the photograph.
+Attribute = Literal["pose", "light", "tone", "sharpness", "grain"]
+
+
 class Synthesize(Section):
     """How faces are replaced by pseudonyms."""
 
@@ -130,9 +134,7 @@ class Synthesize(Section):
     bank: Path = Path("banks")
     bank_weights: Path | None = None
     bank_recognition: Path | None = None
-    keep: tuple[Literal["pose", "light", "tone", "sharpness", "grain"], ...] = (
-        "pose", "light", "tone", "sharpness", "grain"
-    )  # fmt: skip
+    keep: tuple[Attribute, ...] = get_args(Attribute)
     coarse: tuple[Literal["pose", "light", "tone"], ...] = ()
     cover: Literal["face", "head"] = "face"
     parsing_weights: Path | None = None

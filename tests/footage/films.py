@@ -13,6 +13,7 @@ from facade.demo.backdrop import draw_backdrop
 from facade.demo.clip import VideoFrame, draw_video, write_video
 from facade.footage.job import Settings
 from facade.footage.labelled_boxes import LabelledBoxes
+from facade.footage.settings import KEEP
 from facade.heads import (
     Pose,
     View,
@@ -95,6 +96,7 @@ def film_of_turning_head(path: Path, count: int = 60, face: float = 56, reach: f
 def settings(boxes: dict[tuple[str, int], np.ndarray], **other) -> Settings:
     method = other.pop("method", "gaussian")
     params = load()
+    params = params.model_copy(update={"synthesize": params.synthesize.model_copy(update={"keep": KEEP})})
     values = {
         "box_source": LabelledBoxes(boxes, frozenset(name for name, _ in boxes), Path("boxes.json")), "min_score": 1.0,
         "treatment": build_treatment(method, params, synthetic=True).treatment,

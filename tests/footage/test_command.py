@@ -13,6 +13,8 @@ from PIL import Image
 
 from facade.cli import app
 from facade.errors import FacadeError
+from facade.files import read_json
+from facade.footage.settings import KEEP
 from tests.audit.portraits import portrait
 from tests.conftest import REPOSITORY
 from tests.footage.films import film_of_people
@@ -103,7 +105,17 @@ def test_a_pseudonym_and_a_list_of_files(footage, tmp_path):
     assert not (tmp_path / "out").exists()
     done = facade(*files, tmp_path / "out", *options, "--synthetic")
     assert done.returncode == 0, done.stderr
-    assert (cv2.imread(str(tmp_path / "out/b.png")) != pixels).any()
+    pseudonym = cv2.imread(str(tmp_path / "out/b.png"))
+    assert (pseudonym != pixels).any()
+    assert read_json(tmp_path / "out/b.png.json")["treatment"]["keep"] == list(KEEP)
+    # What is kept is part of the settings: without --overwrite the output of others stays.
+    other = facade(*files, tmp_path / "out", *options, "--synthetic", "--keep", "none")
+    assert other.returncode == 1
+    assert "--overwrite" in other.stderr
+    again = facade(*files, tmp_path / "out", *options, "--synthetic", "--keep", "none", "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert read_json(tmp_path / "out/b.png.json")["treatment"]["keep"] == []
+    assert (cv2.imread(str(tmp_path / "out/b.png")) != pseudonym).any()
 
 
 @pytest.mark.parametrize(
@@ -116,6 +128,7 @@ def test_a_pseudonym_and_a_list_of_files(footage, tmp_path):
         (("in/b.png", "in/b.png", "out"), "would both be written to"),
         (("in/b.png",), "name the inputs and the output"),
         (("in/b.png", "out.png", "--method", "smear"), "choose one of gaussian"),
+        (("in/b.png", "out.png", "--boxes", "faces.json", "--keep", "pose,smile"), "--keep has smile"),
         (("in/b.png", "out.png", "--detector", "none"), "none"),
         (("in/b.png", "out.png", "--detector", "none", "--boxes", "faces.json"), "exclude each other"),
         (("empty", "out"), "no supported inputs found in"),

@@ -23,7 +23,7 @@ from facade.measure.verdict import decide
 from facade.measure.wider_protocol import difficulty_levels
 from facade.params import Arms
 from facade.report.faces import draw_faces
-from facade.report.gallery import CELLS, gallery, mosaic
+from facade.report.gallery import CELLS, gallery, mosaic, silhouettes
 from facade.report.page import Measurements, write_page
 from facade.seeds import generator
 from tests.conftest import noise
@@ -233,6 +233,19 @@ def test_real_people_are_not_shown(write):
 def test_synthetic_or_consenting_people_are_shown(write, allowed):
     bitmaps = pictures(write(**allowed).read_text())
     assert any(min(stripes(picture)) > 20 for picture in bitmaps)
+
+
+def test_no_pixel_of_a_labelled_face_goes_into_a_silhouette():
+    """Two photographs that differ only in faces, the missed one and its neighbor, have the same tile."""
+    faces = [(40.0, 30.0, 24.0, 30.0), (70.0, 34.0, 20.0, 26.0)]
+    first, second = noise(110, 120, 1), noise(110, 120, 1)
+    for x, y, w, h in faces:
+        second[int(y) : int(y + h), int(x) : int(x + w)] = noise(int(h), int(w), 2)
+    tiles = [silhouettes(one, faces, faces[0]) for one in (first, second)]
+    assert (tiles[0] == tiles[1]).all()
+    assert (np.abs(tiles[0].astype(int) - 150).max(2) == 0).mean() > 0.2
+    bare = silhouettes(first, [], faces[0])
+    assert (bare != tiles[0]).any()
 
 
 def test_mosaic_has_at_most_its_number_of_cells():

@@ -47,6 +47,8 @@ class Anonymizer:
         widen: Percent by which the treated area is wider and higher than a box; None: `DETECTED_WIDEN` for boxes of a
             detector, `blur.widen` for labelled boxes. Pseudonyms have margins of their own.
         key: Name of the secret behind pseudonyms (`synthesize.key`); the secret itself is in FACADE_KEY.
+        keep: What pseudonyms take from the person: any of pose, light, tone, sharpness and grain. None: all of it,
+            which looks natural, and lets an adversary who learns link many faces (docs/privacy.md).
         synthetic: Whether no real people are shown, so that pseudonyms may come from the public key, and detectors
             that are unfit for real people may be used.
         max_gap: Gaps of fewer frames than this in a track are interpolated; 0: no tracking.
@@ -75,6 +77,7 @@ class Anonymizer:
         exempt: Path | str | None = None,
         widen: float | None = None,
         key: str | None = None,
+        keep: Sequence[str] | None = None,
         synthetic: bool = False,
         max_gap: int = 15,
         audio: bool = True,
@@ -90,8 +93,8 @@ class Anonymizer:
         )  # fmt: skip
         self.warning = None if synthetic else source.warning
         self.settings = build_settings(
-            source, threshold, None if exempt is None else Path(exempt), method, widen, key, max_gap, audio, synthetic,
-            masks, records_only, params,
+            source, threshold, None if exempt is None else Path(exempt), method, widen, key, keep, max_gap, audio,
+            synthetic, masks, records_only, params,
         )  # fmt: skip
 
     def __call__(self, picture: np.ndarray, name: str = "picture") -> AnonymizedImage:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import facade.networks
 from facade.anonymize.factory import METHODS, build_treatment
@@ -14,11 +14,14 @@ from facade.footage.box_sources import BoxSource, open_boxes
 from facade.footage.job import Settings
 from facade.footage.labelled_boxes import LabelledBoxes, read_boxes
 from facade.networks.landmarks import WEIGHTS
-from facade.params import Blur, Params, Synthesize
+from facade.params import Attribute, Blur, Params, Synthesize
 
 # Percent by which the treated area is wider and higher than a detected box. A detection's box is not a label's: with
 # 15 instead, a face is left in more photographs (docs/footage.md).
 DETECTED_WIDEN = 30.0
+# What pseudonyms in footage take from the person by default. Training photographs keep less (`synthesize.keep`), so
+# that nobody can be recognized; in footage a pseudonym that keeps no pose would look away from where the person looks.
+KEEP: tuple[str, ...] = get_args(Attribute)
 # The detector that comes with Facade (docs/detector-card.md).
 DEFAULT_DETECTOR = Path(facade.networks.__file__).parent / "weights/facade-pseudonyms.onnx"
 
@@ -59,7 +62,8 @@ def open_box_source(
 
 def build_settings(
     box_source: BoxSource, min_score: float, exempt: Path | None, method: str | None, widen: float | None,
-    key: str | None, max_gap: int, audio: bool, synthetic: bool, masks: bool, records_only: bool, params: Params,
+    key: str | None, keep: Sequence[str] | None, max_gap: int, audio: bool,
+    synthetic: bool, masks: bool, records_only: bool, params: Params,
 ) -> Settings:  # fmt: skip
     """Settings of all jobs, with a key that changes with each of them.
 
@@ -71,6 +75,7 @@ def build_settings(
         widen: Percent by which the treated area is wider and higher than a box; None: `DETECTED_WIDEN` for boxes of a
             detector, `blur.widen` for labelled boxes.
         key: Name of the secret of pseudonyms; None for `synthesize.key`.
+        keep: What pseudonyms take from the person, of `KEEP`; None for all of it.
         max_gap: See `facade.footage.tracks.track`.
         audio: Whether sound is copied.
         synthetic: Whether the footage shows no real people, so that pseudonyms may come from the public key.
@@ -87,7 +92,7 @@ def build_settings(
     if widen is None:
         widen = params.blur.widen if isinstance(box_source, LabelledBoxes) else max(DETECTED_WIDEN, params.blur.widen)
     blur = params.blur.model_copy(update={"widen": widen})
-    synthesize = params.synthesize.model_copy(update={} if key is None else {"key": key})
+    synthesize = _synthesize(params.synthesize, key, KEEP if keep is None else keep)
     params = params.model_copy(update={"blur": blur, "synthesize": synthesize})
     built = build_treatment(chosen, params, synthetic=synthetic)
     kept = None if exempt is None else read_boxes(exempt)
@@ -117,10 +122,17 @@ def build_settings(
     )
 
 
+def _synthesize(given: Synthesize, key: str | None, keep: Sequence[str]) -> Synthesize:
+    if unknown := sorted(set(keep) - set(KEEP)):
+        raise FacadeError(f"--keep has {', '.join(unknown)}; choose from {', '.join(KEEP)}, or none.")
+    coarse = tuple(name for name in given.coarse if name in keep)
+    return given.model_copy(update={"keep": tuple(keep), "coarse": coarse, "key": given.key if key is None else key})
+
+
 def _description(method: str, blur: Blur, synthesize: Synthesize) -> dict[str, Any]:
     """A treatment in records: its method and strength. The secret behind pseudonyms is not part of it."""
     if method == "pseudonym":
-        names = ("source", "key", "keep", "cover")
+        names = ("source", "key", "keep", "coarse", "cover")
         return {"method": method, **synthesize.model_dump(mode="json", include=set(names))}
     strength = {"gaussian": ("sigma",), "pixelate": ("cells",), "solid": ()}[method]
     return {"method": method, **blur.model_dump(mode="json", include={*strength, "shape", "widen", "feather"})}

@@ -85,7 +85,7 @@ def write_page(
 
     Args:
         measurements: All measurements.
-        golden: The golden set; its people are shown as mosaics only, unless they are synthetic or consented.
+        golden: The golden set; its people are shown as silhouettes only, unless they are synthetic or consented.
         faces: The same faces in every arm, from `draw_faces`, which withholds those of real people.
         params: All of params.yaml.
         versions: Versions of the packages that the result depends on.
