@@ -6,7 +6,7 @@ from facade.anonymize.factory import build_treatment
 from facade.anonymize.treat import Treatment
 from facade.audit.attacker import WEIGHTS, describe_attacker
 from facade.audit.audit_arm import Attacker, audit_arm
-from facade.audit.criteria import AuditResult, audit_metrics, audit_report, real_people_failures
+from facade.audit.criteria import AuditResult, audit_metrics, audit_report, exceeded_limits
 from facade.audit.leaks import data_set_leaks, paths_in
 from facade.audit.unlabelled import read_unlabelled
 from facade.dataset import Photographs
@@ -93,5 +93,5 @@ def audit(params: Params) -> None:
             f"the privacy audit of {name} failed: {'; '.join(report['stopped_by'])}. "
             "What to do: docs/privacy.md, When the gate is closed."
         )
-    for failure in real_people_failures(result, params.audit):
+    for failure in exceeded_limits(result, params.audit):
         print(f"audit {name}: with real people this would fail the audit: {failure}")

@@ -135,6 +135,7 @@ def test_nodes_that_run_other_code_are_refused(monkeypatch):
         list(ordered_map(square, [1, 2], "squares"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_ray")
 def test_the_secret_key_is_not_in_the_environment_of_nodes(monkeypatch):
     monkeypatch.setenv("FACADE_KEY", "0" * 32)
@@ -149,6 +150,7 @@ def test_a_facade_error_of_a_node_is_raised_unchanged():
         list(ordered_map(square, [1, 13, 2], "squares"))
 
 
+@pytest.mark.slow
 def test_a_killed_node_loses_no_photograph(cluster, on_ray, params, make_store, tmp_path):
     face = Face((40.0, 30.0, 60.0, 70.0))
     source = make_store({f"{number:03}.jpg": (noise(120, 160, number), (face,)) for number in range(60)})
@@ -202,6 +204,7 @@ def test_shards_are_treated_and_searched_on_the_cluster_with_equal_results(
     assert len(tree(tmp_path / "alone" / "found")["all/seed-0.json"]) > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_ray")
 def test_a_video_is_anonymized_on_the_cluster_with_equal_results(tmp_path):
     source = tmp_path / "people.mp4"
@@ -245,6 +248,7 @@ for error in failures(run_jobs(found, settings(boxes_of(names)), False, print)):
 """
 
 
+@pytest.mark.slow
 def test_a_submitted_ray_job_works_from_storage_to_storage(cluster, s3, tmp_path):
     """As with `ray job submit` and KubeRay: the code is sent to the nodes, and no folder is shared."""
     bucket, address = s3

@@ -7,7 +7,14 @@ import pytest
 
 from facade.audit.audit_arm import ArmAudit, Attacker
 from facade.audit.coverage import Untreated
-from facade.audit.criteria import AuditResult, audit_metrics, audit_report, basic_failures, real_people_failures
+from facade.audit.criteria import (
+    AuditResult,
+    audit_metrics,
+    audit_report,
+    basic_failures,
+    exceeded_limits,
+    missing_measurements,
+)
 from facade.audit.leaks import Leak
 from facade.audit.linkage import Linkage, Rate
 from facade.audit.unlabelled import Capture, Unlabelled
@@ -77,6 +84,8 @@ CASES = {
     "a treated gallery": (result(attacks={"parrot": linked(0.68, 0.7)}), "audit.max_parrot allows 25 %"),
 }
 
+UNMEASURED = ("no detector", "no recognition", "weak recognition", "too few faces", "a weak learner")
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_failure_closes_the_gate_for_real_people(params, name):
@@ -96,10 +105,26 @@ def test_only_untreated_faces_and_leaks_close_the_gate_for_synthetic_photographs
     synthetic = AuditResult(True, found.arm, found.attacker, found.unlabelled, found.leaks)
     report = audit_report(synthetic, params.audit)
     assert report["passed"] is (not basic_failures(synthetic, params.audit))
-    assert (report["would_stop_with_real_people"] == []) is (message is None)
+    messages = [*report["would_stop_with_real_people"], *report["missing_for_real_people"]]
+    assert messages == audit_report(found, params.audit)["stopped_by"]
     metrics = audit_metrics(report)
     assert metrics["stopped_by"] == len(report["stopped_by"])
-    assert metrics["gate_on_real_people"] == ("passed" if message is None else "failed")
+    expected = "passed" if message is None else "incomplete" if name in UNMEASURED else "failed"
+    assert metrics["gate_on_real_people"] == expected
+
+
+def test_the_stand_in_of_the_demo_has_no_limits_and_does_not_replace_a_network(params):
+    """It reads hair and surroundings, so its rates say nothing about real people. The learner's count."""
+    stand_in = Attacker((), True, "a small network")
+    found = result(True, attacks={"recognition": linked(0.3, 0.4), "learned": linked()}, attacker=stand_in)
+    report = audit_report(found, params.audit)
+    assert report["would_stop_with_real_people"] == []
+    (missing,) = report["missing_for_real_people"]
+    assert "the stand-in is for rendered faces only" in missing
+    assert audit_metrics(report)["gate_on_real_people"] == "incomplete"
+    learned = result(True, attacks={"learned": linked(0.2, 0.3)}, attacker=stand_in)
+    assert len(exceeded_limits(learned, params.audit)) == 1
+    assert missing_measurements(found, params.audit.model_copy(update={"require": ("unlabelled",)})) == []
 
 
 def test_metrics_hold_rank1_only(params):
@@ -134,20 +159,21 @@ def test_limits_are_read_from_the_parameters(params):
         return params.audit.model_copy(update=changes)
 
     assert basic_failures(result(untreated=LEFT), changed(max_untreated=5)) == []
-    assert real_people_failures(result(attacks=WEAK), changed(max_reid=25)) == []
-    assert real_people_failures(result(attacks=WEAK), changed(max_reid=24)) != []
-    assert real_people_failures(result(), changed(max_parrot=20)) != []
-    assert real_people_failures(result(attacks={"learned": linked(0.04, 0.06)}), changed(max_learned=6)) == []
-    assert real_people_failures(result(unlabelled=(7, False)), changed(max_unlabelled=7)) == []
-    assert real_people_failures(result(unlabelled=None, attacks={}, attacker=None), changed(require=())) == []
+    assert exceeded_limits(result(attacks=WEAK), changed(max_reid=25)) == []
+    assert exceeded_limits(result(attacks=WEAK), changed(max_reid=24)) != []
+    assert exceeded_limits(result(), changed(max_parrot=20)) != []
+    assert exceeded_limits(result(attacks={"learned": linked(0.04, 0.06)}), changed(max_learned=6)) == []
+    assert exceeded_limits(result(unlabelled=(7, False)), changed(max_unlabelled=7)) == []
+    nothing = result(unlabelled=None, attacks={}, attacker=None)
+    assert missing_measurements(nothing, changed(require=())) == exceeded_limits(nothing, changed(require=())) == []
 
 
 def test_the_upper_end_of_the_interval_is_compared_with_the_limit(params):
     """Few faces prove little: zero of thirty linked faces is compatible with a rate of ten percent."""
     few = result(attacks={"recognition": linked(0.0, 0.12, faces=30)})
-    assert "at the upper end; more faces would narrow the interval" in real_people_failures(few, params.audit)[0]
-    assert "more faces" not in real_people_failures(result(attacks=WEAK), params.audit)[0]
-    assert "0.0 % of 30 faces" in real_people_failures(few, params.audit)[0]
+    assert "at the upper end; more faces would narrow the interval" in exceeded_limits(few, params.audit)[0]
+    assert "more faces" not in exceeded_limits(result(attacks=WEAK), params.audit)[0]
+    assert "0.0 % of 30 faces" in exceeded_limits(few, params.audit)[0]
 
 
 def test_missing_measurements_are_reported_as_not_measured(params):

@@ -24,6 +24,10 @@ NO_RECOGNITION = (
     "re-identification is not measured: set audit.recognition to face recognition weights, or remove reidentification "
     "from audit.require"
 )
+STAND_IN = (
+    "re-identification by a face recognition network is not measured: the stand-in is for rendered faces only; set "
+    "audit.recognition to face recognition weights, or remove reidentification from audit.require"
+)
 WEAK_RECOGNITION = (
     "re-identification is not measured: the network recognizes only {share:.0f} % of untreated faces in another frame; "
     "set audit.recognition to other weights"
@@ -107,26 +111,42 @@ def basic_failures(result: AuditResult, params: Audit) -> list[str]:
     return failures
 
 
-def real_people_failures(result: AuditResult, params: Audit) -> list[str]:
-    """Additional failures that close the gate for photographs of real people."""
+def missing_measurements(result: AuditResult, params: Audit) -> list[str]:
+    """What `audit.require` names and was not measured. It closes the gate for photographs of real people."""
+    missing = []
+    if result.unlabelled is None and "unlabelled" in params.require:
+        missing.append(NO_DETECTOR)
+    if "reidentification" in params.require:
+        missing += why_not_measured(result)
+        if result.attacker is not None and result.attacker.drawn:
+            missing.append(STAND_IN)
+    return missing
+
+
+def exceeded_limits(result: AuditResult, params: Audit) -> list[str]:
+    """Measured figures above their limits. They close the gate for photographs of real people.
+
+    The rates of the stand-in have no limit: it recognizes rendered people by their hair and surroundings, too, and is
+    never applied to real ones.
+    """
     failures = []
-    if result.unlabelled is None:
-        failures += [NO_DETECTOR] if "unlabelled" in params.require else []
-    elif not result.unlabelled.treated and result.unlabelled.found > params.max_unlabelled:
+    unlabelled = result.unlabelled
+    if unlabelled is not None and not unlabelled.treated and unlabelled.found > params.max_unlabelled:
         failures.append(
-            f"{_count(result.unlabelled.found, 'unlabelled face')} left untreated, more than "
+            f"{_count(unlabelled.found, 'unlabelled face')} left untreated, more than "
             f"audit.max_unlabelled ({params.max_unlabelled}) allows; data/unlabelled.json lists them, and "
             "audit.treat_unlabelled treats them"
         )
-    failures += why_not_measured(result) if "reidentification" in params.require else []
+    stand_in = result.attacker is not None and result.attacker.drawn
     for name, linked in measured_attacks(result).items():
-        if (parameter := ATTACKS[name].limit) is None:
+        attack = ATTACKS[name]
+        if (parameter := attack.limit) is None or (stand_in and not attack.patch):
             continue
         rate, limit = linked.rank1, getattr(params, parameter)
         if 100 * rate.high > limit:
             failures.append(
                 f"{100 * rate.estimate:.1f} % of {linked.faces} faces are linked to their source "
-                f"({ATTACKS[name].description}; {100 * rate.low:.1f} to {100 * rate.high:.1f} %), but "
+                f"({attack.description}; {100 * rate.low:.1f} to {100 * rate.high:.1f} %), but "
                 f"audit.{parameter} allows {limit:g} %" + (FEW_FACES if 100 * rate.estimate <= limit else "")
             )
     return failures
@@ -135,13 +155,13 @@ def real_people_failures(result: AuditResult, params: Audit) -> list[str]:
 def audit_report(result: AuditResult, params: Audit) -> dict[str, Any]:
     """All figures and failures of an audit, for privacy/<arm>.json."""
     basic = basic_failures(result, params)
-    with_people = [*basic, *real_people_failures(result, params)]
-    failures = basic if result.synthetic else with_people
+    exceeded, missing = [*basic, *exceeded_limits(result, params)], missing_measurements(result, params)
+    failures = basic if result.synthetic else [*exceeded, *missing]
     arm = result.arm
     content: dict[str, Any] = {
         "passed": not failures,
         "stopped_by": failures,
-        **({"would_stop_with_real_people": with_people} if result.synthetic else {}),
+        **({"would_stop_with_real_people": exceeded, "missing_for_real_people": missing} if result.synthetic else {}),
         "coverage": {
             "faces": arm.findings.total(),
             "treated": arm.findings["treated"],
@@ -177,10 +197,11 @@ def audit_metrics(report: dict[str, Any]) -> dict[str, Any]:
     """
     linked, unlabelled = report["reidentification"], report["unlabelled"]
     with_people = report.get("would_stop_with_real_people", report["stopped_by"])
+    missing = report.get("missing_for_real_people", [])
     content: dict[str, Any] = {
         "passed": report["passed"],
         "stopped_by": len(report["stopped_by"]),
-        "gate_on_real_people": "failed" if with_people else "passed",
+        "gate_on_real_people": "failed" if with_people else "incomplete" if missing else "passed",
         "coverage": report["coverage"],
         "unlabelled": unlabelled
         if unlabelled == NOT_MEASURED
