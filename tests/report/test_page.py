@@ -195,7 +195,7 @@ def test_missing_measurements_say_so(write):
 def test_page_reports_the_privacy_audit_and_its_attacker(write):
     text = re.sub(r"\s+", " ", write().read_text())
     assert "Blurred</b>: passed its audit" in text
-    assert "with real people the audit would have failed: 25.0 % of 176 faces are linked" in text
+    assert "With real people the audit would have failed: 25.0 % of 176 faces are linked" in text
     assert "Pseudonymized</b>: failed its audit. Reasons: 1 untreated face" in text
     assert "re-identification of 176 faces by a network of some kind" in text
     assert "upper bound: untreated faces" in text
