@@ -5,7 +5,7 @@ The defaults are the values of the repository's params.yaml.
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
@@ -134,7 +134,7 @@ class Synthesize(Section):
     bank: Path = Path("banks")
     bank_weights: Path | None = None
     bank_recognition: Path | None = None
-    keep: tuple[Attribute, ...] = get_args(Attribute)
+    keep: tuple[Attribute, ...] = ()
     coarse: tuple[Literal["pose", "light", "tone"], ...] = ()
     cover: Literal["face", "head"] = "face"
     parsing_weights: Path | None = None

@@ -1,6 +1,7 @@
 """Replacing faces: which pseudonym, no trace of the person, and unusual faces."""
 
 import tracemalloc
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -10,11 +11,13 @@ from facade.anonymize.erase import erased_mask
 from facade.anonymize.head_pose import plausible_keypoints, view_from_keypoints
 from facade.anonymize.replace_faces import ReplaceFaces
 from facade.dataset import Face, Photograph
+from facade.params import Attribute
 from facade.seeds import generator
 from facade.sources.procedural import ProceduralHeads
 from facade.sources.source import Layer
 from tests.conftest import noise
 
+KEEP = get_args(Attribute)
 FACE = Face((40, 30, 40, 50), ((50, 50), (70, 50), (60, 60), (52, 68), (68, 68)))
 
 
@@ -146,7 +149,9 @@ def test_a_face_behind_a_green_wall_is_not_rendered_green(params):
     x, y, w, h = map(int, FACE.bbox)
     for occlusion, green in ((2, False), (0, True)):
         face = Face(FACE.bbox, FACE.keypoints, False, {"occlusion": occlusion})
-        drawn = replaced(params, image, face).pixels[y + h // 2 : y + h - 10, x + 10 : x + w - 10].reshape(-1, 3)
+        drawn = (
+            replaced(params, image, face, keep=KEEP).pixels[y + h // 2 : y + h - 10, x + 10 : x + w - 10].reshape(-1, 3)
+        )
         middle = np.median(drawn, axis=0)
         assert (middle[1] > middle[2]) == green, occlusion
 
@@ -191,7 +196,7 @@ def seen_above_and_below(params, color):
     image[around] = color
     shares = []
     for number in range(8):  # jaws differ between identities
-        treated = replaced(params, image, face, file=f"{number}.jpg").pixels.astype(int)
+        treated = replaced(params, image, face, file=f"{number}.jpg", keep=KEEP).pixels.astype(int)
         seen = np.abs(treated - color).max(-1) < 20
         shares.append([seen[part][around[part]].mean() for part in (np.s_[45:60, 78:122], np.s_[122:132, 72:128])])
     return np.mean(shares, axis=0)
@@ -213,7 +218,7 @@ def test_pixels_far_from_the_face_are_bit_identical(params, photo):
 @pytest.mark.parametrize("color", [(60, 80, 110), (150, 170, 210), (90, 90, 90)])
 def test_the_skin_tone_of_the_photograph_is_kept(params, color):
     image = np.clip(np.array(color) + noise(120, 160)[..., :1].astype(int) // 8 - 16, 0, 255).astype(np.uint8)
-    treated = replaced(params, image, FACE).pixels
+    treated = replaced(params, image, FACE, keep=KEEP).pixels
     cheeks = (slice(58, 64), slice(48, 54))
     before, after = (cv2.cvtColor(part[cheeks], cv2.COLOR_BGR2LAB).reshape(-1, 3) for part in (image, treated))
     np.testing.assert_allclose(np.median(after, 0), np.median(before, 0), atol=25)
@@ -232,11 +237,14 @@ def test_tone_light_and_pose_are_sampled_where_they_are_not_kept(params):
     assert kept.light != drawn.light
 
 
-def test_a_grayscale_photograph_stays_grayscale(params):
+@pytest.mark.parametrize("keep", [KEEP, ()], ids=["all is kept", "nothing is kept"])
+def test_a_grayscale_photograph_stays_grayscale(params, keep):
     image = np.repeat(noise(120, 160)[..., :1], 3, axis=2)
-    treated = replaced(params, image, FACE).pixels.astype(int)
-    chroma = np.ptp(treated[gap(image, FACE)], axis=1)
-    assert np.median(chroma) <= 8
+    treated = replaced(params, image, FACE, keep=keep).pixels.astype(int)
+    assert np.ptp(treated, axis=2).max() <= 1
+    image = (image // 4 + np.array((80, 110, 160))).astype(np.uint8)
+    colored = replaced(params, image, FACE, keep=keep).pixels.astype(int)
+    assert np.median(np.ptp(colored[gap(image, FACE)], axis=1)) > 8
 
 
 @pytest.mark.parametrize(
@@ -280,7 +288,7 @@ def test_a_face_of_two_thousand_pixels_is_replaced(params):
 def test_an_upside_down_face_is_replaced_upside_down(params):
     recorder = Recorder()
     upside_down = Face((40, 30, 40, 50), ((70, 68), (50, 68), (60, 58), (68, 50), (52, 50)))
-    replaced(params, noise(120, 160), upside_down, source=recorder)
+    replaced(params, noise(120, 160), upside_down, source=recorder, keep=KEEP)
     assert abs(recorder.requests[0][1].view.pose.roll) > 170
 
 

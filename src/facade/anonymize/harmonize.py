@@ -3,6 +3,10 @@
 import cv2
 import numpy as np
 
+from facade.color import LUMINANCE
+
+# A photograph is grayscale if the channels of at least this share of its pixels differ by no more than this.
+MIN_GRAY_SHARE, MAX_GRAY_SPREAD = 0.99, 4
 # Limits of the factor by which the spread of L, a, b is scaled to that of the photograph. Chroma may drop to zero, as
 # in a grayscale photograph. Skin within a face varies more in WIDER FACE than in rendered skin: in half of the faces by
 # a factor of at least 1.2 in lightness and 2 in chroma, beards and shadows included.
@@ -15,6 +19,17 @@ BLUR_SIGMAS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 
 SAMPLED_BLUR, SAMPLED_NOISE = (0.0, 2.0), (0.002, 0.02)
 # Blur of the camera grain, standard deviation in pixels, and the fraction of grain that all three channels share.
 GRAIN_SIGMA, GRAY_FRACTION = 0.6, 0.8
+
+
+def is_grayscale(image: np.ndarray) -> bool:
+    """Whether a photograph, (H, W, 3) uint8, has no color; every eighth pixel along each side is looked at."""
+    sample = image[::8, ::8].reshape(-1, 3)
+    return float(np.mean(np.ptp(sample, axis=1) <= MAX_GRAY_SPREAD)) >= MIN_GRAY_SHARE
+
+
+def to_grayscale(picture: np.ndarray) -> np.ndarray:
+    """The luminance of a picture, (h, w, 3) float32, BGR, in all three channels."""
+    return np.repeat((picture @ LUMINANCE[::-1])[..., None], 3, axis=2)
 
 
 def tonal_range(picture: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -12,11 +12,13 @@ from facade.anonymize.coarse import coarse_light, coarse_pose, coarse_tone
 from facade.anonymize.erase import erased_mask, feature_points, pull_push_fill
 from facade.anonymize.harmonize import (
     estimate_noise,
+    is_grayscale,
     match_noise,
     match_sharpness,
     match_tone,
     sample_noise,
     sample_sharpness,
+    to_grayscale,
 )
 from facade.anonymize.head_pose import estimate_view, projected_face_height
 from facade.anonymize.illumination import estimate_light, skin_colored_mask
@@ -143,10 +145,10 @@ class ReplaceFaces:
             mask = erased[crop.rows, crop.columns]
             filled = pull_push_fill(image[crop.rows, crop.columns].astype(np.float32) / 255, ~mask)
             background[crop.rows, crop.columns][mask] = _to_uint8(filled[mask])
-        treated = background.copy()
+        treated, grayscale = background.copy(), is_grayscale(image)
         layers = self.source.render(self._requests(image, background, erased, crops, photograph.file))
         for crop, layer in zip(crops, layers, strict=True):
-            self._blend(treated, image, crop, layer, (self.key, photograph.file, crop.number))
+            self._blend(treated, image, grayscale, crop, layer, (self.key, photograph.file, crop.number))
         return Treated(treated, counts)
 
     def measure(self, image: np.ndarray, bbox: Box, keypoints: tuple[Point, ...] | None) -> np.ndarray:
@@ -215,7 +217,13 @@ class ReplaceFaces:
             )
 
     def _blend(
-        self, treated: np.ndarray, image: np.ndarray, crop: _FaceCrop, layer: Layer, owner: tuple[int | str, ...]
+        self,
+        treated: np.ndarray,
+        image: np.ndarray,
+        grayscale: bool,
+        crop: _FaceCrop,
+        layer: Layer,
+        owner: tuple[int | str, ...],
     ) -> None:
         """Blend a layer into the photograph, in place; occluders are left untouched."""
         pixels, factor = _working_copy(image, crop)
@@ -247,6 +255,9 @@ class ReplaceFaces:
             if noise is None:
                 noise = estimate_noise(image[crop.rows, crop.columns].astype(np.float32) / 255)
             face = match_noise(face, noise, random)
+        if grayscale:
+            # Whatever is kept of the person: a colored face in a black-and-white photograph is no face to learn from.
+            face = to_grayscale(face)
         mixed = target * (1 - alpha[..., None]) + 255 * face * alpha[..., None]
         target[:] = np.where(alpha[..., None] > 0, np.clip(np.rint(mixed), 0, 255), target).astype(np.uint8)
 
