@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from facade.heads import (
     sample_light,
     sample_pose,
 )  # fmt: skip
-from facade.params import load
+from facade.params import Attribute, load
 from facade.secret_key import DEMO
 from facade.seeds import generator
 from facade.sources.procedural import ProceduralHeads
@@ -102,24 +103,30 @@ def sizes() -> np.ndarray:
 
 
 def replaced() -> np.ndarray:
-    """Faces of the demo with their pseudonyms below; none of them exists."""
-    params = load()
-    replace = ReplaceFaces(params.synthesize, ProceduralHeads(params.synthesize.cover), DEMO)
-    pairs: list[np.ndarray] = []
+    """Faces of the demo; below them, pseudonyms that take nothing from them, and some that take all. None exists."""
+    synthesize = load().synthesize
+    replacements = [
+        ReplaceFaces(synthesize.model_copy(update={"keep": keep}), ProceduralHeads(synthesize.cover), DEMO)
+        for keep in ((), get_args(Attribute))
+    ]
+    columns: list[np.ndarray] = []
     number = 0
-    while len(pairs) < 16:
+    while len(columns) < 16:
         scene = draw_scene(generator("sheet of pseudonyms", number), 360, with_people=True)
         height, width = scene.pixels.shape[:2]
-        treated = replace(scene.pixels, Photograph(f"{number}.jpg", width, height, scene.faces)).pixels
+        photograph = Photograph(f"{number}.jpg", width, height, scene.faces)
+        versions = [scene.pixels, *(replace(scene.pixels, photograph).pixels for replace in replacements)]
         for face in scene.faces:
             x, y, w, h = face.bbox
             middle, half = (int(x + w / 2), int(y + h / 2)), int(0.75 * h)
             left, top = middle[0] - half, middle[1] - half
             if h > 45 and left >= 0 and top >= 0 and left + 2 * half <= width and top + 2 * half <= height:
-                parts = [p[top : top + 2 * half, left : left + 2 * half] for p in (scene.pixels, treated)]
-                pairs.append(np.vstack([cv2.resize(part, (120, 120), interpolation=cv2.INTER_AREA) for part in parts]))
+                parts = [p[top : top + 2 * half, left : left + 2 * half] for p in versions]
+                columns.append(
+                    np.vstack([cv2.resize(part, (120, 120), interpolation=cv2.INTER_AREA) for part in parts])
+                )
         number += 1
-    return grid(pairs[:16], 8)
+    return grid(columns[:16], 8)
 
 
 def grid(tiles: list[np.ndarray], columns: int) -> np.ndarray:
