@@ -52,6 +52,37 @@ def test_a_low_confidence_detection_continues_a_track_and_starts_none():
     assert one.boxes[:, 0].max() < 60
 
 
+def test_low_confidence_detections_off_the_track_are_dropped():
+    found = walking(20, set())
+    for number in range(8, 12):  # IoU with the box before: .29, but .85 for the same face two pixels on
+        found[number][0, :2] += (20, 4)
+        found[number][0, 4] = 0.2
+    (one,) = track(found, MIN_SCORE, max_gap=15)
+    assert np.isnan(one.scores[8:12]).all()
+    assert one.boxes[8:12, 0] + one.boxes[8:12, 2] / 2 == pytest.approx([30 + 2 * n for n in range(8, 12)], abs=0.01)
+    assert not np.isnan(one.scores[12:]).any()
+
+
+def test_a_track_of_few_confident_detections_extends_by_as_many_frames():
+    for count, first, last in ((1, 9, 11), (2, 8, 13), (3, 7, 15), (6, 7, 18)):
+        (one,) = track(walking(40, set(range(40)) - set(range(10, 10 + count))), MIN_SCORE, max_gap=15)
+        assert (one.frames[0], one.frames[-1]) == (first, last)
+
+
+def test_neighbors_in_a_crowd_keep_their_own_low_confidence_detections():
+    # Two faces that overlap are detected once, and then with low confidence. The left one moves to the left.
+    found = [np.zeros((0, 5)) for _ in range(12)]
+    found[5] = np.array([[100, 100, 40, 40, 0.9], [120, 100, 40, 40, 0.9]], float)
+    for number in range(6, 12):
+        found[number] = np.array([[120, 100, 40, 40, 0.2]], float)
+    for number in range(6, 9):
+        found[number] = np.vstack([found[number], [90 - 3 * (number - 6), 100, 40, 40, 0.2]])
+    left, right = sorted(track(found, MIN_SCORE, max_gap=15), key=lambda one: one.boxes[:, 0].mean())
+    for one, detected, x in ((left, range(5, 9), 100), (right, range(5, 12), 120)):
+        assert one.frames[~np.isnan(one.scores)].tolist() == list(detected)
+        assert one.boxes[one.scores == 0.9, 0].tolist() == [x]
+
+
 def test_two_people_who_pass_each_other_at_a_distance_stay_two():
     found = [np.array([[10 + 4 * n, 20, 40, 50, 0.9], [250 - 4 * n, 150, 40, 50, 0.8]], float) for n in range(60)]
     tracks = track(found, MIN_SCORE, max_gap=15)

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from facade.dataset.iou import match_pairs
+from facade.dataset.iou import iou_matrix, match_pairs
 
 # Minimum IoU for a detection to continue a track: ByteTrack's default, low because faces are small and move.
 MATCH_IOU = 0.1
+# Minimum IoU of a low-confidence detection with the box before it in the track. A face hardly moves from frame to frame;
+# background that looks like one scatters. Without this, crowds have a third more false boxes (docs/footage.md).
+LOW_CONFIDENCE_IOU = 0.5
 # Percent by which an interpolated box is wider and higher, because the face may be a little off it.
 INTERPOLATED_MARGIN = 20.0
-# Frames by which a track extends beyond its first and last detection: a turning face is detected late.
+# Maximum number of frames by which a track extends beyond its first and last detection: a turning face is detected late.
+# A track of fewer confident detections extends by as many frames as it has, because false positives flicker.
 EXTENSION = 3
 
 
@@ -42,7 +47,7 @@ def track(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> l
 
     Args:
         detections: For each frame (n, 5 + K) float: x y w h in pixels, score, and K values that are carried along.
-            Detections below `min_score` may continue a track, but start none.
+            Detections below `min_score` may continue a track near its last box (`LOW_CONFIDENCE_IOU`), but start none.
         min_score: Score threshold of a face.
         max_gap: Gaps of fewer frames than this are interpolated. 0: no tracking, each detection from `min_score` on is
             a person of its own.
@@ -53,7 +58,11 @@ def track(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> l
     if not max_gap:
         return [_single(frame, row) for frame, rows in enumerate(detections) for row in rows if row[4] >= min_score]
     tracks = _merge_starts(_link(detections, min_score, max_gap), max_gap)
-    return [_interpolate(one, max_gap, len(detections)) for one in tracks]
+    return [
+        _interpolate(supported, min_score, max_gap, len(detections))
+        for one in tracks
+        if len((supported := _without_strays(one, min_score)).frames)
+    ]
 
 
 def _link(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> list[Track]:
@@ -66,24 +75,40 @@ def _link(detections: Sequence[np.ndarray], min_score: float, max_gap: int) -> l
         high_conf_det_threshold=min_score, minimum_consecutive_frames=1, minimum_iou_threshold=MATCH_IOU,
     )  # fmt: skip
     linked: dict[int, list[tuple[int, np.ndarray]]] = {}
-    unlinked: list[Track] = []
+    singles: list[Track] = []
+    # The tracker names a track at its second detection. Until then, its first one waits here.
+    waiting: list[tuple[Any, tuple[int, np.ndarray]]] = []
     for frame, rows in enumerate(detections):
         xyxy = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
         given = supervision.Detections(xyxy=xyxy, confidence=rows[:, 4], data={"row": np.arange(len(rows))})
         tracked = tracker.update(given)
         track_ids = np.array([], int) if tracked.tracker_id is None else tracked.tracker_id
+        started = []
         for row, track_id in zip(tracked.data.get("row", ()), track_ids, strict=True):
             if track_id >= 0:
                 linked.setdefault(int(track_id), []).append((frame, rows[row]))
             elif rows[row, 4] >= min_score:
-                unlinked.append(_single(frame, rows[row]))
-    return [_from_rows(rows) for rows in linked.values()] + unlinked
+                started.append((frame, rows[row]))
+        alive = {id(one) for one in tracker.tracks}
+        still_waiting = []
+        for tracklet, first in waiting:
+            if tracklet.tracker_id >= 0:
+                linked[tracklet.tracker_id].insert(0, first)
+            elif id(tracklet) in alive:
+                still_waiting.append((tracklet, first))
+            else:
+                singles.append(_from_rows([first]))
+        # New tracks are the last of the tracker's, in the order of their detections.
+        new = tracker.tracks[len(tracker.tracks) - len(started) :]
+        waiting = [*still_waiting, *zip(new, started, strict=True)]
+    singles += [_from_rows([first]) for _, first in waiting]
+    return [_from_rows(rows) for rows in linked.values()] + singles
 
 
 def _merge_starts(tracks: list[Track], max_gap: int) -> list[Track]:
     """Merge tracks with those that ended at the same position shortly before; sort by first frame.
 
-    The tracker assigns an id at the second detection, so a track's first detection is still a track of its own.
+    The tracker gives a track up that is not detected again in the two frames after its first detection.
     """
     tracks = sorted(tracks, key=lambda one: (one.frames[0], -len(one.frames)))
     ended: list[Track] = []
@@ -102,9 +127,21 @@ def _merge_starts(tracks: list[Track], max_gap: int) -> list[Track]:
     return sorted(ended, key=lambda one: (one.frames[0], *one.boxes[0]))
 
 
-def _interpolate(one: Track, max_gap: int, frame_count: int) -> Track:
+def _without_strays(one: Track, min_score: float) -> Track:
+    """A track without low-confidence detections that do not lie on the box before; empty if it has no others."""
+    kept = one.scores >= min_score
+    last = None
+    for row in range(len(kept)):
+        if not kept[row] and last is not None:
+            kept[row] = iou_matrix(_box_at(one, last), _box_at(one, row))[0, 0] >= LOW_CONFIDENCE_IOU
+        if kept[row]:
+            last = row
+    return one.select(kept)
+
+
+def _interpolate(one: Track, min_score: float, max_gap: int, frame_count: int) -> Track:
     """The same track with boxes in its short gaps, and extended at both ends."""
-    extension = min(EXTENSION, max_gap)
+    extension = min(EXTENSION, int((one.scores >= min_score).sum()), max_gap)
     first, last = max(one.frames[0] - extension, 0), min(one.frames[-1] + extension, frame_count - 1)
     every = np.arange(first, last + 1)
     after = np.searchsorted(one.frames, every)
