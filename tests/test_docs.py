@@ -50,6 +50,7 @@ ELSEWHERE = {
     "dvc exp run -S synthesize.source=diffusion": "needs a model of 5.5 GB",
     "dvc exp run -S ingest.path=/data/WIDER": "hours; its parameters are checked",
     "dvc exp run -S ingest.path=<widerface>": "hours; its parameters are checked",
+    "facade dossier": "tests/dossier, with real DVC",
     "git push": "there is no server",
     "git switch": "git's own",
     "git commit": "git's own",

@@ -1,4 +1,4 @@
-"""The command line: `facade anonymize`, `facade misses`.   python -m facade --help"""
+"""The command line: `facade anonymize`, `facade misses`, `facade dossier`.   python -m facade --help"""
 
 import sys
 from importlib.metadata import version
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facade.dossier_commands import dossier
 from facade.errors import FacadeError
 from facade.experiment_commands import add_commands
 from facade.parallel import use_engine
@@ -255,6 +256,7 @@ def _parse_box(value: str) -> tuple[float, float, float, float]:
     return x, y, width, height
 
 
+app.add_typer(dossier, name="dossier")
 add_commands(app)
 
 

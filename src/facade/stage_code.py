@@ -18,9 +18,11 @@ PLUMBING = frozenset(
     {"cluster", "code_hash", "errors", "files", "gate", "parallel", "params", "stage", "stage_code", "storage"}
 )
 PACKAGE = Path(__file__).parent
+# Where the stage `code` writes them.
+DIGESTS = Path("code-digests")
 
 
-def write_digests(scripts: Path = Path("stages"), into: Path = Path("code-digests")) -> None:
+def write_digests(scripts: Path = Path("stages"), into: Path = DIGESTS) -> None:
     """Write a digest for each script of a folder.
 
     Args:

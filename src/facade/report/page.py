@@ -1,11 +1,10 @@
 """The report: one self-contained HTML file, without network access or scripts."""
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -27,6 +26,7 @@ from facade.report.differences import draw_slices
 from facade.report.formatting import format_number, needed_to_decide, verdict_sentence
 from facade.report.gallery import data_uri, gallery
 from facade.report.precision_recall_plot import draw_curves
+from facade.report.settings import flat_settings
 from facade.report.style import COLORS, NAMES, SYNTHETIC_NOTE, as_svg
 
 # Width of the figures, inches: their text stays readable on a phone.
@@ -138,7 +138,7 @@ def write_page(
         show=show,
         params=params,
         # The engine does not change results and may reveal host names.
-        settings=_flat(params.model_dump(exclude={"engine"})),
+        settings=flat_settings(params.model_dump(exclude={"engine"})),
         versions=versions,
         hashes=data_hashes(golden),
         golden=golden,
@@ -249,23 +249,3 @@ def read_versions(detections: Mapping[str, Path]) -> dict[str, str]:
     for folder in detections.values():
         versions |= read_json(folder / "model.json")["versions"]
     return versions
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings by their dotted names, without absolute paths, which may reveal private information."""
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{name}.")
-        elif isinstance(value, list | tuple):
-            flat[name] = f"[{', '.join(map(_shown, value))}]"
-        else:
-            flat[name] = _shown(value)
-    return flat
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, (Path, str)) and (PurePath(value).is_absolute() or str(value).startswith("~")):
-        return "(absolute path)"
-    return json.dumps(value.as_posix() if isinstance(value, Path) else value)
