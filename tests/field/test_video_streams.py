@@ -10,7 +10,7 @@ import pytest
 from facade.errors import FacadeError
 from facade.footage.clip import read_clip
 from tests.field.cases import anonymize, case, check_against_ffmpeg, run_without_faces
-from tests.footage.films import ffmpeg, pattern
+from tests.footage.films import ffmpeg
 
 MOVES = ("-f", "lavfi", "-i", "mandelbrot=size=160x96:rate=25:end_scale=0.01")
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "veryfast")
@@ -158,15 +158,6 @@ def test_what_is_lost_is_noted(tmp_path, options, note):
     assert note in " ".join(json.loads((tmp_path / "out.mp4.json").read_text())["notes"])
 
 
-def test_every_video_stream_counts(tmp_path, capsys):
-    one = pattern(tmp_path / "a.mp4", 0.4)
-    ffmpeg("-i", one, "-i", one, "-map", "0:v", "-map", "1:v", "-c", "copy", tmp_path / "in.mp4")
-    (tmp_path / "b.json").write_text(json.dumps({"images": [{"id": 1, "file_name": "in.mp4"}], "annotations": []}))
-    assert anonymize(tmp_path / "in.mp4", tmp_path / "out.mp4", "--boxes", tmp_path / "b.json") == 1
-    assert "has 2 video streams" in capsys.readouterr().err
-    assert not (tmp_path / "out.mp4").exists()
-
-
 def test_sound_that_cannot_be_copied_is_encoded_again(tmp_path):
     for number, codec in enumerate(["wmav2", "adpcm_ms", "pcm_alaw"]):
         ending = "wmv" if codec == "wmav2" else "avi"
@@ -196,9 +187,3 @@ def test_the_cases_reported(tmp_path, name, file, target, pictures):
         assert clip.pts[-1] * clip.time_base + clip.last_duration * clip.time_base == Fraction(20)
     if name == "trim-front":
         assert length(tmp_path / target, "audio") == pytest.approx(1.5, abs=0.03)
-
-
-def test_the_case_of_two_cameras(tmp_path, capsys):
-    folder = case("two-cameras")
-    assert anonymize(folder / "in.mp4", tmp_path / "out.mp4", "--boxes", folder / "boxes.json") == 1
-    assert "has 2 video streams" in capsys.readouterr().err

@@ -164,9 +164,9 @@ def test_workers_and_interruptions_change_no_byte(tmp_path, people):
         run(source, tmp_path / "two.mp4", boxes=found, treatment=Stops(40))
     assert not (tmp_path / "two.mp4").exists()
     partial = tmp_path / ".two.mp4.partial"
-    assert sorted(path.name for path in partial.glob("pictures*")) == ["pictures-00000000.nut"]
+    assert sorted(path.name for path in partial.glob("pictures*")) == ["pictures-0-00000000.nut"]
     # Segments that remain are anonymized: no frame in them shows an untreated face.
-    left = read_frames(read_clip(partial / "pictures-00000000.nut", 100), 0, 25)
+    left = read_frames(read_clip(partial / "pictures-0-00000000.nut", 100), 0, 25)
     for frame, raw, rows in zip(left, read_frames(read_clip(source, 100), 0, 25), boxes, strict=False):
         x, y, w, h = np.rint(rows[0]).astype(int)
         core = slice(y + h // 4, y + 3 * h // 4), slice(x + w // 4, x + 3 * w // 4)

@@ -119,8 +119,8 @@ def test_an_interrupted_video_in_storage_is_resumed(s3, tmp_path):
     with pytest.raises(FacadeError, match="power failure"):
         anonymize_video(job, settings(boxes, treatment=Stops()), 1, segment=15)
     assert sorted(objects(f"s3://{bucket}/out")) == [
-        ".out.mp4.partial/faces-00000000.npz", ".out.mp4.partial/faces-00000015.npz",
-        ".out.mp4.partial/faces-00000030.npz", ".out.mp4.partial/job.txt", ".out.mp4.partial/pictures-00000000.nut",
+        ".out.mp4.partial/faces-0-00000000.npz", ".out.mp4.partial/faces-0-00000015.npz",
+        ".out.mp4.partial/faces-0-00000030.npz", ".out.mp4.partial/job.txt", ".out.mp4.partial/pictures-0-00000000.nut",
     ]  # fmt: skip
     anonymize_video(job, settings(boxes), 1, segment=15)
     assert sorted(objects(f"s3://{bucket}/out")) == ["out.mp4", "out.mp4.json"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from facade.errors import FacadeError
-from facade.footage.anonymize_files import Plan, check_targets, plan_jobs, run_jobs
+from facade.footage.anonymize_files import VIDEOS, Plan, check_targets, plan_jobs, run_jobs
 from facade.footage.job import Job, source_id
 from facade.footage.labelled_boxes import LabelledBoxes
 from facade.footage.photographs import AnonymizedImage, anonymize_image
@@ -212,7 +212,13 @@ class Anonymizer:
     def _check(self, jobs: Sequence[Job]) -> None:
         """Refuse what would fail only after hours."""
         if isinstance(self.settings.box_source, LabelledBoxes):
-            self.settings.box_source.check_names(job.name for job in jobs if job.source.suffix.lower() not in SHARDS)
+            boxes = self.settings.box_source
+            boxes.check_names(
+                job.name
+                for job in jobs
+                if job.source.suffix.lower() not in SHARDS
+                and not (job.source.suffix.lower() in VIDEOS and boxes.lists_streams(job.name))
+            )
         if self.settings.masks and any(job.source.suffix.lower() in SHARDS for job in jobs):
             raise FacadeError("masks are written for photographs and videos, not for shards. Unpack the tar first.")
         check_targets(jobs)

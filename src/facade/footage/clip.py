@@ -1,14 +1,14 @@
 """Inspect a video before any work: which pictures it shows, when, and which way up."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
 
 from facade.dataset.pixels import LONGEST_SIDE
 from facade.errors import FacadeError
-from facade.footage.container import Contents, Packet, landmarks, open_video, read_contents
+from facade.footage.container import Contents, Packet, footage_streams, is_cover, landmarks, open_video, read_contents
 from facade.footage.matroska import is_complete
 from facade.footage.orientation import orientation_of
 from facade.footage.picture_order import REMUX, REPAIR, PictureOrder, picture_order
@@ -24,10 +24,11 @@ HDR = {16: "PQ", 18: "HLG"}
 
 @dataclass(frozen=True)
 class Clip:
-    """A video: its pictures in the order of presentation, and how they are stored.
+    """A video stream: its pictures in the order of presentation, and how they are stored.
 
     Attributes:
         path: The file.
+        stream: Index of the stream among all streams of the file.
         time_base: Seconds per unit of a timestamp.
         pts: When each picture is shown, ascending, after `shift`.
         last_duration: How long the last picture is shown, in units of the time base.
@@ -44,6 +45,7 @@ class Clip:
     """
 
     path: AnyPath
+    stream: int
     time_base: Fraction
     pts: tuple[int, ...]
     last_duration: int
@@ -62,33 +64,58 @@ class Clip:
         """Indices of the pictures at which decoding may begin, ascending."""
         return tuple(index for index, packet in enumerate(self.packets) if packet in self.keyframes)
 
+    def shifted(self, shift: int) -> "Clip":
+        """The same clip with another `shift`."""
+        return replace(self, pts=tuple(pts - self.shift + shift for pts in self.pts), shift=shift)
+
 
 def location(clip: Clip, index: int) -> str:
     """A picture in words, for error messages."""
     return f"{clip.path}: the frame at {float(clip.pts[index] * clip.time_base):.2f} seconds"
 
 
-def read_clip(path: AnyPath, max_megapixels: float) -> Clip:
-    """Inspect a video. All of it is decoded only if its packets do not tell which pictures are shown, and when.
+def read_clips(path: AnyPath, max_megapixels: float) -> tuple[list[Clip], list[dict[str, str]]]:
+    """Inspect the video streams of a file.
 
     Args:
         path: The file.
         max_megapixels: A video with larger frames is refused.
 
+    Returns:
+        The streams that show something, in the order of the file; and the others, as `Record.left_out` lists them.
+
     Raises:
-        FacadeError: It is no video, is truncated or damaged, or has several video streams or invalid timestamps.
+        FacadeError: It is no video, is truncated or damaged, or has invalid timestamps.
     """
     if not path.is_file() or path.stat().st_size == 0:
         raise FacadeError(f"{path} is {'empty' if path.is_file() else 'missing'}. Check the path.")
-    with open_video(path) as (container, stream):
+    streams, left_out = footage_streams(path)
+    clips = [read_clip(path, max_megapixels, stream) for stream in streams]
+    # If the clock of one stream is shifted, those of the others are: they stay in time.
+    shift = max((clip.shift * clip.time_base for clip in clips), key=abs)
+    return [clip.shifted(round(shift / clip.time_base)) for clip in clips], left_out
+
+
+def read_clip(path: AnyPath, max_megapixels: float, stream_index: int = 0) -> Clip:
+    """Inspect a video stream. It is decoded only if its packets do not tell which pictures are shown, and when.
+
+    Args:
+        path: The file.
+        max_megapixels: A video with larger frames is refused.
+        stream_index: Index of the stream among all streams of the file.
+
+    Raises:
+        FacadeError: See `read_clips`.
+    """
+    with open_video(path, stream_index) as (container, stream):
         _refuse_large(path, stream.width, stream.height, max_megapixels)
         if stream.time_base is None:
             raise FacadeError(f"{path} has no time base for its timestamps. {REMUX}")
-        contents, base = read_contents(container, stream), stream.time_base
+        contents, base = read_contents(path, container, stream), stream.time_base
         if not any(packet.is_shown for packet in contents.packets):
             raise FacadeError(f"{path} holds no frames. Leave it out.")
         marks, reorders = landmarks(contents.packets), stream.codec_context.has_b_frames > 0
-        order = picture_order(path, contents.packets, marks, base, reorders)
+        order = picture_order(path, stream_index, contents.packets, marks, base, reorders)
         first = order.first
         _refuse_large(path, first.width, first.height, max_megapixels)
         _refuse_truncated(path, container, stream, contents, order.pts)
@@ -98,7 +125,7 @@ def read_clip(path: AnyPath, max_megapixels: float) -> Clip:
         starts_anywhere = bool(container.format.flags & TS_DISCONT) or order.pts[0] < 0
     shift = -round(contents.start / base) if starts_anywhere else 0
     return Clip(
-        path, base, tuple(pts + shift for pts in order.pts), last, shift, order.packets, order.start,
+        path, stream_index, base, tuple(pts + shift for pts in order.pts), last, shift, order.packets, order.start,
         {index: contents.packets[index] for index in marks.values()}, marks, (first.width, first.height),
         orientation_of(path, first), aspect, tuple(_notes(order)),
     )  # fmt: skip
@@ -129,8 +156,8 @@ def _last_duration(
     elif "matroska" in container.format.name and container.duration is not None and is_complete(path, contents.size):
         # Matroska gives video packets no duration of their own. A slide show ends with the file.
         total = round(Fraction(container.duration, av.time_base) / base) - pts[-1]
-        only_video = all(other.type == "video" for other in container.streams)
-        stated = max(stated, total) if only_video else stated
+        alone = all(other == stream or is_cover(other) for other in container.streams)
+        stated = max(stated, total) if alone else stated
     return stated or before
 
 

@@ -1,9 +1,10 @@
 """Open untrusted video files, and decode them packet by packet."""
 
 import errno
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,8 @@ HIDING_CODECS = ("vp8", "vp9")
 EMPTY_MPEG4 = 19
 # Decoders may not allocate pictures larger than this multiple of the stated size, plus blocks at the border.
 MAX_GROWTH, BORDER = 2, 2**17
+# A video stream in FFmpeg's description of a file.
+VIDEO_STREAM = re.compile(r"^\s*Stream #\d+:\d+.*: Video: ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,11 @@ class Packet:
 
 
 @contextmanager
-def open_video(path: AnyPath) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Open a video: its container, and its video stream.
+def open_container(path: AnyPath) -> Iterator[av.container.InputContainer]:
+    """Open a file for FFmpeg.
 
     Raises:
-        FacadeError: It cannot be opened, or has no video stream or several; or FFmpeg fails inside the block.
+        FacadeError: It cannot be opened, or FFmpeg fails inside the block.
     """
     try:
         # Only the file itself may be opened. Otherwise a playlist could make FFmpeg read other files or URLs.
@@ -57,24 +60,52 @@ def open_video(path: AnyPath) -> Iterator[tuple[av.container.InputContainer, av.
             open_for_av(path) as content,
             av.open(content, "r", options=allowed, metadata_errors="replace") as container,
         ):
-            streams = [stream for stream in container.streams.video if not _is_cover(stream)]
-            if not streams:
-                raise FacadeError(f"{path} has no video stream (it may be audio only). Leave it out.")
-            if len(streams) > 1:
-                raise FacadeError(
-                    f"{path} has {len(streams)} video streams, as of two cameras, but only one can be anonymized. "
-                    "Split it first: `ffmpeg -i IN -map 0:v:0 -map 0:a? -c copy A.mkv -map 0:v:1 -c copy B.mkv`."
-                )
-            (stream,) = streams
-            if stream.codec_context is None:
-                raise FacadeError(f"{path} has a codec that FFmpeg cannot decode here. Convert it first.")
-            stream.thread_type = "AUTO"
-            stream.thread_count = library_threads()
-            yield container, stream
+            yield container
     except av.FFmpegError as error:
         if error.errno == errno.ENOSPC:  # from writing inside the block, not from the source
             raise
         raise FacadeError(f"{path} cannot be read as a video ({error.strerror}). Repair it, or leave it out.") from None
+
+
+@contextmanager
+def open_video(path: AnyPath, index: int) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Open a video to decode one of its streams.
+
+    Args:
+        path: The file.
+        index: Of the stream, among all streams of the file.
+
+    Raises:
+        FacadeError: It cannot be opened, or there is no decoder for it; or FFmpeg fails inside the block.
+    """
+    with open_container(path) as container:
+        stream = container.streams[index]
+        if not isinstance(stream, av.VideoStream) or stream.codec_context is None:
+            raise FacadeError(f"{path} has a codec that FFmpeg cannot decode here. Convert it first.")
+        stream.thread_type = "AUTO"
+        stream.thread_count = library_threads()
+        yield container, stream
+
+
+def footage_streams(path: AnyPath) -> tuple[list[int], list[dict[str, str]]]:
+    """The video streams of a file that show something, by index; and the others, as `Record.left_out` lists them.
+
+    Raises:
+        FacadeError: It has no video stream; or one turns up in the middle of the file, which players would not show.
+    """
+    with open_container(path) as container:
+        covers = [stream.index for stream in container.streams.video if is_cover(stream)]
+        indices = [stream.index for stream in container.streams.video if stream.index not in covers]
+        if not indices:
+            raise FacadeError(f"{path} has no video stream (it may be audio only). Leave it out.")
+        left_out = [{"what": f"stream {index} of the file", "why": "a cover image"} for index in covers]
+        if len(indices) > 1:
+            shown = {packet.stream.index for packet in _packets(path, container) if not packet.is_discard}
+            # A broadcast may announce a stream that it does not send. A single stream is refused by its reader.
+            empty = [index for index in indices if index not in shown] if shown.intersection(indices) else []
+            indices = [index for index in indices if index not in empty]
+            left_out += [{"what": f"stream {index} of the file", "why": "it shows no picture"} for index in empty]
+    return indices, left_out
 
 
 @dataclass(frozen=True)
@@ -101,13 +132,15 @@ class Contents:
     size: int
 
 
-def read_contents(container: av.container.InputContainer, stream: av.VideoStream) -> Contents:
-    """Read a container to its end, without decoding it."""
+def read_contents(path: AnyPath, container: av.container.InputContainer, stream: av.VideoStream) -> Contents:
+    """Read a container to its end, without decoding it.
+
+    Raises:
+        FacadeError: A video stream turns up in the middle of the file.
+    """
     packets: list[Packet] = []
     starts, end, size, codec = [], Fraction(0), 0, stream.codec_context.name
-    for packet in container.demux():
-        if not packet.size:
-            continue
+    for packet in _packets(path, container):
         size = max(size, (packet.pos or 0) + packet.size)
         if packet.pts is not None and packet.time_base is not None:
             end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -118,6 +151,29 @@ def read_contents(container: av.container.InputContainer, stream: av.VideoStream
             duration = max(packet.duration or 0, 0)
             packets.append(Packet(packet.pts, packet.dts, packet.pos, packet.is_keyframe, shown, duration))
     return Contents(packets, min(starts, default=Fraction(0)), end, size)
+
+
+def _packets(path: AnyPath, container: av.container.InputContainer) -> Iterator[av.Packet]:
+    """Packets of all streams. A broadcast may begin a stream in the middle of the file, which PyAV does not return."""
+    known = _count_video_streams(container)
+    with suppress(IndexError):  # at the end of the file, PyAV looks for its object of a stream that it did not know
+        yield from (packet for packet in container.demux() if packet.size)
+    if _count_video_streams(container) != known:
+        raise FacadeError(
+            f"{path} begins another video stream in the middle, as where a recorder changes the channel. "
+            "Cut it there, or collect its streams: `ffmpeg -probesize 1G -analyzeduration 1G -i IN -map 0 -c copy "
+            "OUT.mkv`."
+        )
+
+
+def _count_video_streams(container: av.container.InputContainer) -> int:
+    """Number of video streams that FFmpeg knows by now. PyAV lists those alone that were known at the beginning."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)  # at lower levels, FFmpeg describes nothing
+    try:
+        return len(VIDEO_STREAM.findall(container.dumps_format()))  # type: ignore[attr-defined]  # stubs lack it
+    finally:
+        av.logging.set_level(level)
 
 
 def landmarks(packets: Sequence[Packet]) -> dict[Hashable, int]:
@@ -187,7 +243,7 @@ def _identity(packet: Packet | av.Packet) -> Hashable:
     return packet.pts, packet.dts, packet.pos
 
 
-def _is_cover(stream: av.VideoStream) -> bool:
+def is_cover(stream: av.stream.Stream) -> bool:
     """Whether a stream is an attached cover image, as in music files and from some cameras."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 

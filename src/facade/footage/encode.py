@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from facade.footage.clip import Clip
-from facade.footage.container import open_video
+from facade.footage.container import open_container
 from facade.footage.extensions import CONTAINERS
 from facade.footage.sound import add_encoder, can_copy, copied_packets, encoded_packets
 from facade.footage.video import DEFAULT, INTERPOLATION, RGB, Frame, decoding_matrix
@@ -24,6 +24,8 @@ X264_OPTIONS = {"crf": "17", "preset": "veryfast", "bf": "0", "threads": "1"}
 SEGMENT_FORMAT = "nut"
 # FFmpeg's number of limited range: luma from 16 to 235, as players expect, whatever the source has.
 LIMITED_RANGE = 1
+# What is kept of how players treat a video stream: which one they show first.
+KEPT_DISPOSITION = av.stream.Disposition.default
 # Write neither the version of FFmpeg nor a date.
 MUXER_OPTIONS = {"fflags": "+bitexact"}
 
@@ -56,32 +58,37 @@ def write_segment(path: AnyPath, clip: Clip, frames: Iterable[Frame], treat: Cal
             container.mux(stream.encode())
 
 
-def concatenate(path: Path, segments: Sequence[AnyPath], clip: Clip, audio: bool) -> None:
-    """Concatenate segments, with the sound of the source and nothing else of it.
+def concatenate(path: Path, videos: Sequence[tuple[Clip, Sequence[AnyPath]]], audio: bool) -> None:
+    """Concatenate segments, with the sound of the source and nothing else of it. Streams keep their order.
 
     Args:
         path: File to write. Its extension determines the container.
-        segments: In order.
-        clip: The source.
-        audio: Whether its sound is kept (see `facade.footage.sound`).
+        videos: The video streams of the source, and their anonymized segments in order.
+        audio: Whether the sound of the source is kept (see `facade.footage.sound`).
 
     Raises:
         FacadeError: The sound is damaged.
     """
-    with open_video(clip.path) as (source, _), _open_segment(segments[0]) as template, av.open(
+    by_index = {clip.stream: (clip, segments) for clip, segments in videos}
+    clip, _ = videos[0]
+    with open_container(clip.path) as source, ExitStack() as templates, av.open(
         av_name(path), "w", format=CONTAINERS[path.suffix.lower()], options=MUXER_OPTIONS
     ) as container:  # fmt: skip
-        video = container.add_stream_from_template(template.streams.video[0])
-        video.time_base = clip.time_base
-        parts = [_video_packets(segments, clip, video)]
+        pictures: list[Iterator[av.Packet]] = []
+        sound: list[Iterator[av.Packet]] = []
         copied: dict[int, av.AudioStream] = {}
-        for stream in source.streams.audio if audio else ():
-            if can_copy(stream, container):
+        for stream in source.streams:
+            if stream.index in by_index:
+                own, segments = by_index[stream.index]
+                template = templates.enter_context(_open_segment(segments[0]))
+                video = container.add_stream_from_template(template.streams.video[0])
+                video.time_base, video.disposition = own.time_base, stream.disposition & KEPT_DISPOSITION
+                pictures.append(_video_packets(segments, own, video))
+            elif audio and isinstance(stream, av.AudioStream) and can_copy(stream, container):
                 copied[stream.index] = container.add_stream_from_template(stream)
-            else:
-                parts.append(encoded_packets(clip, stream.index, add_encoder(stream, container)))
-        if copied:
-            parts.append(_copied_packets(clip, copied))
+            elif audio and isinstance(stream, av.AudioStream):
+                sound.append(encoded_packets(clip, stream.index, add_encoder(stream, container)))
+        parts = [*pictures, *sound, *([_copied_packets(clip, copied)] if copied else [])]
         container.start_encoding()
         for packet in heapq.merge(*parts, key=_seconds):
             container.mux(packet)

@@ -105,6 +105,22 @@ class Settings:
             exempt = exempt.placed(name, stored, video)
         return replace(self, box_source=source, exempt=exempt)
 
+    def check_streams(self, name: str, count: int) -> None:
+        """Refuse a video whose streams a COCO file of boxes does not list, or not by their names (`stream_names`).
+
+        Args:
+            name: See `Job.name`.
+            count: Number of its video streams.
+
+        Raises:
+            FacadeError: It is one.
+        """
+        for boxes in (self.box_source, self.exempt):
+            if isinstance(boxes, LabelledBoxes):
+                boxes.check_streams(name, stream_names(name, count))
+        if isinstance(self.box_source, LabelledBoxes) and count > 1:
+            self.box_source.check_names(stream_names(name, count))
+
     def check_photograph(self, name: str) -> None:
         """Refuse a photograph that a COCO file of boxes does not list, or lists with several frames.
 
@@ -149,6 +165,16 @@ class Job:
     def partial(self) -> AnyPath:
         """Folder of unfinished work on a video: boxes, and anonymized segments; no raw frames."""
         return self.target.with_name(f".{self.target.name}.partial")
+
+
+def stream_names(name: str, count: int) -> list[str]:
+    """Names of a video's streams in files of boxes: that of the file; `in.mp4/0`, `in.mp4/1` if it has several.
+
+    Args:
+        name: See `Job.name`.
+        count: Number of its video streams.
+    """
+    return [name] if count == 1 else [f"{name}/{number}" for number in range(count)]
 
 
 def source_id(sha256: str) -> str:

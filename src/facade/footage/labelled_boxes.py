@@ -89,6 +89,35 @@ class LabelledBoxes:
         """A file's name as the COCO file spells it: Windows writes backslashes, macOS decomposes accented letters."""
         return name if name in self.files else self._spellings.get(_plain(name), name)
 
+    @cached_property
+    def _containers(self) -> frozenset[str]:
+        """Plain spellings of what is before the last slash of a name: a folder, or a video of several streams."""
+        return frozenset(_plain(name).rpartition("/")[0] for name in self.files)
+
+    def lists_streams(self, name: str) -> bool:
+        """Whether the COCO file lists streams of a video (`facade.footage.job.stream_names`)."""
+        return _plain(name) in self._containers
+
+    def check_streams(self, name: str, streams: Sequence[str]) -> None:
+        """Refuse boxes that name a video of several streams, of which one or the other may be meant; or other streams.
+
+        Args:
+            name: See `Job.name`.
+            streams: The names of its streams.
+
+        Raises:
+            FacadeError: There is such a box.
+        """
+        spelled, known = self.spelled(name), {_plain(stream) for stream in streams}
+        if len(streams) > 1 and spelled in self.files:
+            raise FacadeError(
+                f"{name} has {len(streams)} video streams, and {self.path} does not tell of which its boxes are. "
+                f"Write {' and '.join(streams)} in place of {spelled}."
+            )
+        inside = (one for one in self.files if self.lists_streams(name) and _plain(one).startswith(f"{_plain(name)}/"))
+        if unknown := sorted(one for one in inside if _plain(one) not in known):
+            raise FacadeError(f"{self.path} has boxes for {unknown[0]}, but {name} has no such video stream.")
+
     def check_names(self, names: Iterable[str]) -> None:
         """Refuse files that the COCO file does not list: a misspelled name would leave every face in it visible.
 

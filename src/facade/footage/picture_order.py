@@ -39,12 +39,13 @@ class PictureOrder:
 
 
 def picture_order(
-    path: AnyPath, packets: Sequence[Packet], marks: dict[Hashable, int], base: Fraction, reorders: bool
+    path: AnyPath, stream: int, packets: Sequence[Packet], marks: dict[Hashable, int], base: Fraction, reorders: bool
 ) -> PictureOrder:
     """Find out which pictures a video shows, and when.
 
     Args:
         path: The file.
+        stream: Index of the video stream among all streams.
         packets: Of the video stream, in the order of the file; at least one is shown.
         marks: See `container.landmarks`.
         base: The time base, seconds.
@@ -57,14 +58,14 @@ def picture_order(
     if not _tells_order(packets, reorders):
         if not (_ascend([packet.dts for packet in packets]) or _differ([p.pts for p in packets if p.is_shown])):
             raise FacadeError(f"frames of {path} have missing or duplicate timestamps. {REMUX}")
-        return _decoded_order(path, packets, start, base)
+        return _decoded_order(path, stream, packets, start, base)
     shown = [index for index, packet in enumerate(packets) if packet.is_shown]
     order = sorted(shown, key=lambda index: packets[index].pts or 0)
-    index, first = _first_picture(path, packets, start, base)
+    index, first = _first_picture(path, stream, packets, start, base)
     leading = order.index(index)
     if leading and index != start and packets[start].is_shown:
         raise undecodable(path, packets[start].pts, base)
-    cut_off = _cut_off(path, packets, marks, order)
+    cut_off = _cut_off(path, stream, packets, marks, order)
     order = order[leading : len(order) - cut_off]
     return PictureOrder(tuple(order), tuple(packets[index].pts or 0 for index in order), leading, cut_off, start, first)
 
@@ -92,33 +93,37 @@ def _ascend(times: Sequence[int | None]) -> bool:
     return all(one is not None and other is not None and one < other for one, other in pairwise(times))
 
 
-def _first_picture(path: AnyPath, packets: Sequence[Packet], start: int, base: Fraction) -> tuple[int, av.VideoFrame]:
-    with open_video(path) as (container, stream):
-        for index, frame in decode(container, stream, start):
+def _first_picture(
+    path: AnyPath, stream: int, packets: Sequence[Packet], start: int, base: Fraction
+) -> tuple[int, av.VideoFrame]:
+    with open_video(path, stream) as opened:
+        for index, frame in decode(*opened, start):
             if packets[index].is_shown:
                 return index, frame
     raise undecodable(path, packets[start].pts, base)
 
 
-def _cut_off(path: AnyPath, packets: Sequence[Packet], marks: dict[Hashable, int], order: Sequence[int]) -> int:
+def _cut_off(
+    path: AnyPath, stream: int, packets: Sequence[Packet], marks: dict[Hashable, int], order: Sequence[int]
+) -> int:
     """Number of pictures at the end that give no picture: the last packets of a recording that stopped abruptly."""
     start = max((index for index in marks.values() if packets[index].is_shown), default=None)
     if start is None:
         return 0
-    with open_video(path) as (container, stream):
-        seek(container, stream, packets[start])
-        decoded = {index for index, _ in decode(container, stream, start, marks)}
+    with open_video(path, stream) as opened:
+        seek(*opened, packets[start])
+        decoded = {index for index, _ in decode(*opened, start, marks)}
     if not decoded:
         return 0  # seeking failed; reading decides
     count = next((count for count, index in enumerate(reversed(order)) if index in decoded), 0)
     return count if all(index > max(decoded) for index in order[len(order) - count :]) else 0
 
 
-def _decoded_order(path: AnyPath, packets: Sequence[Packet], start: int, base: Fraction) -> PictureOrder:
+def _decoded_order(path: AnyPath, stream: int, packets: Sequence[Packet], start: int, base: Fraction) -> PictureOrder:
     first: av.VideoFrame | None = None
     order: list[int] = []
-    with open_video(path) as (container, stream):
-        for index, frame in decode(container, stream, start):
+    with open_video(path, stream) as opened:
+        for index, frame in decode(*opened, start):
             order.append(index)
             first = first or frame
     if first is None or len(set(order)) < len(order):

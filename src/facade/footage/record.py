@@ -30,6 +30,7 @@ class FaceTable:
         scores: (N,) float, confidence; NaN for interpolated boxes.
         tracks: (N,) int, index of the person in a video; -1 for photographs.
         labeled: Whether the boxes come from a file of labels, whose scores mean nothing.
+        streams: (N,) int, number of the video stream, from 0; None unless the file has several.
     """
 
     pictures: Sequence[int | str] = ()
@@ -37,6 +38,7 @@ class FaceTable:
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
     tracks: np.ndarray | None = None
     labeled: bool = False
+    streams: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -49,9 +51,12 @@ class FaceTable:
     def rows(self) -> Iterator[dict[str, Any]]:
         """The faces as JSON objects."""
         tracks = np.full(len(self), -1) if self.tracks is None else self.tracks
-        for picture, box, score, track in zip(self.pictures, self.boxes, self.scores, tracks, strict=True):
+        streams = np.full(len(self), -1) if self.streams is None else self.streams
+        columns = (self.pictures, self.boxes, self.scores, tracks, streams)
+        for picture, box, score, track, stream in zip(*columns, strict=True):
             origin = INTERPOLATED if np.isnan(score) else LABELED if self.labeled else DETECTED
             yield {
+                **({} if stream < 0 else {"stream": int(stream)}),
                 "picture" if isinstance(picture, str) else "frame": picture,
                 **({} if track < 0 else {"track": int(track)}),
                 "bbox": [round(float(value), 2) for value in box],
@@ -61,15 +66,18 @@ class FaceTable:
 
     @classmethod
     def joined(cls, tables: Sequence["FaceTable"]) -> "FaceTable":
-        """Several tables of photographs as one."""
+        """Tables of photographs, or of the streams of a video, as one."""
         if not tables:
             return cls()
+        tracks = [table.tracks for table in tables if table.tracks is not None]
+        streams = [table.streams for table in tables if table.streams is not None]
         return cls(
             [picture for table in tables for picture in table.pictures],
             np.concatenate([table.boxes for table in tables]),
             np.concatenate([table.scores for table in tables]),
-            None,
+            np.concatenate(tracks) if tracks else None,
             tables[0].labeled,
+            np.concatenate(streams) if streams else None,
         )
 
 
@@ -82,11 +90,12 @@ class Record:
         source: Relative name, size in bytes and sha256 of the source.
         result: sha256 of the output; None if only the record is written.
         pictures: Number of photographs or frames.
-        size: Width and height in pixels; None for a shard.
+        size: Width and height in pixels; None for a shard, and for a video of several streams.
         detector: What gave the boxes.
         treatment: How faces were treated.
         faces: The treated faces.
         exempt: The faces that were left untreated on request.
+        streams: Of a video of several streams: size, number of pictures and of tracks of each.
         left_out: What else of the source is not in the output: what, and why.
         notes: Messages for the user.
         job: Identifies the source and the settings.
@@ -101,6 +110,7 @@ class Record:
     faces: FaceTable
     exempt: FaceTable
     job: str
+    streams: Sequence[Mapping[str, Any]] = ()
     left_out: Sequence[Mapping[str, str]] = ()
     notes: Sequence[str] = ()
     result: str | None = None
@@ -133,6 +143,7 @@ class Record:
             "source": dict(self.source),
             "result": None if self.result is None else {"sha256": self.result},
             "size": None if self.size is None else list(self.size),
+            **({"streams": [dict(one) for one in self.streams]} if self.streams else {}),
             "counts": self.counts(),
             "detector": dict(self.detector),
             "treatment": dict(self.treatment),

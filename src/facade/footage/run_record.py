@@ -101,7 +101,8 @@ def write_run_record(
 def write_face_table(path: Path, outcomes: Sequence[Outcome]) -> int:
     """Write all faces of a run as one Parquet table, file by file, so that memory holds the faces of a single file.
 
-    Columns: file, picture (in a shard), frame, track, x, y, width, height, score, origin, exempt.
+    Columns: file, picture (in a shard), stream (in a video of several), frame, track, x, y, width, height, score,
+    origin, exempt.
 
     Args:
         path: The `.parquet` file to write.
@@ -121,8 +122,8 @@ def write_face_table(path: Path, outcomes: Sequence[Outcome]) -> int:
     numbers = [(name, pa.float32()) for name in ("x", "y", "width", "height", "score")]
     schema = pa.schema(
         [
-            ("file", pa.string()), ("picture", pa.string()), ("frame", pa.int64()), ("track", pa.int64()), *numbers,
-            ("origin", pa.string()), ("exempt", pa.bool_()),
+            ("file", pa.string()), ("picture", pa.string()), ("stream", pa.int64()), ("frame", pa.int64()),
+            ("track", pa.int64()), *numbers, ("origin", pa.string()), ("exempt", pa.bool_()),
         ]
     )  # fmt: skip
     count = 0
@@ -142,6 +143,7 @@ def _rows(name: str, record: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "file": name,
             "picture": face.get("picture"),
+            "stream": face.get("stream"),
             "frame": face.get("frame"),
             "track": face.get("track"),
             **dict(zip(("x", "y", "width", "height"), face["bbox"], strict=True)),

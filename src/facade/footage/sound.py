@@ -8,7 +8,7 @@ import numpy as np
 
 from facade.errors import FacadeError
 from facade.footage.clip import Clip
-from facade.footage.container import open_video
+from facade.footage.container import open_container
 
 # Codecs whose headers hold no text. Vorbis, for example, stores tags there, such as names and places.
 TAGLESS_CODECS = ("aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus")
@@ -34,7 +34,7 @@ def check_audio(clip: Clip, container_format: str) -> list[str]:
     Raises:
         FacadeError: The video has sound that can be neither copied nor decoded.
     """
-    with open_video(clip.path) as (source, _), av.open("/dev/null", "w", format=container_format) as target:
+    with open_container(clip.path) as source, av.open("/dev/null", "w", format=container_format) as target:
         notes = []
         for stream in source.streams.audio:
             if stream.codec_context is None:
@@ -58,7 +58,7 @@ def copied_packets(clip: Clip, numbers: list[int]) -> Iterator[tuple[int, av.Pac
     """
     shift, ends = clip.shift * clip.time_base, dict.fromkeys(numbers, 0)
     before: dict[int, list[av.Packet] | None] = {number: [] for number in numbers}
-    with open_video(clip.path) as (source, _):
+    with open_container(clip.path) as source:
         for packet in source.demux([source.streams[number] for number in numbers]):
             if not packet.size:
                 continue
@@ -138,7 +138,7 @@ def _samples(clip: Clip, number: int, rate: int, layout: str) -> Iterator[np.nda
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
     channels = av.AudioLayout(layout).nb_channels
     shift, count = clip.shift * clip.time_base, 0
-    with open_video(clip.path) as (source, _):
+    with open_container(clip.path) as source:
         for decoded in source.decode(source.streams[number]):
             if not isinstance(decoded, av.AudioFrame):
                 continue

@@ -83,7 +83,7 @@ def _starts(clip: Clip, first: int) -> list[int | None]:
 def _decode_from(clip: Clip, start: int | None, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decoded pictures from a frame on, with the indices of their packets."""
     wanted = {packet: position for position, packet in enumerate(clip.packets) if position >= first}
-    with open_video(clip.path) as (container, stream):
+    with open_video(clip.path, clip.stream) as (container, stream):
         if start is None:
             pictures = decode(container, stream, clip.start)
         else:
