@@ -250,6 +250,14 @@ def test_a_file_without_a_detector_is_refused_with_a_message(tmp_path, name, con
         open_detector(tmp_path / f"other-{name}")
 
 
+def test_onnxruntime_starts_no_telemetry_session(tmp_path):
+    """It writes the id of a session into the temporary folder, unless it is told not to."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "TMPDIR": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", "import facade.networks.sessions"], check=True, env=environment)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nms_keeps_the_highest_scoring_of_overlapping_boxes():
     boxes = np.array([[0, 0, 10, 10], [1, 1, 10, 10], [50, 50, 10, 10], [80, 80, 5, 5]], float)
     kept = apply_nms(boxes, np.array([0.6, 0.9, 0.8, 0.1]), 0.3, 0.5)
