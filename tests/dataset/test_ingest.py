@@ -153,11 +153,26 @@ def test_bad_files_are_quarantined_with_a_reason(tmp_path, write_wider, run_inge
     assert reasons["empty.jpg"] == "the file is empty"
     assert "supported format" in reasons["text.jpg"]
     assert reasons["missing.jpg"] == "there is no such file"
-    for name in ("../../../secret.jpg", str(outside), "link.jpg"):
+    for name in ("../../../secret.jpg", str(outside)):
         assert reasons[name] == "its path leaves the data set"
+    assert "a link in its path leads out of the data set" in reasons["link.jpg"]
     assert "max_megapixels" in reasons["large.jpg"]
     assert list(original_names(tmp_path).values()) == ["good.jpg"]
     assert len(tree(tmp_path / "out" / "train" / "images")) == 1
+
+
+def test_linked_folders_are_followed_inside_the_data_set_only(tmp_path, write_wider, run_ingest):
+    names = ["plain.jpg", "inside/a.jpg", "outside/b.jpg"]
+    root = write_wider(train={name: good(number) for number, name in enumerate(names)}, val={"g.jpg": good(4)})
+    images = root / "WIDER_train" / "images"
+    for link, target in (("inside", root / "elsewhere"), ("outside", tmp_path / "nas")):
+        (images / link).rename(target)
+        (images / link).symlink_to(target)
+    counts = run_ingest(root, max_unreadable=50)
+    assert set(original_names(tmp_path).values()) == {"plain.jpg", "inside/a.jpg"}
+    assert list(rejected(tmp_path)) == ["outside/b.jpg"]
+    assert "a link in its path leads out of the data set" in rejected(tmp_path)["outside/b.jpg"]
+    assert counts["labels"]["unlisted_photographs"] == 0
 
 
 def test_too_many_bad_files_are_an_error_and_write_no_data_set(tmp_path, write_wider, run_ingest):

@@ -221,6 +221,80 @@ def voc_fiftyone(root: Path, drawn: Sequence[Drawn]) -> None:
         _text(root / "labels" / f"{one.name}.xml", _voc(one, suffix=""))
 
 
+def cvat_images(root: Path, drawn: Sequence[Drawn]) -> None:
+    """CVAT for images 1.1, of a project with two subsets: boxes and polygons by turns."""
+    images = ""
+    for number, one in enumerate(drawn):
+        word = {"train": "Train", "golden": "Validation"}[one.split]
+        shapes = "".join(
+            f'<box label="face" source="manual" occluded="0" xtl="{x:.2f}" ytl="{y:.2f}" xbr="{x + w:.2f}" '
+            f'ybr="{y + h:.2f}" z_order="0"><attribute name="glasses">no</attribute></box>'
+            if index % 2 == 0
+            else f'<polygon label="face" source="manual" occluded="1" z_order="0" points="{x:.2f},{y:.2f};'
+            f'{x + w:.2f},{y:.2f};{x + w:.2f},{y + h:.2f};{x:.2f},{y + h:.2f}"></polygon>'
+            for index, (x, y, w, h) in enumerate(one.boxes)
+        )
+        images += (
+            f'<image id="{number}" name="{one.name}.jpg" subset="{word}" task_id="{number % 2 + 1}" '
+            f'width="{one.size[0]}" height="{one.size[1]}">{shapes}</image>'
+        )
+        one.save(root / "images" / word / f"{one.name}.jpg")
+    meta = "<meta><project><labels><label><name>face</name></label></labels></project></meta>"
+    head = '<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version>'
+    _text(root / "annotations.xml", f"{head}{meta}{images}</annotations>")
+
+
+def datumaro(root: Path, drawn: Sequence[Drawn]) -> None:
+    """Boxes and polygons by turns."""
+    for split, ones in parts(drawn).items():
+        items = []
+        for number, one in enumerate(ones):
+            annotations = []
+            for index, (x, y, w, h) in enumerate(one.boxes):
+                shape = {"id": index, "label_id": 1, "group": 0, "attributes": {"occluded": False}, "z_order": 0}
+                shape |= (
+                    {"type": "bbox", "bbox": [float(x), float(y), float(w), float(h)]}
+                    if index % 2 == 0
+                    else {"type": "polygon", "points": [x, y, x + w, y, x + w, y + h, x, y + h]}
+                )
+                annotations.append(shape)
+            image = {"path": f"{one.name}.jpg", "size": [one.size[1], one.size[0]]}
+            items.append({"id": one.name, "annotations": annotations, "attr": {"frame": number}, "image": image})
+            one.save(root / "images" / f"{one.name}.jpg")
+        labels = [{"name": name, "parent": "", "attributes": []} for name in ("person", "face")]
+        categories = {"label": {"labels": labels, "attributes": []}}
+        word = {"train": "train", "golden": "val"}[split]
+        write_json(root / "annotations" / f"{word}.json", {"info": {}, "categories": categories, "items": items})
+
+
+def label_studio_json(root: Path, drawn: Sequence[Drawn]) -> None:
+    """Boxes and polygons by turns, in percent; pictures were uploaded in the browser."""
+    tasks = []
+    for number, one in enumerate(drawn, 1):
+        results = []
+        for index, (x, y, w, h) in enumerate(_shares(one)):
+            left, top, right, bottom = (100 * value for value in (x, y, x + w, y + h))
+            value: dict = {"x": left, "y": top, "width": 100 * w, "height": 100 * h, "rotation": 0}
+            kind = "rectanglelabels"
+            if index % 2:
+                value = {"points": [[left, top], [right, top], [right, bottom], [left, bottom]], "closed": True}
+                kind = "polygonlabels"
+            results.append(
+                {
+                    "id": f"r{index}", "type": kind, "value": {**value, kind: ["face"]}, "origin": "manual",
+                    "to_name": "image", "from_name": "label", "image_rotation": 0, "original_width": one.size[0],
+                    "original_height": one.size[1],
+                }
+            )  # fmt: skip
+        name = f"1a2b3c4d-{one.name}.jpg"
+        annotation = {"id": number, "was_cancelled": False, "ground_truth": False, "result": results}
+        tasks.append(
+            {"id": number, "data": {"image": f"/data/upload/1/{name}"}, "annotations": [annotation], "predictions": []}
+        )
+        one.save(root / "images" / name)
+    write_json(root / "project-1-at-2025-01-01-00-00-1a2b3c4d.json", tasks)
+
+
 def wider(root: Path, drawn: Sequence[Drawn]) -> None:
     _wider(root, drawn, "", "0--Hall", " 0 0 0 0 0 0 ", "0 0 0 0 0 0 0 0 0 0\n")
 
@@ -269,7 +343,8 @@ WRITERS: dict[str, Callable[[Path, Sequence[Drawn]], None]] = {
     for writer in (
         coco, coco_as_downloaded, coco_test_as_golden, coco_several_val_files, coco_ids_as_strings, coco_outlines,
         roboflow, label_studio, cvat, fiftyone_coco, fiftyone_images, fiftyone_samples, yolo, yolo_roboflow,
-        yolo_label_studio, yolo_darknet, voc, voc_roboflow, voc_fiftyone, wider, wider_windows, wider_datumaro,
+        yolo_label_studio, yolo_darknet, cvat_images, datumaro, label_studio_json, voc, voc_roboflow, voc_fiftyone,
+        wider, wider_windows, wider_datumaro,
         retinaface,
     )
 }  # fmt: skip

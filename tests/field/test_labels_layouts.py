@@ -13,7 +13,7 @@ from tests.field.labels_drawing import Drawn, draw, run_ingest
 # Layouts that do not say which photographs are golden.
 UNSPLIT = {
     "coco_ids_as_strings", "coco_outlines", "label_studio", "fiftyone_coco", "fiftyone_images", "yolo_label_studio",
-    "yolo_darknet", "voc_fiftyone",
+    "yolo_darknet", "voc_fiftyone", "label_studio_json",
 }  # fmt: skip
 EMPTY = Drawn("train_empty", "train", draw(1, 0)[0].pixels // 4, ())
 

@@ -3,11 +3,16 @@
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from facade.dataset.categories import check_wanted
 from facade.dataset.coco import is_coco, json_files, read_coco
+from facade.dataset.cvat import cvat_files, read_cvat
+from facade.dataset.datumaro import is_datumaro, read_datumaro
 from facade.dataset.fiftyone import is_fiftyone, read_fiftyone
+from facade.dataset.label_studio import is_label_studio, read_label_studio
 from facade.dataset.label_text import read_label_json
 from facade.dataset.labels import Labels
 from facade.dataset.landmark_lines import label_files as landmark_files, read_retinaface
@@ -34,15 +39,19 @@ class Layout:
     read: Callable[[Path, Collection[str]], Labels]
 
 
-def _is_coco(root: Path) -> bool:
-    return any(is_coco(read_label_json(path)) for path in json_files(root))
+def _has_json(kind: Callable[[Any], bool]) -> Callable[[Path], bool]:
+    """Whether a folder holds a JSON file of a kind, by the file's content."""
+    return lambda root: any(kind(read_label_json(path)) for path in json_files(root))
 
 
 LAYOUTS = (
     Layout("WIDER FACE", is_wider, read_wider),
     Layout("RetinaFace", lambda root: bool(landmark_files(root)), read_retinaface),
     Layout("FiftyOne", is_fiftyone, read_fiftyone),
-    Layout("COCO", _is_coco, read_coco),
+    Layout("COCO", _has_json(is_coco), read_coco),
+    Layout("Label Studio", _has_json(is_label_studio), read_label_studio),
+    Layout("Datumaro", _has_json(is_datumaro), read_datumaro),
+    Layout("CVAT", lambda root: bool(cvat_files(root)), read_cvat),
     Layout("YOLO", is_yolo, read_yolo),
     Layout("Pascal VOC", is_voc, read_voc),
 )
@@ -102,13 +111,17 @@ def _unknown(root: Path) -> str:
         return f"{root} holds no labels, but {below[0]} does. Set ingest.path to that folder."
     return (
         f"{root} has neither WIDER FACE layout (a folder wider_face_split) nor COCO layout (annotations/*.json), nor "
-        "labels of YOLO, Pascal VOC, RetinaFace or FiftyOne. CVAT, Label Studio and Datumaro export "
-        "COCO. See docs/data.md."
+        "labels of YOLO, Pascal VOC, RetinaFace, FiftyOne, CVAT (for images 1.1), Label Studio (JSON) or Datumaro. "
+        "Other tools export COCO. See docs/data.md."
     )
 
 
 def unlisted(root: Path, labels: Labels) -> list[str]:
     """The pictures below a data set that no label names: they are not taken, because nobody may have labelled them."""
-    listed = {os.path.normpath(one.folder / one.name) for one in labels.photographs}
-    paths = list_pictures(root)
-    return [path.relative_to(root).as_posix() for path in paths if os.path.normpath(path) not in listed]
+    real = cache(os.path.realpath)  # of folders, which labels may name by a link
+
+    def place(path: Path) -> tuple[str, str]:
+        return real(path.parent), path.name
+
+    listed = {place(one.folder / one.name) for one in labels.photographs if "\0" not in one.name}
+    return [path.relative_to(root).as_posix() for path in list_pictures(root) if place(path) not in listed]

@@ -1,6 +1,7 @@
 """Opening one photograph of an external data set: its file, its upright pixels, and clean labels."""
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -87,6 +88,11 @@ def resolve_inside(root: Path, labelled: Labelled) -> Path:
     except (OSError, RuntimeError):
         raise BadPhotographError("its path cannot be resolved") from None
     if not path.is_relative_to(root.resolve()) and not (place.is_relative_to(root.resolve()) and is_cached(path)):
+        if Path(os.path.normpath(named)).is_relative_to(os.path.normpath(root)):
+            raise BadPhotographError(
+                "a link in its path leads out of the data set: replace the link by what it links to, or name a folder "
+                "that contains both in ingest.path"
+            )
         raise BadPhotographError("its path leaves the data set")
     if not path.is_file():
         raise BadPhotographError("there is no such file")

@@ -9,13 +9,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element
 
 from facade.dataset.categories import face_categories
 from facade.dataset.label_text import finite_numbers, read_label_lines
+from facade.dataset.label_xml import read_label_xml
 from facade.dataset.labels import Labels, LeftOut
 from facade.dataset.pictures import PictureFinder, spelled_alike
 from facade.dataset.records import Box, Face, Labelled, Split
@@ -61,7 +59,7 @@ def is_voc(root: Path) -> bool:
     """Whether a data set has Pascal VOC layout: its first XML file is an annotation of one photograph."""
     paths = label_files(root)
     try:
-        return bool(paths) and _parse(paths[0]).tag == "annotation"
+        return bool(paths) and read_label_xml(paths[0]).tag == "annotation"
     except FacadeError:
         return True  # reading it says what is wrong
 
@@ -168,21 +166,10 @@ def _split(root: Path, path: Path, lists: dict[str, Split]) -> Split | None:
     return split_of(path.parent.relative_to(root).as_posix())
 
 
-def _parse(path: Path) -> Element:
-    try:
-        # Entities and external references are refused before anything is expanded.
-        return fromstring(path.read_bytes(), forbid_dtd=True)
-    except OSError as error:
-        raise FacadeError(f"{path} cannot be read ({error.strerror}). Check the path and its permissions.") from None
-    except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise FacadeError(f"{path} is not a valid XML label file ({reason}). Fix or remove the file.") from None
-
-
 def _file_or_damage(path: Path) -> VocFile | None:
     """A label file, or what is wrong with it; None if it is another XML file."""
     try:
-        tree = _parse(path)
+        tree = read_label_xml(path)
         return _read(path, tree) if tree.tag == "annotation" else None
     except FacadeError as error:  # ingest refuses the photograph, not the data set
         return VocFile(path, "", None, (), str(error))
