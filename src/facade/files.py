@@ -39,7 +39,7 @@ def atomic_directory(final: Path, resume_key: str | None = None) -> Iterator[Pat
     try:
         yield temporary
         if final.exists():
-            shutil.rmtree(final)
+            final.rename(partial / "replaced")  # a killed process leaves no directory of which a part is removed
         temporary.rename(final)
         remove_partial(final)
     finally:

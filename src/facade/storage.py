@@ -1,10 +1,12 @@
 """Local files and objects in storage (`s3://bucket/key`) through one interface."""
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -19,6 +21,9 @@ else:
     AnyPath = Path  # UPath is imported where an object is named: fsspec takes a tenth of a second to import
 # Storage clients, whose exceptions mean that the storage is unreachable or refuses the request.
 _CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google")
+
+# How names of temporary files begin.
+WRITING = ".writing-"
 
 
 def to_path(text: str) -> AnyPath:
@@ -122,13 +127,17 @@ def broken_links(folder: AnyPath) -> list[Path]:
 def atomic_file(final: AnyPath) -> Iterator[Path]:
     """Write a file that appears under its final name only if the block succeeds.
 
+    What a killed process left in the folder is removed.
+
     Yields:
         A temporary local path: next to `final`, or in a temporary folder if `final` is an object. Removed afterwards.
     """
     with ExitStack() as stack:
         if isinstance(final, Path):
-            temporary = final.with_name(f".writing-{os.getpid()}.{final.name}")
+            _remove_abandoned(final.parent.absolute())
+            temporary = final.with_name(f"{WRITING}{os.getpid()}.{final.name}")
             stack.callback(temporary.unlink, missing_ok=True)
+            stack.enter_context(_locked(temporary))
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facade-"))
             temporary = Path(folder) / final.name
@@ -137,6 +146,24 @@ def atomic_file(final: AnyPath) -> Iterator[Path]:
             temporary.replace(final)
         else:
             final.fs.put_file(str(temporary), final.path)  # object storage uploads atomically
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Create a file, and lock it: the system unlocks it when this process ends, however it ends."""
+    with path.open("wb") as file:
+        with suppress(OSError):  # a file system without locks; there, nothing is taken for abandoned
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+@cache
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder; once per process, as folders can be large."""
+    for path in folder.glob(f"{WRITING}*"):
+        with suppress(OSError), path.open("rb") as file:  # locked: it is being written; or another process removed it
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def av_name(path: Path) -> str:

@@ -114,4 +114,6 @@ def _resume_or_clear(partial: AnyPath, key: str) -> None:
     marker = partial / "job.txt"
     if not (marker.is_file() and marker.read_text() == key):
         remove_tree(partial)
+        if isinstance(partial, Path):
+            partial.mkdir(mode=0o700)  # boxes and anonymized frames; nobody else needs to see where faces were
         write_text(marker, key)
