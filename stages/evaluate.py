@@ -12,6 +12,7 @@ from facade.measure.arms import headline, measure_arm, measure_reference, summar
 from facade.measure.compare import ablations, compare, four_digits, verdicts
 from facade.measure.false_negatives import as_coco, as_table, false_negatives
 from facade.measure.golden_evaluation import read_evaluation
+from facade.measure.membership import measure_membership, membership_metrics, read_scored_faces
 from facade.measure.shortcut import measure_shortcut, shortcut_summary
 from facade.measure.slices import compare_slices, slices_table
 from facade.measure.wider_protocol import difficulty_levels
@@ -58,6 +59,13 @@ def evaluate(params: Params) -> None:
     data = {name: Photographs(Path("data") / name) for name in MAIN_ARMS if name in detections}
     controls = {name: params.treatment_of(name) for name in detections if params.is_control(name)}
     evaluation = read_evaluation(truth, calibration, detections, settings)
+    # drop replaces photographs by copies of others: neither is a member under its own name.
+    attacked = [name for name in detections if params.treatment_of(name) != "drop"]
+    membership = measure_membership(
+        {name: read_scored_faces(detections[name] / "membership.json") for name in attacked},
+        {name: {image["file_name"] for image in calibration[name]["images"]} for name in attacked},
+        references=params.anonymized_arms,
+    )
     scored = difficulty_levels(truth, settings.wider_ground_truth)
     measurements = Measurements(
         arms={name: measure_arm(evaluation, name, scored, settings.iou) for name in detections},
@@ -70,6 +78,7 @@ def evaluate(params: Params) -> None:
             path.stem: measure_reference(evaluation, read_json(path), scored, settings.iou)
             for path in sorted(Path("detections/references").glob("*.json"))
         },
+        membership=membership,
         privacy={name: read_json(Path("privacy") / f"{name}.json") for name in params.anonymized_arms},
     )
 
@@ -99,4 +108,5 @@ def evaluate(params: Params) -> None:
     content = {key: value for key, value in content.items() if value}
     write_json(Path("results/golden.json"), content)
     write_json(Path("metrics/golden.json"), headline(content, list(measurements.arms)))
+    write_json(Path("metrics/membership.json"), membership_metrics(membership))
     refuse_leaks(params)

@@ -20,6 +20,7 @@ from facade.dossier.verify import verify
 from facade.errors import FacadeError
 from facade.params import load
 from tests.conftest import REPOSITORY, tree
+from tests.dossier.conftest import MEMBERSHIP
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,21 @@ def test_what_was_not_measured_is_listed_as_the_results_have_it(made):
     assert not any(what.startswith("attack reversed") for where, what in listed if where == "privacy/blur.json")
     assert ("params.yaml", "control arm drop") in listed
     assert any(item.startswith("Whether someone who knows a person") for item in content["scope"])
+
+
+def test_membership_inference_is_part_of_it_and_said_where_it_was_not_measured(made):
+    content = json.loads((made / "dossier.json").read_text())
+    assert content["arms"]["raw"]["membership"] == MEMBERSHIP
+    assert "0.612 (0.581 to 0.643)" in (made / "index.html").read_text()
+    listed = [one["what"] for one in content["not_measured"] if one["where"] == "metrics/membership.json"]
+    assert listed == ["raw.tpr", "membership inference on the arm blur", "membership inference on the arm pseudo"]
+
+
+def test_a_result_that_no_stage_recorded_is_not_taken(current, tmp_path):
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().replace("path: metrics/ingest.json", "path: metrics/other.txt"))
+    with pytest.raises(FacadeError, match="dvc.lock records no metrics/ingest.json"):
+        write_dossier(tmp_path / "dossier", load(), None)
 
 
 def test_the_page_holds_no_script_and_asks_no_network(made):

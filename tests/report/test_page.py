@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from facade.measure.bootstrap import Difference, draw_bootstrap
 from facade.measure.compare import Comparison
 from facade.measure.false_negatives import FalseNegative
 from facade.measure.golden_evaluation import GoldenEvaluation
+from facade.measure.membership import MembershipInference, RocFigure
 from facade.measure.operating_point import OperatingPoint
 from facade.measure.shortcut import PatchFalsePositives
 from facade.measure.slices import SliceResult
@@ -57,6 +59,11 @@ def face_picture(number):
     picture[30:80, 40:80] = RED
     picture[30:80:4, 40:80] = (250, 250, 0)
     return picture
+
+
+MEMBERSHIP = MembershipInference(
+    270, 90, RocFigure(0.612, 0.581, 0.643), RocFigure(0.031, 0.012, 0.064), RocFigure(0.541, 0.51, 0.57)
+)
 
 
 @pytest.fixture
@@ -104,6 +111,7 @@ def write(tmp_path, make_store, params):
                     for face in truth["annotations"]],
             calibrated=calibrated,
             references={"YuNet": {"AP50": 0.5, "AP": None}},
+            membership={"raw": MEMBERSHIP, "blur": None, "pseudo": replace(MEMBERSHIP, tpr=None)},
             privacy={"blur": privacy(), "pseudo": privacy(attack=False)} | {arm: privacy() for arm in extra or {}},
         )  # fmt: skip
         stores = {arm: make_store({"a.jpg": (face_picture(9), (Face((40, 30, 40, 50)),))}, arm, synthetic)
@@ -279,3 +287,11 @@ def test_missed_faces_without_operating_points_are_not_measured(write):
     text = write(calibrated=False).read_text()
     assert "without calibration photographs there is no operating threshold" in text
     assert "golden faces are missed" not in text
+
+
+def test_membership_inference_is_shown_with_its_interval_or_as_not_measured(write):
+    text = write().read_text()
+    assert "0.612 (0.581 to 0.643)" in text
+    assert "0.031 (0.012 to 0.064)" in text
+    assert "not measured: too few photographs of either kind" in text, "of the blurred arm"
+    assert "not measured: too few others" in text, "the rate of the pseudonymized arm"

@@ -12,7 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from facade.audit.leaks import folder_leaks, paths_in
 from facade.dossier.dossier_page import write_page
-from facade.dossier.findings import describe_arms, describe_scope, describe_unmeasured, describe_verdict
+from facade.dossier.findings import (
+    INGEST,
+    describe_arms,
+    describe_scope,
+    describe_unmeasured,
+    describe_verdict,
+    required,
+)
 from facade.dossier.manifest import MANIFEST, PUBLIC_KEY, SIGNATURE, manifest_text
 from facade.dossier.provenance import (
     PipelineLock,
@@ -105,9 +112,9 @@ def _content(
     lock: PipelineLock, params: Params, key: Ed25519PrivateKey | None, outdated: Sequence[str]
 ) -> dict[str, Any]:
     evidence = {one.path: read_json(Path(one.path)) for one in lock.evidence}
-    arms = describe_arms(params)
+    arms = describe_arms(evidence, params)
     pictures, left_out = _pictures(lock, params, bool(outdated))
-    ingest = read_json(Path("metrics/ingest.json"))
+    ingest = required(evidence, INGEST)
     code, parameters = describe_code(), describe_parameters(lock)
     return {
         "schema": SCHEMA,
@@ -122,7 +129,7 @@ def _content(
         },
         "models": describe_data(lock, "models/"),
         "arms": arms,
-        "verdict": describe_verdict(),
+        "verdict": describe_verdict(evidence),
         "limits": {
             name: value
             for name, value in parameters["used"].items()

@@ -1,6 +1,7 @@
 """What a finished experiment found: per arm its gate, attacks and accuracy; the verdict; and what nobody measured.
 
-All of it is read from the files that the stages wrote. Nothing is computed anew, and nothing is rounded.
+All of it is read from the evidence: the result files that the stages wrote, as a dossier copies them. Nothing is
+computed anew, and nothing is rounded.
 """
 
 import re
@@ -10,7 +11,6 @@ from typing import Any
 
 from facade.audit.threats import ATTACKS, NOT_MEASURED
 from facade.errors import FacadeError
-from facade.files import read_json
 from facade.gate import gate_path
 from facade.params import CONTROLS, Audit, Params
 
@@ -18,36 +18,53 @@ from facade.params import CONTROLS, Audit, Params
 RATES = ("rank1", "rank10", "auc", "tar")
 # Where the limits of a method stand that no file of results knows: a section of a page of this repository.
 SCOPE_PAGE, SCOPE_SECTION = Path("docs/privacy.md"), "What is not measured"
-GOLDEN = Path("results/golden.json")
-MEMBERSHIP = Path("metrics/membership.json")
+GOLDEN, INGEST, MEMBERSHIP = "results/golden.json", "metrics/ingest.json", "metrics/membership.json"
 # Excerpts of results/golden.json and of privacy/: what they lack is listed once.
 EXCERPTS = ("metrics/golden.json", "metrics/privacy/")
 
 
-def describe_arms(params: Params) -> dict[str, Any]:
-    """Each arm: how its photographs were treated, what its audit found, and how well its detectors do.
+# The content of each result file, by path.
+Evidence = Mapping[str, Any]
+
+
+def required(evidence: Evidence, path: str) -> Any:
+    """The content of a result file that every finished experiment has.
 
     Raises:
-        FacadeError: A file of results is missing, or is not JSON.
+        FacadeError: dvc.lock does not record it.
     """
-    golden = read_json(GOLDEN)
-    membership = read_json(MEMBERSHIP) if MEMBERSHIP.is_file() else {}
+    if path not in evidence:
+        raise FacadeError(f"dvc.lock records no {path}: the experiment is not finished. Run `dvc repro`.")
+    return evidence[path]
+
+
+def describe_arms(evidence: Evidence, params: Params) -> dict[str, Any]:
+    """Each arm: how its photographs were treated, what its audit found, and how well its detectors do.
+
+    Args:
+        evidence: The result files.
+        params: All of params.yaml.
+
+    Raises:
+        FacadeError: A result file is missing.
+    """
+    golden, membership = required(evidence, GOLDEN), evidence.get(MEMBERSHIP, {})
     arms = {}
     for name in params.arm_names:
         arm: dict[str, Any] = {"treatment": params.treatment_of(name), "faces_treated": name in params.anonymized_arms}
         if name in params.anonymized_arms:
-            arm |= _describe_audit(name, params.audit)
+            arm |= _describe_audit(name, evidence, params.audit)
         arm["membership"] = membership.get(name, NOT_MEASURED)
         arm["accuracy"] = golden.get(name, NOT_MEASURED)
         arms[name] = arm
     return arms
 
 
-def _describe_audit(name: str, limits: Audit) -> dict[str, Any]:
-    audit = read_json(Path("privacy") / f"{name}.json")
+def _describe_audit(name: str, evidence: Evidence, limits: Audit) -> dict[str, Any]:
+    audit = required(evidence, f"privacy/{name}.json")
     copied = ("coverage", "unlabelled", "leaks", "faces_large_enough")
     return {
-        "gate": read_json(gate_path(name)),
+        "gate": required(evidence, gate_path(name).as_posix()),
         "audit_passed": audit["passed"],
         "stopped_by": audit["stopped_by"],
         "would_stop_with_real_people": audit.get("would_stop_with_real_people"),
@@ -77,13 +94,13 @@ def _describe_attacks(measured: Any, limits: Audit) -> list[dict[str, Any]]:
     return attacks
 
 
-def describe_verdict() -> dict[str, Any]:
+def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     """The comparisons of the arms' accuracy: difference, limits, margin, verdict.
 
     Raises:
-        FacadeError: results/golden.json is missing, or is not JSON.
+        FacadeError: results/golden.json is missing.
     """
-    content = read_json(GOLDEN)["verdict"]
+    content = required(evidence, GOLDEN)["verdict"]
     metric = content["metric"]
     return {
         "metric": metric,
@@ -106,11 +123,11 @@ def describe_verdict() -> dict[str, Any]:
     }
 
 
-def describe_unmeasured(evidence: Mapping[str, Any], arms: Mapping[str, Any], params: Params) -> list[dict[str, str]]:
+def describe_unmeasured(evidence: Evidence, arms: Mapping[str, Any], params: Params) -> list[dict[str, str]]:
     """What has no figure, and why, as far as the results say.
 
     Args:
-        evidence: The content of each file of results, by path.
+        evidence: The result files.
         arms: From `describe_arms`.
         params: All of params.yaml.
     """
@@ -118,7 +135,7 @@ def describe_unmeasured(evidence: Mapping[str, Any], arms: Mapping[str, Any], pa
         {"where": path, "what": ".".join(keys), "why": text.removeprefix(NOT_MEASURED).lstrip(": ")}
         for path, content in evidence.items()
         for keys, text in _texts(content)
-        if text.startswith(NOT_MEASURED) and not path.startswith(EXCERPTS)
+        if text.startswith(NOT_MEASURED) and not path.startswith(EXCERPTS) and (path, len(keys)) != (MEMBERSHIP, 1)
     ]
     for name, arm in arms.items():
         audit = evidence.get(f"privacy/{name}.json", {})
@@ -128,7 +145,7 @@ def describe_unmeasured(evidence: Mapping[str, Any], arms: Mapping[str, Any], pa
                 where = f"privacy/{name}.json"
                 found.append({"where": where, "what": f"attack {attack['name']} ({attack['description']})", "why": why})
         if arm["membership"] == NOT_MEASURED:
-            found.append({"where": str(MEMBERSHIP), "what": f"membership inference on the arm {name}", "why": ""})
+            found.append({"where": MEMBERSHIP, "what": f"membership inference on the arm {name}", "why": ""})
     run = {params.treatment_of(name) for name in params.arm_names}
     found += [
         {"where": "params.yaml", "what": f"control arm {treatment}", "why": "arms.extra has none"}

@@ -17,6 +17,7 @@ from facade.files import read_json, write_text
 from facade.measure.arms import ArmMetrics
 from facade.measure.compare import Comparison, assay_sensitivity
 from facade.measure.false_negatives import FalseNegative
+from facade.measure.membership import MembershipInference
 from facade.measure.shortcut import PatchFalsePositives
 from facade.measure.slices import SliceResult
 from facade.measure.wider_protocol import HEIGHTS, LEVELS
@@ -59,6 +60,7 @@ class Measurements:
         missed: The missed faces, hardest first.
         calibrated: Whether every run has an operating threshold.
         references: Metrics of third-party detectors on the same photographs, by name.
+        membership: By arm, how well its training photographs are told from others; None where not measured.
         privacy: By anonymized arm, the report of its audit (privacy/<arm>.json).
     """
 
@@ -69,6 +71,7 @@ class Measurements:
     missed: Sequence[FalseNegative]
     calibrated: bool
     references: Mapping[str, Mapping[str, float | None]]
+    membership: Mapping[str, MembershipInference | None]
     privacy: Mapping[str, Mapping[str, Any]]
 
 
@@ -131,6 +134,7 @@ def write_page(
         references=measurements.references,
         study=study,
         study_plane=None if study is None else _study_plane(study),
+        membership=measurements.membership,
         privacy=measurements.privacy,
         attacks=ATTACKS,
         not_measured=NOT_MEASURED,
