@@ -178,6 +178,7 @@ def audit_report(result: AuditResult, params: Audit) -> dict[str, Any]:
     if not any(ATTACKS[name].limit for name in linked):
         return {**content, "reidentification": NOT_MEASURED}
     content["attacker"] = NO_NETWORK if result.attacker is None else result.attacker.name
+    content["attacker_is_stand_in"] = result.attacker is not None and result.attacker.drawn
     faces = next(iter(linked.values())).faces
     content["reidentification"] = {
         "faces": faces,

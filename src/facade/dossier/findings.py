@@ -68,14 +68,18 @@ def _describe_audit(name: str, evidence: Evidence, limits: Audit) -> dict[str, A
         "audit_passed": audit["passed"],
         "stopped_by": audit["stopped_by"],
         "would_stop_with_real_people": audit.get("would_stop_with_real_people"),
+        "missing_for_real_people": audit.get("missing_for_real_people"),
         **{key: audit[key] for key in copied},
         "attacker": audit.get("attacker", NOT_MEASURED),
-        "attacks": _describe_attacks(audit["reidentification"], limits),
+        "attacks": _describe_attacks(audit["reidentification"], limits, audit.get("attacker_is_stand_in", False)),
     }
 
 
-def _describe_attacks(measured: Any, limits: Audit) -> list[dict[str, Any]]:
-    """Every attack that the audit knows: its rates with their intervals and its limit, or that it has no figure."""
+def _describe_attacks(measured: Any, limits: Audit, stand_in: bool) -> list[dict[str, Any]]:
+    """Every attack that the audit knows: its rates with their intervals and its limit, or that it has no figure.
+
+    The rates of the stand-in for synthetic photographs have no limit (`facade.audit.criteria.exceeded_limits`).
+    """
     figures = measured if isinstance(measured, dict) else {}
     attacks = []
     for name, attack in ATTACKS.items():
@@ -86,7 +90,7 @@ def _describe_attacks(measured: Any, limits: Audit) -> list[dict[str, Any]]:
                 rate: {"estimate": one[rate], "low": one[f"{rate}_low"], "high": one[f"{rate}_high"]} for rate in RATES
             }
             entry["chance_rank1"] = one.get("chance", figures["chance_rank1"])
-        if attack.limit is not None:
+        if attack.limit is not None and (attack.patch or not stand_in):
             percent = getattr(limits, attack.limit)
             within = None if one is None else bool(100 * one["rank1_high"] <= percent)
             entry["limit"] = {"parameter": f"audit.{attack.limit}", "percent": percent, "within": within}
