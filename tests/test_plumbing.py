@@ -1,6 +1,7 @@
 """Atomic writes, random generators keyed by owner, and the parallel map."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facade.files import atomic_directory, write_bytes
+from facade.files import atomic_directory, write_bytes, write_text
 from facade.parallel import ordered_map
 from facade.seeds import generator
 from tests.conftest import REPOSITORY, tree
@@ -125,3 +126,47 @@ def test_workers_exit_when_their_parent_is_killed(tmp_path):
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         assert time.monotonic() < deadline, "a worker outlived the process that started it"
         time.sleep(0.05)
+
+
+WRITES = """
+import os, sys, time
+from pathlib import Path
+from facade.storage import atomic_file
+with atomic_file(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print(flush=True)
+    time.sleep(120)
+"""
+
+
+def test_temporary_files_of_killed_processes_are_removed_and_those_of_others_stay(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    command = [sys.executable, "-c", WRITES]
+    killed, alive = (
+        subprocess.Popen([*command, str(tmp_path / name)], env=environment, stdout=subprocess.PIPE)
+        for name in ("killed.txt", "alive.txt")
+    )
+    try:
+        assert [process.stdout.readline() for process in (killed, alive)] == [b"\n", b"\n"]
+        killed.kill()
+        killed.wait()
+        assert len(list(tmp_path.iterdir())) == 2
+        write_text(tmp_path / "third.txt", "whole")
+        assert {path.name for path in tmp_path.iterdir()} == {"third.txt", f".writing-{alive.pid}.alive.txt"}
+    finally:
+        alive.kill()
+
+
+def test_a_full_disk_ends_a_stage_with_a_sentence(tmp_path):
+    (tmp_path / "full.py").write_text(
+        "import errno\nfrom facade.stage import stage\n@stage\ndef full(params):\n"
+        "    raise OSError(errno.ENOSPC, 'No space left on device', 'data/blur/1.jpg')\n"
+    )
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run(
+        [sys.executable, "full.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("facade: no space is left to write data/blur/1.jpg. Free some space")
+    assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facade.dossier_commands import dossier
-from facade.errors import FacadeError
+from facade.errors import FacadeError, disk_error
 from facade.experiment_commands import add_commands
 from facade.parallel import use_engine
 from facade.params import load, load_or_default
@@ -261,11 +261,15 @@ add_commands(app)
 
 
 def main() -> None:
-    """Run the command line; a `FacadeError` ends it with its message, Ctrl-C with how to resume."""
+    """Run the command line; a `FacadeError` or a full disk ends it with a message, Ctrl-C with how to resume."""
     try:
         app()
     except FacadeError as error:
         sys.exit(f"facade: {error}")
+    except OSError as error:
+        if (reason := disk_error(error)) is None:
+            raise
+        sys.exit(f"facade: {reason}")
     except SystemExit as end:
         if end.code == INTERRUPTED:  # Typer ends silently on Ctrl-C
             typer.echo("facade: interrupted. Run the same command again to resume.", err=True)

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from facade.errors import FacadeError
+from facade.errors import FacadeError, disk_error
 from facade.parallel import use_engine
 from facade.params import Params, load
 
@@ -33,8 +33,8 @@ def stage(function: StageFunction) -> StageFunction:
     """Mark the main function of a script in `stages/`.
 
     It is called only if its file is run as a script, because worker processes import the file, too. A `FacadeError`
-    ends the program with its message. Any other exception is a bug in Facade, and keeps its traceback for the bug
-    report.
+    ends the program with its message, and so does a disk that is full or gone. Any other exception is a bug in Facade,
+    and keeps its traceback for the bug report.
     """
     if function.__module__ == "__main__":
         for name, value in MALLOC_SETTINGS.items():
@@ -45,6 +45,10 @@ def stage(function: StageFunction) -> StageFunction:
             function(params)
         except FacadeError as error:
             sys.exit(f"facade: {error}")
+        except OSError as error:
+            if (reason := disk_error(error)) is None:
+                raise
+            sys.exit(f"facade: {reason}")
         except KeyboardInterrupt:
             sys.exit("facade: interrupted; no incomplete results were written.")
     return function
