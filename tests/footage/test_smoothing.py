@@ -1,5 +1,7 @@
 """Smoothing along a track, against a known movement."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,15 @@ def noisy_track(seed: int = 0, missed: tuple[int, ...] = (), columns: bool = Tru
     detections = [np.zeros((0, 5)) if number in missed else rows[number : number + 1] for number in FRAMES]
     (one,) = track(detections, 0.5, max_gap=15)
     return one
+
+
+def test_smoothed_boxes_of_low_confidence_have_no_margin():
+    middle, size, _ = truth()
+    rows = np.column_stack([middle - size[:, None] / 2, size, size, np.where(FRAMES % 3, 0.9, 0.3)])
+    (one,) = track(list(rows[:, None]), 0.5, max_gap=15)
+    assert one.boxes[30, 3] == pytest.approx(1.2 * size[30])
+    heights = np.array([face.bbox[3] for face in smooth(one)])
+    assert np.abs(heights - size).max() < 1
 
 
 def test_jitter_falls_to_an_eighth_and_the_face_stays_where_it_is():
@@ -84,7 +95,7 @@ def test_faces_before_and_after_a_jump_do_not_mix():
     boxes[45:, 0] += 200
     columns = one.columns.copy()
     columns[45:, 0:10:2] += 200
-    faces = smooth(Track(one.frames, boxes, one.scores, columns))
+    faces = smooth(replace(one, boxes=boxes, columns=columns))
     apart = np.array([face.bbox[0] for face in faces])
     assert apart[45] - apart[44] == pytest.approx(202, abs=4)
     assert JUMP_IOU > 0
@@ -94,10 +105,10 @@ def test_few_landmarks_are_mistakes_and_none_are_made_up():
     one = noisy_track(4)
     columns = one.columns.copy()
     columns[np.arange(len(FRAMES)) % 4 != 0, :10] = np.nan
-    assert smooth(Track(one.frames, one.boxes, one.scores, columns))[0].keypoints is None
+    assert smooth(replace(one, columns=columns))[0].keypoints is None
     columns = one.columns.copy()
     columns[np.arange(len(FRAMES)) % 4 == 0, :10] = np.nan
-    marks = np.array([face.keypoints for face in smooth(Track(one.frames, one.boxes, one.scores, columns))])
+    marks = np.array([face.keypoints for face in smooth(replace(one, columns=columns))])
     assert np.abs(marks - truth()[2]).mean() < 1.2
     bare = smooth(noisy_track(5, columns=False))
     assert bare[0].keypoints is None

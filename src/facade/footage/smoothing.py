@@ -11,7 +11,7 @@ import numpy as np
 from facade.dataset.iou import iou_matrix
 from facade.dataset.records import SmoothedFace
 from facade.footage.face_columns import APPEARANCE, KEYPOINTS
-from facade.footage.tracks import INTERPOLATED_MARGIN, Track
+from facade.footage.tracks import Track
 
 # Frames before and after that go into the value of a frame: of box and landmarks, which move; and of the appearance.
 REACH, APPEARANCE_REACH = 7, 20
@@ -105,8 +105,8 @@ def _pieces(one: Track) -> list[Track]:
 def _smooth_piece(one: Track) -> list[SmoothedFace]:
     detected = ~np.isnan(one.scores)
     weights = np.where(detected, 1.0, INTERPOLATED_WEIGHT)
-    # Interpolated boxes are larger on purpose.
-    size = one.boxes[:, 2:] / np.where(detected, 1, 1 + INTERPOLATED_MARGIN / 100)[:, None]
+    # Uncertain boxes are larger on purpose.
+    size = one.boxes[:, 2:] / (1 + one.margins / 100)[:, None]
     middle = one.boxes[:, :2] + one.boxes[:, 2:] / 2
     noise = NOISE * float(np.median(size))
     state = np.concatenate([middle, np.log(size)], axis=1)

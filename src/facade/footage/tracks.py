@@ -10,13 +10,13 @@ from facade.dataset.iou import iou_matrix, match_pairs
 
 # Minimum IoU for a detection to continue a track: ByteTrack's default, low because faces are small and move.
 MATCH_IOU = 0.1
-# Minimum IoU of a low-confidence detection with the box before it in the track. A face hardly moves from frame to frame;
-# background that looks like one scatters. Without this, crowds have a third more false boxes (docs/footage.md).
+# Minimum IoU of a low-confidence detection with the box before it in the track, over the number of frames between them.
+# A face moves little from frame to frame; background that looks like one scatters (docs/footage.md).
 LOW_CONFIDENCE_IOU = 0.5
-# Percent by which an interpolated box is wider and higher, because the face may be a little off it.
-INTERPOLATED_MARGIN = 20.0
-# Maximum number of frames by which a track extends beyond its first and last detection: a turning face is detected late.
-# A track of fewer confident detections extends by as many frames as it has, because false positives flicker.
+# Percent by which an uncertain box, interpolated or of low confidence, is wider and higher: the face may be a bit off.
+UNCERTAIN_MARGIN = 20.0
+# Maximum number of frames by which a track extends beyond its first and last detection, because a turning face is
+# detected late. A track of fewer confident detections extends by as many frames as it has: false positives flicker.
 EXTENSION = 3
 
 
@@ -27,6 +27,7 @@ class Track:
     Attributes:
         frames: (N,) int, indices of the frames, ascending.
         boxes: (N, 4) float, x y w h in pixels.
+        margins: (N,) float, percent by which the box is wider and higher than what was detected or interpolated.
         scores: (N,) float, of the detections; NaN where the box is interpolated.
         columns: (N, K) float, what is known of the face besides (`facade.footage.face_columns`); NaN where unknown, as
             in interpolated frames. K may be 0.
@@ -34,6 +35,7 @@ class Track:
 
     frames: np.ndarray
     boxes: np.ndarray
+    margins: np.ndarray
     scores: np.ndarray
     columns: np.ndarray
 
@@ -133,14 +135,15 @@ def _without_strays(one: Track, min_score: float) -> Track:
     last = None
     for row in range(len(kept)):
         if not kept[row] and last is not None:
-            kept[row] = iou_matrix(_box_at(one, last), _box_at(one, row))[0, 0] >= LOW_CONFIDENCE_IOU
+            min_iou = LOW_CONFIDENCE_IOU / (one.frames[row] - one.frames[last])
+            kept[row] = iou_matrix(_box_at(one, last), _box_at(one, row))[0, 0] >= min_iou
         if kept[row]:
             last = row
     return one.select(kept)
 
 
 def _interpolate(one: Track, min_score: float, max_gap: int, frame_count: int) -> Track:
-    """The same track with boxes in its short gaps, and extended at both ends."""
+    """The same track with boxes in its short gaps, extended at both ends, and with margins around uncertain boxes."""
     extension = min(EXTENSION, int((one.scores >= min_score).sum()), max_gap)
     first, last = max(one.frames[0] - extension, 0), min(one.frames[-1] + extension, frame_count - 1)
     every = np.arange(first, last + 1)
@@ -154,9 +157,10 @@ def _interpolate(one: Track, min_score: float, max_gap: int, frame_count: int) -
     boxes = np.stack([np.interp(frames, one.frames, side) for side in one.boxes.T], axis=1)
     scores, columns = np.full(len(frames), np.nan), np.full((len(frames), one.columns.shape[1]), np.nan)
     scores[detected], columns[detected] = one.scores, one.columns
-    margin = boxes[:, 2:] * np.where(detected, 0, INTERPOLATED_MARGIN / 100)[:, None]
-    boxes = np.concatenate([boxes[:, :2] - margin / 2, boxes[:, 2:] + margin], axis=1)
-    return Track(frames, boxes, scores, columns)
+    margins = np.where(np.nan_to_num(scores) >= min_score, 0, UNCERTAIN_MARGIN)
+    extra = boxes[:, 2:] * margins[:, None] / 100
+    boxes = np.concatenate([boxes[:, :2] - extra / 2, boxes[:, 2:] + extra], axis=1)
+    return Track(frames, boxes, margins, scores, columns)
 
 
 def _single(frame: int, row: np.ndarray) -> Track:
@@ -165,11 +169,12 @@ def _single(frame: int, row: np.ndarray) -> Track:
 
 def _from_rows(rows: list[tuple[int, np.ndarray]]) -> Track:
     values = np.stack([row for _, row in rows])
-    return Track(np.array([frame for frame, _ in rows]), values[:, :4], values[:, 4], values[:, 5:])
+    frames = np.array([frame for frame, _ in rows])
+    return Track(frames, values[:, :4], np.zeros(len(rows)), values[:, 4], values[:, 5:])
 
 
 def _fields(one: Track) -> tuple[np.ndarray, ...]:
-    return one.frames, one.boxes, one.scores, one.columns
+    return one.frames, one.boxes, one.margins, one.scores, one.columns
 
 
 def _box_at(one: Track, index: int) -> np.ndarray:
