@@ -157,7 +157,22 @@ SAVE_HINT = "Save them: dvc add misses/images && git add misses && git commit"
 @misses.command()
 def harvest(
     pool: Annotated[Path, typer.Argument(help="photographs with reviewed labels, in WIDER FACE's or COCO's layout")],
-    arm: Annotated[list[str], typer.Option(help="whose models are run; may be repeated")] = ["pseudo"],  # noqa: B006
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="whose models are run; may be repeated; default: pseudo, or --detector alone"),
+    ] = None,
+    detector: Annotated[
+        list[str] | None, typer.Option(help="detector to run, as in facade anonymize; repeated ones are joined")
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0.001, max=1, help="threshold of --detector; default: the one measured for it")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=64, help="longest side for --detector, pixels; default: its own")
+    ] = None,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="also search tiles of large photographs with --detector")
+    ] = False,
     share: Annotated[float, typer.Option(min=0, max=1, help="share of an arm's runs that must miss a face")] = 0.5,
     accept: Annotated[bool, typer.Option(help="accept all misses, because the pool's labels were reviewed")] = False,
     random: Annotated[
@@ -165,17 +180,23 @@ def harvest(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="processes; default: all cores")] = None,
 ) -> None:
-    """Run the current models on a field pool, and record what they miss.
+    """Run the current models, or a detector of yours, on a field pool, and record what they miss.
 
     Photographs are stored only anonymized. Golden photographs and their near-duplicates are refused.
     """
     from facade.misses.harvest import harvest as harvest_pool
     from facade.misses.ledger import accept_all, add_entries, read_ledger
+    from facade.misses.runs import calibrated_runs, named_runs
 
     params = load()
     use_engine(params.engine)
     ledger = read_ledger()
-    new, skipped, synthetic = harvest_pool(pool, ledger, arm, params, share, typer.echo, random, workers)
+    if not detector and (min_score is not None or size is not None or tiles):
+        raise FacadeError("--min-score, --size and --tiles are for --detector. Name one, or leave them out.")
+    runs = [calibrated_runs(name, params) for name in arm or ([] if detector else ["pseudo"])]
+    if detector:
+        runs.append(named_runs(detector, min_score, size, tiles, params))
+    new, skipped, synthetic = harvest_pool(pool, ledger, runs, params, share, typer.echo, random, workers)
     entries = [(accept_all(one.entry) if accept else one.entry, one.files) for one in new]
     add_entries(ledger, entries, synthetic)
     refused = sum(bool(one.reason) for one in skipped)
@@ -195,8 +216,9 @@ def add(
 ) -> None:
     """Record misses that you found. Give a box for every missed face; the models detect the other faces."""
     from facade.misses.add import report_misses
-    from facade.misses.harvest import build_anonymizer, calibrated_runs, golden_hashes
+    from facade.misses.harvest import build_anonymizer, golden_hashes
     from facade.misses.ledger import add_entries, read_ledger
+    from facade.misses.runs import calibrated_runs
 
     params = load()
     ledger = read_ledger()

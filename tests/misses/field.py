@@ -7,7 +7,8 @@ import numpy as np
 from facade.dataset.duplicates import perceptual_hash
 from facade.dataset.records import Face
 from facade.demo.photograph import draw_scene
-from facade.misses.harvest import CalibratedRuns, GoldenHashes
+from facade.misses.harvest import GoldenHashes
+from facade.misses.runs import CalibratedRuns
 from facade.seeds import generator
 
 

@@ -31,11 +31,10 @@ def pool(write_wider):
 
 
 def run_harvest(monkeypatch, pool, params, models, hashes):
-    monkeypatch.setattr(module, "calibrated_runs", lambda arm, params: models)
     monkeypatch.setattr(module, "golden_hashes", lambda params: hashes)
     monkeypatch.setattr(module, "is_marked_synthetic", lambda root: True)
     lines = []
-    new, skipped, synthetic = harvest(pool, NOTHING, ["pseudo"], params, 0.5, lines.append, workers=1)
+    new, skipped, synthetic = harvest(pool, NOTHING, [models], params, 0.5, lines.append, workers=1)
     return new, skipped, synthetic, lines
 
 
@@ -114,10 +113,9 @@ def test_a_photograph_whose_treatment_has_no_effect_is_not_stored(monkeypatch, p
 
 def test_real_people_need_a_secret_key(monkeypatch, pool, params):
     root, _ = pool()
-    monkeypatch.setattr(module, "calibrated_runs", lambda arm, params: runs(FakeDetector()))
     monkeypatch.setattr(module, "golden_hashes", lambda params: golden())
     with pytest.raises(FacadeError, match="synthesize.key"):
-        harvest(root, NOTHING, ["pseudo"], params, 0.5, print, workers=1)
+        harvest(root, NOTHING, [runs(FakeDetector())], params, 0.5, print, workers=1)
 
 
 def test_a_reported_miss_is_recorded(params, tmp_path):

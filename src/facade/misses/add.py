@@ -11,7 +11,6 @@ from facade.dataset.source_photograph import open_photograph
 from facade.errors import FacadeError
 from facade.misses.harvest import (
     ArmAnonymizer,
-    CalibratedRuns,
     GoldenHashes,
     NewEntry,
     detect_misses,
@@ -19,6 +18,7 @@ from facade.misses.harvest import (
     with_unlabelled_faces,
 )
 from facade.misses.ledger import SAME_FACE_IOU, Entry, KnownMiss, Ledger, merge_faces
+from facade.misses.runs import CalibratedRuns
 from facade.params import Params
 
 

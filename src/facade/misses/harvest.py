@@ -10,7 +10,6 @@ from facade.anonymize.factory import build_treatment
 from facade.anonymize.treat import Treatment, recoded
 from facade.audit.coverage import classify_faces
 from facade.dataset import Face, Photograph, Photographs
-from facade.dataset.calibration import calibration_labels
 from facade.dataset.duplicates import nearest_duplicates, perceptual_hash, read_hashes
 from facade.dataset.iou import clipped_xyxy, match_pairs
 from facade.dataset.layouts import read_labels
@@ -22,37 +21,16 @@ from facade.dataset.source_photograph import open_photograph
 from facade.dataset.store import decode, encode, to_coco
 from facade.dataset.synthetic_marker import is_marked_synthetic
 from facade.errors import FacadeError
-from facade.footage.box_sources import DetectedBoxes, detector_boxes
-from facade.gate import data_hash
 from facade.measure.arrays import detection_arrays, ground_truth_arrays
-from facade.measure.coco_results import read_runs
-from facade.measure.operating_point import calibrate_threshold, evaluate_at_threshold
+from facade.measure.operating_point import evaluate_at_threshold
 from facade.misses.ledger import Entry, KnownMiss, Ledger, merge_faces
+from facade.misses.runs import CalibratedRuns
 from facade.parallel import ordered_map
 from facade.params import Codec, Ingest, Params
 from facade.seeds import generator
 
 # A detection whose IoU with every label is below this may be an unlabelled face, and is treated, too.
 UNLABELLED_IOU = 0.3
-
-
-@dataclass(frozen=True)
-class CalibratedRuns:
-    """The trained detectors of an arm, each with its operating threshold.
-
-    Attributes:
-        arm: Its name.
-        data: 16 hexadecimal digits of the hash of the training data.
-        seeds: Of the runs.
-        detectors: One for each run.
-        thresholds: Operating threshold of each run.
-    """
-
-    arm: str
-    data: str
-    seeds: tuple[int, ...]
-    detectors: tuple[DetectedBoxes, ...]
-    thresholds: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -69,29 +47,6 @@ class Skipped:
 
     name: str
     reason: str = ""
-
-
-def calibrated_runs(arm: str, params: Params) -> CalibratedRuns:
-    """The detectors of an arm, each with the operating threshold from the calibration photographs.
-
-    Raises:
-        FacadeError: They are missing, or were not calibrated.
-    """
-    data, detections = Path("data") / arm, Path("detections") / arm
-    photographs = Photographs(data)
-    labels = calibration_labels(photographs.content(), params.evaluate.calibration)
-    seeds, results = read_runs(labels, {arm: detections / "calibration"})
-    thresholds = []
-    for run in results[arm]:
-        threshold = calibrate_threshold(ground_truth_arrays(labels), detection_arrays(labels, run), params.evaluate.iou)
-        if threshold is None:
-            raise FacadeError(
-                f"the runs of {arm} have no operating threshold: evaluate.calibration is 0, or its part holds no face."
-            )
-        thresholds.append(threshold)
-    models = Path("models") / arm
-    detectors = [detector_boxes(models, seed, params.detect.min_score, None, params.detect) for seed in seeds]
-    return CalibratedRuns(arm, data_hash(photographs), tuple(seeds), tuple(detectors), tuple(thresholds))
 
 
 @dataclass(frozen=True)
@@ -206,17 +161,17 @@ class _HarvestPhotograph:
 
 
 def harvest(
-    pool: Path, ledger: Ledger, arms: Sequence[str], params: Params, share: float, log_line: Callable[[str], None],
-    random: int | None = None, workers: int | None = None,
+    pool: Path, ledger: Ledger, runs: Sequence[CalibratedRuns], params: Params, share: float,
+    log_line: Callable[[str], None], random: int | None = None, workers: int | None = None,
 ) -> tuple[list[NewEntry], list[Skipped], bool]:  # fmt: skip
     """Run the current models on a reviewed pool, and collect what they miss.
 
     Args:
         pool: Photographs with labels, in WIDER FACE's or COCO's layout.
         ledger: The known misses; a photograph that is already in it keeps its reviews.
-        arms: Whose models to run.
+        runs: Whose misses to collect, by arm or detector.
         params: All of params.yaml.
-        share: A face counts as missed if at least this share of the runs of any arm miss it, 0 to 1.
+        share: A face counts as missed if at least this share of the runs of any of `runs` miss it, 0 to 1.
         log_line: Called with a line on each photograph that is refused.
         random: None; or the number of random photographs with a face to collect instead of those with misses. This is
             the control: the gain from misses beyond that from any additional photographs.
@@ -226,15 +181,17 @@ def harvest(
         Photographs for the ledger; the skipped ones; and whether the pool is synthetic (shows no real people).
 
     Raises:
-        FacadeError: The pool, a model or the golden set is missing.
+        FacadeError: The pool or the golden set is missing, or two of `runs` have one name.
     """
+    names = [one.name for one in runs]
+    if len(set(names)) < len(names):
+        raise FacadeError(f"two of {', '.join(names)} have one name. Harvest with one of them at a time.")
     photographs = read_labels(pool, params.ingest.categories).photographs
     labelled = with_frames(photographs, params.ingest.label_orientation)
     synthetic = is_marked_synthetic(pool)
-    runs = tuple(calibrated_runs(arm, params) for arm in arms)
     work = _HarvestPhotograph(
         pool.resolve(),
-        runs,
+        tuple(runs),
         golden_hashes(params.ingest),
         build_anonymizer(params, synthetic),
         params,
@@ -273,9 +230,9 @@ def detect_misses(
     Args:
         pixels: (H, W, 3) uint8, BGR.
         photograph: Its labels.
-        runs: The models, by arm.
+        runs: The models, by arm or detector.
         iou: IoU threshold for a true positive.
-        share: Share of an arm's runs that must miss a face, 0 to 1.
+        share: Share of the runs of an arm or detector that must miss a face, 0 to 1.
 
     Returns:
         Misses by index of the face, and (n, 4) float boxes of the detections at the operating thresholds, x y w h in
@@ -287,8 +244,8 @@ def detect_misses(
     missed_by: dict[int, dict[str, list[int]]] = {index: {} for index in indices}
     best = np.zeros((2, len(indices)))  # highest score and highest IoU of each face
     detections = [np.zeros((0, 4))]
-    for arm_runs in runs:
-        for seed, detector, threshold in zip(arm_runs.seeds, arm_runs.detectors, arm_runs.thresholds, strict=True):
+    for one in runs:
+        for seed, detector, threshold in zip(one.seeds, one.detectors, one.thresholds, strict=True):
             rows = detector.faces(photograph.file, 0, [pixels])[0]
             detections.append(rows[rows[:, 4] >= threshold, :4])
             results = [{"image_id": 1, "bbox": row[:4].tolist(), "score": float(row[4])} for row in rows]
@@ -296,15 +253,15 @@ def detect_misses(
             best = np.maximum(best, (outcome.best_score, outcome.best_iou))
             for index, detected in zip(indices, outcome.detected, strict=True):
                 if not detected:
-                    missed_by[index].setdefault(arm_runs.arm, []).append(seed)
-    run_counts = {arm_runs.arm: len(arm_runs.seeds) for arm_runs in runs}
-    models = {arm_runs.arm: arm_runs.data for arm_runs in runs}
+                    missed_by[index].setdefault(one.name, []).append(seed)
+    run_counts = {one.name: len(one.seeds) for one in runs}
+    models = {one.name: one.version for one in runs}
     missed = {
         index: KnownMiss(
             "new", missed_by[index], run_counts, models, round(float(best[0, row]), 4), round(float(best[1, row]), 4)
         )
         for row, index in enumerate(indices)
-        if any(len(seeds) >= share * run_counts[arm] for arm, seeds in missed_by[index].items())
+        if any(len(seeds) >= share * run_counts[name] for name, seeds in missed_by[index].items())
     }
     return missed, np.concatenate(detections)
 

@@ -32,9 +32,9 @@ class KnownMiss:
 
     Attributes:
         state: "new" until it is reviewed.
-        by: By arm, the seeds of the runs that missed it; empty if a person reported it.
-        of: By arm, the number of runs.
-        models: By arm, 16 hexadecimal digits of the hash of the training data.
+        by: By arm or detector, the seeds of the runs that missed it; empty if a person reported it.
+        of: By arm or detector, the number of runs.
+        models: By arm, 16 hexadecimal digits of the hash of the training data; by detector, of its file.
         best_score: Highest score of a detection with at least the IoU threshold, even if below the operating threshold;
             0 if there is none.
         best_iou: Highest IoU of any detection with the face.
