@@ -108,5 +108,5 @@ def evaluate(params: Params) -> None:
     content = {key: value for key, value in content.items() if value}
     write_json(Path("results/golden.json"), content)
     write_json(Path("metrics/golden.json"), headline(content, list(measurements.arms)))
-    write_json(Path("metrics/membership.json"), membership_metrics(membership))
+    write_json(Path("results/membership.json"), membership_metrics(membership))
     refuse_leaks(params)

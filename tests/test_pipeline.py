@@ -143,7 +143,7 @@ def test_repro_goes_from_photographs_to_metrics_and_figures(reproduced):
     assert set(metrics["patch_false_positives"]) == {"raw", "blur", "pseudo"}, "controls are off"
     for name in ("report/index.html", "report/misses.json", "report/misses.csv",
                  "plots/precision-recall.png", "plots/faces.png", "plots/precision-recall/raw.csv",
-                 "plots/training/blur.csv", "metrics/ingest.json", "metrics/membership.json",
+                 "plots/training/blur.csv", "metrics/ingest.json", "results/membership.json",
                  "data/quarantine.csv"):  # fmt: skip
         assert (reproduced.root / name).stat().st_size > 0, name
     assert reproduced.run("git", "status", "--porcelain") == "", "everything is committed or ignored"

@@ -31,7 +31,7 @@ def build(root: Path) -> None:
     root.mkdir()
     for folder in FIGURES:
         shutil.copytree(REPOSITORY / folder, root / folder)
-    (root / "metrics/membership.json").write_text(json.dumps({"raw": MEMBERSHIP, "blur": "not measured"}))
+    (root / "results/membership.json").write_text(json.dumps({"raw": MEMBERSHIP, "blur": "not measured"}))
     for name in ("params.yaml", "requirements.txt", "docs/privacy.md"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, root / name)
@@ -48,7 +48,7 @@ def build(root: Path) -> None:
     of_arms = [
         f"{folder}/{arm}.json" for folder in ("gates", "privacy", "metrics/privacy") for arm in ("blur", "pseudo")
     ]
-    of_evaluate = ["results/golden.json", "metrics/golden.json", "metrics/membership.json"]
+    of_evaluate = ["results/golden.json", "metrics/golden.json", "results/membership.json"]
     stages = {
         "ingest": stage(["data/train", "data/golden"], ["metrics/ingest.json"], ("ingest",), []),
         "synthesize": stage(["data/pseudo"], ["metrics/synthesize.json"], ("synthesize",), ["data/train"]),

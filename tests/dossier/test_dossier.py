@@ -112,7 +112,7 @@ def test_membership_inference_is_part_of_it_and_said_where_it_was_not_measured(m
     content = json.loads((made / "dossier.json").read_text())
     assert content["arms"]["raw"]["membership"] == MEMBERSHIP
     assert "0.612 (0.581 to 0.643)" in (made / "index.html").read_text()
-    listed = [one["what"] for one in content["not_measured"] if one["where"] == "metrics/membership.json"]
+    listed = [one["what"] for one in content["not_measured"] if one["where"] == "results/membership.json"]
     assert listed == ["raw.tpr", "membership inference on the arm blur", "membership inference on the arm pseudo"]
 
 

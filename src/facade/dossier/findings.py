@@ -18,7 +18,7 @@ from facade.params import CONTROLS, Audit, Params
 RATES = ("rank1", "rank10", "auc", "tar")
 # Where the limits of a method stand that no file of results knows: a section of a page of this repository.
 SCOPE_PAGE, SCOPE_SECTION = Path("docs/privacy.md"), "What is not measured"
-GOLDEN, INGEST, MEMBERSHIP = "results/golden.json", "metrics/ingest.json", "metrics/membership.json"
+GOLDEN, INGEST, MEMBERSHIP = "results/golden.json", "metrics/ingest.json", "results/membership.json"
 # Excerpts of results/golden.json and of privacy/: what they lack is listed once.
 EXCERPTS = ("metrics/golden.json", "metrics/privacy/")
 

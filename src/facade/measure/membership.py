@@ -165,7 +165,7 @@ def infer_membership(
 
 
 def membership_metrics(found: Mapping[str, MembershipInference | None]) -> dict[str, Any]:
-    """Content of metrics/membership.json."""
+    """Content of results/membership.json."""
     return {name: NOT_MEASURED if one is None else _figures(one) for name, one in found.items()}
 
 
