@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 from facade.cli import app, main
 from facade.dossier import assemble
 from facade.dossier.assemble import write_dossier
+from facade.dossier.findings import describe_attacks
 from facade.dossier.manifest import PUBLIC_KEY, SIGNATURE, manifest_text
 from facade.dossier.signing_keys import load_key, make_key, public_path
 from facade.dossier.verify import verify
 from facade.errors import FacadeError
+from facade.files import read_json
 from facade.params import load
 from tests.conftest import REPOSITORY, tree
 from tests.dossier.conftest import MEMBERSHIP
@@ -88,10 +90,17 @@ def test_its_figures_are_those_of_the_result_files(made):
     assert {one["path"] for one in content["data"]["sets"]} == {"data/train", "data/golden", "data/pseudo"}
 
 
-def test_a_limit_is_compared_with_the_upper_end_of_the_interval(made):
-    content = json.loads((made / "dossier.json").read_text())
-    limited = [one for one in content["arms"]["pseudo"]["attacks"] if "limit" in one]
+def test_the_stand_in_of_the_demo_has_no_limits(made):
+    attacks = json.loads((made / "dossier.json").read_text())["arms"]["pseudo"]["attacks"]
+    assert {one["name"] for one in attacks if "limit" in one} == {"learned"}
+
+
+def test_a_limit_is_compared_with_the_upper_end_of_the_interval():
+    measured = read_json(REPOSITORY / "privacy/pseudo.json")["reidentification"]
+    attacks = describe_attacks(measured, load().audit, stand_in=False)
+    limited = [one for one in attacks if "limit" in one]
     assert {one["name"] for one in limited if one["limit"]["within"] is None} == {"reversed"}, "it has no blur to undo"
+    assert {one["limit"]["within"] for one in limited if one["measured"]} == {True, False}
     for one in limited:
         if one["measured"]:
             assert one["limit"]["within"] == (100 * one["rates"]["rank1"]["high"] <= one["limit"]["percent"])

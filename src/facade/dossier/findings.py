@@ -71,11 +71,11 @@ def _describe_audit(name: str, evidence: Evidence, limits: Audit) -> dict[str, A
         "missing_for_real_people": audit.get("missing_for_real_people"),
         **{key: audit[key] for key in copied},
         "attacker": audit.get("attacker", NOT_MEASURED),
-        "attacks": _describe_attacks(audit["reidentification"], limits, audit.get("attacker_is_stand_in", False)),
+        "attacks": describe_attacks(audit["reidentification"], limits, audit.get("attacker_is_stand_in", False)),
     }
 
 
-def _describe_attacks(measured: Any, limits: Audit, stand_in: bool) -> list[dict[str, Any]]:
+def describe_attacks(measured: Any, limits: Audit, stand_in: bool) -> list[dict[str, Any]]:
     """Every attack that the audit knows: its rates with their intervals and its limit, or that it has no figure.
 
     The rates of the stand-in for synthetic photographs have no limit (`facade.audit.criteria.exceeded_limits`).
