@@ -49,9 +49,9 @@ def used(disk: Path) -> int:
 
 
 def check_results(space: Workspace, command: Command, expected: dict[str, bytes]) -> None:
-    """What lies under its final name is complete."""
+    """What lies under its final name is complete. The list of refused photographs is also that of a failed run."""
     for name, content in space.outputs(command).items():
-        if not is_temporary(name):
+        if not is_temporary(name) and name != "data/quarantine.csv":
             assert content == expected[name], f"{name} is half-written"
 
 
@@ -59,9 +59,9 @@ def check_results(space: Workspace, command: Command, expected: dict[str, bytes]
 @pytest.mark.parametrize("share", [0.2, 0.7])
 def test_a_full_disk_stops_a_command_with_a_sentence(prepared, disk, name, share):
     command = COMMANDS[name]
-    prepared.clear(command)
     space = replace(prepared, root=disk / "space")
     shutil.copytree(prepared.root, space.root)
+    space.clear(command)
     before = used(disk)
     space.finish(command)
     expected, after = space.outputs(command), used(disk)
