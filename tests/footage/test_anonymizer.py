@@ -124,7 +124,7 @@ def test_a_key_by_name_needs_no_edit_of_a_tracked_file(photograph, monkeypatch):
 
 def test_an_interrupted_command_says_how_to_resume(tmp_path):
     # Long enough that it cannot be finished before the signal arrives, on a busy machine.
-    source = pattern(tmp_path / "in.mp4", 1200, "320x192")
+    source = pattern(tmp_path / "in.mp4", 400, "320x192")
     boxes = {"images": [{"id": 1, "file_name": "in.mp4"}], "annotations": []}
     write_json(tmp_path / "faces.json", boxes)
     command = [sys.executable, "-m", "facade", "anonymize", str(source), str(tmp_path / "out.mp4")]
