@@ -118,7 +118,7 @@ def prepare(folder: Path) -> Workspace:
     output = space.fail(COMMANDS["ingest"])
     _change_params(space.root, ingest={"golden_lock": re.findall(r"golden_lock=([0-9a-f]{16})", output)[-1]})
     space.finish(COMMANDS["ingest"])
-    for name in ("unlabelled", "patches", "raw"):
+    for name in ("unlabelled", "patches", "raw", "pretrain"):
         space.finish(Command((f"stages/{name}.py",)))
     for name in ("train", "detect"):
         space.finish(COMMANDS[name])
