@@ -1,4 +1,4 @@
-"""How sure the detectors of an arm are of untreated faces that they were trained on, and of others."""
+"""How confident the detectors of an arm are in untreated faces that they were trained on, and of others."""
 
 import hashlib
 import shutil

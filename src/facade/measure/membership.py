@@ -30,7 +30,7 @@ BATCH = 50
 
 @dataclass(frozen=True)
 class ScoredFaces:
-    """Untreated faces, and how sure each run of an arm is of them.
+    """Untreated faces, and how confident each run of an arm is in them.
 
     Attributes:
         photographs: Names of the photographs.
@@ -181,7 +181,7 @@ def _figures(one: MembershipInference) -> dict[str, Any]:
 
 
 def _logit(scores: np.ndarray) -> np.ndarray:
-    """Scores on the scale on which differences of sure and of unsure detections compare (Carlini et al., section V)."""
+    """Scores on the scale on which differences at high and at low confidence compare (Carlini et al., section V)."""
     kept = np.clip(scores, 1e-3, 1 - 1e-3)
     return np.asarray(np.log(kept / (1 - kept)))
 
